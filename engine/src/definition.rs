@@ -1,0 +1,276 @@
+//! The v1 workflow as a value: what is stored as a version and what a plan is built from.
+//!
+//! Values of this type come only from [`crate::source::read`] (checked) or from a stored version (checked when it was
+//! stored). Serialised as JSON with stable field order, so that its hash identifies a version.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A v1 workflow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Workflow {
+    /// Key: `[a-z][a-z0-9_-]{0,127}`.
+    pub id: String,
+    /// Display name; the key when the file gives none.
+    pub name: String,
+    /// Free text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Labels for filters.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Tags given to every run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// JSON Schema (draft 7) of each input; `default` may be an expression.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub inputs: Map<String, Value>,
+    /// Templates of the run's outputs.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub outputs: Map<String, Value>,
+    /// Environment of every command.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub env: Map<String, Value>,
+    /// 0–100; 50 when the file gives none.
+    pub priority: u8,
+    /// Ends the run as `TIMED_OUT`.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "opt_ms")]
+    pub timeout: Option<Duration>,
+    /// Cancel everything else on the first failure that counts.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub fail_fast: bool,
+    /// How long running attempts get after a graceful cancel. 30 s when the file gives none.
+    #[serde(with = "ms")]
+    pub cancel_grace: Duration,
+    /// Tasks in the order of the file.
+    pub tasks: Vec<Task>,
+    /// Handler tasks after the run has failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_failure: Vec<Task>,
+    /// Handler tasks after the run has succeeded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_success: Vec<Task>,
+    /// Handler tasks at the end in any case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub finally: Vec<Task>,
+    /// Parts of the file that are kept as written and interpreted elsewhere (`triggers`, `sla`, `concurrency`).
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
+}
+
+/// One task of a workflow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Key: `[A-Za-z_][A-Za-z0-9_]{0,127}`.
+    pub key: String,
+    /// Display name; the key when the file gives none.
+    pub name: String,
+    /// Task type: `shell` for `run:`, else the `type` of the file.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Template of the input. For `shell`: `{"run": "<script>"}`, never interpolated.
+    #[serde(default)]
+    pub input: Value,
+    /// Upstreams with the statuses that satisfy each edge, in the order of the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
+    /// How many upstreams must be satisfied.
+    #[serde(default)]
+    pub join: Join,
+    /// CEL condition without its `${{ }}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// Environment (templates) of a command, over the workflow's.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub env: Map<String, Value>,
+    /// Fan-out over items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_each: Option<ForEach>,
+    /// What happens after a failed attempt.
+    pub retry: Retry,
+    /// Losses of a worker that are forgiven before the task fails as `LOST`.
+    pub max_losses: u32,
+    /// Longest time of one attempt; retryable.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "opt_ms")]
+    pub timeout: Option<Duration>,
+    /// Longest wait in the queue.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "opt_ms")]
+    pub start_within: Option<Duration>,
+    /// Longest time over all attempts.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "opt_ms")]
+    pub complete_within: Option<Duration>,
+    /// Longest gap between heartbeats; past it the attempt is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "opt_ms")]
+    pub heartbeat: Option<Duration>,
+    /// Task queue; `default` when the file gives none.
+    pub queue: String,
+    /// 0–100; the workflow's when the file gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
+    /// A failure counts as decided and the run may still succeed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub continue_on_error: bool,
+    /// Template of the key for side effects; derived from run and task when the file gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+    /// Kept from foreign dialects, readable as `task.metadata`.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
+    /// Parts kept as written and interpreted elsewhere (`labels`, `tags`, `sla`, `resources`, `description`).
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
+}
+
+/// One edge: the upstream, and the final statuses of it that satisfy the edge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Need {
+    /// Key of the upstream.
+    pub task: String,
+    /// Statuses that satisfy the edge.
+    pub accepts: Accepts,
+}
+
+/// Which final statuses of an upstream satisfy an edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Accepts {
+    /// `SUCCEEDED` and `CACHED`.
+    pub succeeded: bool,
+    /// `FAILED` and `TIMED_OUT`.
+    pub failed: bool,
+    /// `SKIPPED`.
+    pub skipped: bool,
+    /// `CANCELLED`.
+    pub cancelled: bool,
+}
+
+/// How many edges must be satisfied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Join {
+    /// Every edge.
+    #[default]
+    All,
+    /// One edge.
+    Any,
+    /// This many edges.
+    AtLeast(u32),
+}
+
+/// Fan-out of one task over a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ForEach {
+    /// Template that gives the list, or the list.
+    pub items: Value,
+    /// Template of an item's key; the position when the file gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Most items in flight; `None`: no own limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_parallel: Option<u32>,
+    /// Failures that are forgiven.
+    #[serde(default)]
+    pub tolerate: Tolerate,
+}
+
+/// How many items of a fan-out may fail.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tolerate {
+    /// At most this many.
+    Count(u32),
+    /// At most this percentage of the items, 0–100.
+    Percent(f64),
+}
+
+impl Default for Tolerate {
+    fn default() -> Self {
+        Self::Count(0)
+    }
+}
+
+/// Retry policy of a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Retry {
+    /// Retries after the first attempt.
+    pub limit: u32,
+    /// How the delay grows.
+    pub backoff: Backoff,
+    /// First delay.
+    #[serde(with = "ms")]
+    pub delay: Duration,
+    /// Growth per retry of an exponential backoff.
+    pub factor: f64,
+    /// Longest delay.
+    #[serde(with = "ms")]
+    pub max_delay: Duration,
+    /// Spread of the delay.
+    pub jitter: Jitter,
+    /// Only failures of these categories or codes (lower case, as written); empty: every retryable failure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on: Vec<String>,
+    /// Never failures of these categories or codes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_on: Vec<String>,
+}
+
+/// Growth of the retry delay: `delay`, `delay * n`, or `delay * factor^(n-1)` before retry n.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Backoff {
+    /// The same delay each time.
+    Fixed,
+    /// Grows by the delay.
+    Linear,
+    /// Grows by the factor.
+    Exponential,
+}
+
+/// Spread of the retry delay (AWS Architecture Blog, "Exponential Backoff And Jitter").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Jitter {
+    /// Exactly the delay.
+    None,
+    /// Uniform in `[0, delay]`.
+    Full,
+    /// Uniform in `[delay/2, delay]`.
+    Equal,
+}
+
+fn is_false(b: &bool) -> bool {
+    !*b
+}
+
+mod ms {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(d: &Duration, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_u64(u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
+        Ok(Duration::from_millis(u64::deserialize(d)?))
+    }
+}
+
+mod opt_ms {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(d: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
+        match d {
+            Some(d) => super::ms::serialize(d, s),
+            None => s.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(d)?.map(Duration::from_millis))
+    }
+}

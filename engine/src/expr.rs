@@ -1,0 +1,1 @@
+//! CEL expressions and `${{ }}` templates behind an own type, with bounded compilation and evaluation.

@@ -1,0 +1,291 @@
+//! The state of a run: what is stored between two inputs.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::ids::{RunId, TaskIx};
+use crate::time::Timestamp;
+use crate::{Moment, Plan};
+
+/// Status of a run. `isPaused` is a flag beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[repr(u8)]
+#[expect(missing_docs, reason = "the names are the field's standard terms, see docs/GLOSSARY.md")]
+pub enum RunStatus {
+    Pending = 0,
+    Running = 1,
+    Cancelling = 2,
+    Compensating = 3,
+    Succeeded = 10,
+    Failed = 11,
+    Cancelled = 12,
+    TimedOut = 13,
+    Compensated = 14,
+    CompensationFailed = 15,
+}
+
+/// Status of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[repr(u8)]
+#[expect(missing_docs, reason = "the names are the field's standard terms, see docs/GLOSSARY.md")]
+pub enum TaskStatus {
+    Blocked = 0,
+    Ready = 1,
+    Queued = 2,
+    Running = 3,
+    Waiting = 4,
+    RetryWait = 5,
+    Succeeded = 10,
+    Failed = 11,
+    TimedOut = 12,
+    Cancelled = 13,
+    Skipped = 14,
+    Cached = 15,
+}
+
+impl RunStatus {
+    /// Whether nothing can change any more.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        self as u8 >= 10
+    }
+
+    /// From the stored number.
+    #[must_use]
+    pub fn from_code(code: i16) -> Option<Self> {
+        use RunStatus::{
+            Cancelled, Cancelling, Compensated, Compensating, CompensationFailed, Failed, Pending, Running, Succeeded,
+            TimedOut,
+        };
+        [
+            Pending, Running, Cancelling, Compensating, Succeeded, Failed, Cancelled, TimedOut, Compensated,
+            CompensationFailed,
+        ]
+        .into_iter()
+        .find(|s| *s as i16 == code)
+    }
+}
+
+impl TaskStatus {
+    /// Whether nothing can change any more but by an operator.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        self as u8 >= 10
+    }
+
+    /// From the stored number.
+    #[must_use]
+    pub fn from_code(code: i16) -> Option<Self> {
+        use TaskStatus::{
+            Blocked, Cached, Cancelled, Failed, Queued, Ready, RetryWait, Running, Skipped, Succeeded, TimedOut, Waiting,
+        };
+        [
+            Blocked, Ready, Queued, Running, Waiting, RetryWait, Succeeded, Failed, TimedOut, Cancelled, Skipped, Cached,
+        ]
+        .into_iter()
+        .find(|s| *s as i16 == code)
+    }
+}
+
+/// Kind of a failure; the handler chooses it, nobody parses text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "explained in docs/semantics.md")]
+pub enum Category {
+    User,
+    Timeout,
+    Lost,
+    RateLimited,
+    Unavailable,
+    Expression,
+    Input,
+    Unauthorised,
+    Internal,
+}
+
+/// Why an attempt or a task did not succeed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskFailure {
+    /// The kind.
+    pub category: Category,
+    /// Stable code within the category, as `EXIT_CODE` or `HTTP_503`.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
+    /// Structured details.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Value>,
+    /// Whether the handler thinks that another attempt may succeed.
+    pub retryable: bool,
+    /// Traceback where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceback: Option<String>,
+    /// Earliest moment of the next attempt asked for by the other side (`Retry-After`), in milliseconds from now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+/// Number of tasks per status; items of fan-outs and handlers included. Always equals the recount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "one field per status")]
+pub struct Counts {
+    pub blocked: u32,
+    pub ready: u32,
+    pub queued: u32,
+    pub running: u32,
+    pub waiting: u32,
+    pub retry_wait: u32,
+    pub succeeded: u32,
+    pub failed: u32,
+    pub timed_out: u32,
+    pub cancelled: u32,
+    pub skipped: u32,
+    pub cached: u32,
+}
+
+/// What expressions may read besides tasks; fixed at the start of the run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunContext {
+    /// The run.
+    pub id: RunId,
+    /// Checked inputs with defaults filled.
+    pub inputs: Arc<Map<String, Value>>,
+    /// Configured variables (`vars.X`).
+    pub vars: Arc<Map<String, Value>>,
+    /// Version number of the workflow.
+    pub workflow_version: i32,
+    /// Priority of the run, 0–100.
+    pub priority: u8,
+    /// When the run was accepted.
+    pub created_at: Timestamp,
+}
+
+/// Everything known about a run between two inputs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunState {
+    /// Fixed at the start.
+    pub context: RunContext,
+    /// Status.
+    pub status: RunStatus,
+    /// Nothing new starts while set.
+    pub is_paused: bool,
+    /// Sequence number of the next record; the first record of a run has 1.
+    pub next_seq: i64,
+    /// Earliest moment at which something is due; `None`: nothing is.
+    pub wake_at: Option<Timestamp>,
+    /// When the first task became ready.
+    pub started_at: Option<Timestamp>,
+    /// When the run became terminal.
+    pub finished_at: Option<Timestamp>,
+    /// JSON text of the run's outputs, once it succeeded.
+    pub outputs: Option<Arc<str>>,
+    /// The first root cause, once it failed.
+    pub error: Option<TaskFailure>,
+    /// Whether a failure was tolerated (`continue_on_error`, `tolerate`).
+    pub has_tolerated_failures: bool,
+    /// Static tasks in plan order, then items.
+    pub tasks: Vec<TaskState>,
+    /// Kept equal to the recount of `tasks`.
+    pub counts: Counts,
+    /// Engine-private run-level state (cancel mode and deadline, phase), stored as one JSON text beside the columns.
+    pub extra: RunExtra,
+}
+
+/// Run-level state that only the engine reads.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunExtra {
+    /// Moment at which a graceful cancel becomes immediate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancel_deadline: Option<Timestamp>,
+}
+
+/// One task of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskState {
+    /// The static task this is, or is an item of.
+    pub template: TaskIx,
+    /// Set for the items of a fan-out.
+    pub item: Option<Item>,
+    /// Status.
+    pub status: TaskStatus,
+    /// Current attempt, from 1; 0 before the first dispatch.
+    pub attempt: u32,
+    /// Retries used of the policy's limit.
+    pub retries: u32,
+    /// Losses of a worker so far.
+    pub losses: u32,
+    /// When this task itself is next due (retry, timer, timeout, lease); `None`: never by itself.
+    pub wake_at: Option<Timestamp>,
+    /// When it became eligible first (start of `complete_within`).
+    pub ready_at: Option<Timestamp>,
+    /// When the current attempt was put into the outbox.
+    pub queued_at: Option<Timestamp>,
+    /// When a worker said that it runs the current attempt.
+    pub started_at: Option<Timestamp>,
+    /// Last sign of life of the current attempt.
+    pub heartbeat_at: Option<Timestamp>,
+    /// When it became terminal.
+    pub finished_at: Option<Timestamp>,
+    /// The worker of the current attempt.
+    pub worker: Option<Arc<str>>,
+    /// JSON text of the resolved input of the current attempt. May be `None` in memory for a task that is not waiting to be dispatched.
+    pub input: Option<Arc<str>>,
+    /// JSON text of the output. May be `None` in memory when `Plan::is_output_read` says that nobody reads it.
+    pub output: Option<Arc<str>>,
+    /// Last failure.
+    pub error: Option<TaskFailure>,
+    /// Engine-private state of rare kinds (fan-out progress), as JSON text.
+    pub extra: Option<Arc<str>>,
+}
+
+/// Which item of which fan-out a task is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    /// The fan-out task.
+    pub parent: TaskIx,
+    /// Position in the list, from 0.
+    pub index: u32,
+    /// Key of the item; the position as text when the file gives none.
+    pub key: Arc<str>,
+    /// JSON text of the item.
+    pub value: Arc<str>,
+}
+
+/// What is needed to make a run.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// Fixed facts.
+    pub context: RunContext,
+}
+
+impl RunState {
+    /// A run in `PENDING` with every static task `BLOCKED`. Feed [`crate::run::Input::Started`] next.
+    #[must_use]
+    pub fn new(plan: &Plan, run: NewRun, moment: &Moment) -> Self {
+        let _ = (plan, run, moment);
+        unimplemented!()
+    }
+
+    /// Rebuilds what is derived (counters of unmet upstreams, counts) after the stored columns were loaded.
+    /// `tasks` must be complete and in index order.
+    #[must_use]
+    pub fn restore(plan: &Plan, stored: Self) -> Self {
+        let _ = plan;
+        stored
+    }
+
+    /// The key of a task: that of its template, with `[key]` for an item.
+    #[must_use]
+    pub fn key(&self, plan: &Plan, ix: TaskIx) -> String {
+        let task = &self.tasks[ix.at()];
+        let key = &plan.task(task.template).key;
+        task.item.as_ref().map_or_else(|| key.clone(), |item| format!("{key}[{}]", item.key))
+    }
+}

@@ -1,0 +1,33 @@
+//! A stretch of a run's history: the records that one commit appended.
+
+use sea_orm::entity::prelude::*;
+
+/// A stretch of a run's history: the records that one commit appended.
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "event")]
+pub struct Model {
+    /// The run.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub run_id: Uuid,
+    /// Sequence number of the first record.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub first_seq: i64,
+    /// Sequence number of the last record.
+    pub last_seq: i64,
+    /// PostgreSQL: transaction id of the commit, so that a global feed never skips a late one; SQLite: 0.
+    pub xid: i64,
+    /// Ascending with insertion; with xid the cursor of the global feed.
+    pub position: i64,
+    /// Owner.
+    pub namespace: String,
+    /// When the commit was decided.
+    pub at: i64,
+    /// JSON list of `engine::run::Record`.
+    pub records: String,
+}
+
+/// No relations: joins are written where they are needed.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

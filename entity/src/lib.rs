@@ -1,0 +1,14 @@
+//! Runnel's rows as stored, one module a table. No rules: statuses are numbers here and mean something only in `runtime`.
+//!
+//! Times are microseconds since the epoch (UTC) in `BIGINT` columns, the same on both databases; JSON is `TEXT`, so that nothing
+//! parses what nobody reads and any valid JSON (also `\u0000`) can be stored.
+
+pub mod event;
+pub mod namespace;
+pub mod outbox;
+pub mod run;
+pub mod task;
+pub mod task_log;
+pub mod worker;
+pub mod workflow;
+pub mod workflow_version;

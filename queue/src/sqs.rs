@@ -1,0 +1,1 @@
+//! SQS through aws-sdk-sqs: batches of 10, long polling, visibility extension, receive count, dead-letter queue, custom endpoint.

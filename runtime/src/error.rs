@@ -1,0 +1,135 @@
+//! What can go wrong, as types. `api` maps each to a user error or to one top-level code; a database text never passes.
+
+use runnel_engine::{Diagnostic, RunId};
+
+/// The database did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Could not connect or open.
+    #[error("cannot open the database")]
+    Open(#[source] sea_orm::DbErr),
+    /// A statement failed.
+    #[error("database failed to {action}")]
+    Statement {
+        /// What was being done.
+        action: &'static str,
+        /// The cause.
+        #[source]
+        source: sea_orm::DbErr,
+    },
+    /// Conflicts or lost connections outlasted the retries.
+    #[error("database stayed busy after {attempts} attempts to {action}")]
+    Busy {
+        /// What was being done.
+        action: &'static str,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// A row cannot be understood.
+    #[error("row of {table} is not valid: {problem}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// What is wrong with it, with its id.
+        problem: String,
+    },
+    /// The schema was made by a newer Runnel.
+    #[error("database schema is newer than this program: it has migration `{found}`; upgrade this program")]
+    NewerSchema {
+        /// The unknown migration.
+        found: String,
+    },
+    /// The orchestrator is stopping and takes nothing new.
+    #[error("the orchestrator is stopping")]
+    Stopping,
+}
+
+/// A publish was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The file has errors.
+    #[error("the workflow file has {} problem(s)", .0.len())]
+    Invalid(Vec<Diagnostic>),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A start was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No such workflow.
+    #[error("workflow `{key}` does not exist")]
+    UnknownWorkflow {
+        /// The key asked for.
+        key: String,
+    },
+    /// No such version.
+    #[error("workflow `{key}` has no version {version}; the latest is {latest}")]
+    UnknownVersion {
+        /// The workflow.
+        key: String,
+        /// The number asked for.
+        version: i32,
+        /// The newest number.
+        latest: i32,
+    },
+    /// Inputs do not fit their schemas.
+    #[error("inputs do not fit the workflow: {}", .0.iter().map(|p| p.message.as_str()).collect::<Vec<_>>().join("; "))]
+    Inputs(Vec<InputProblem>),
+    /// The idempotency key was used for another request.
+    #[error("idempotency key was used for another request, run {run}")]
+    IdempotencyConflict {
+        /// The run that holds the key.
+        run: RunId,
+    },
+    /// A value is over its limit.
+    #[error("{what} is {actual}, more than the limit of {limit}")]
+    TooLarge {
+        /// What.
+        what: &'static str,
+        /// Its size.
+        actual: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// One input that does not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputProblem {
+    /// Path within the inputs, as `["order", "total"]`.
+    pub path: Vec<String>,
+    /// One sentence.
+    pub message: String,
+}
+
+/// An operation on a run or task was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum OperateError {
+    /// No such run in the caller's namespace.
+    #[error("run does not exist")]
+    UnknownRun,
+    /// No such task in the run.
+    #[error("run has no task `{key}`")]
+    UnknownTask {
+        /// The key asked for.
+        key: String,
+    },
+    /// The state does not allow it.
+    #[error("{message}")]
+    Conflict {
+        /// Status of the run.
+        status: runnel_engine::run::RunStatus,
+        /// One sentence.
+        message: String,
+        /// Operations that are legal now.
+        allowed: Vec<&'static str>,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
