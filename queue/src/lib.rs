@@ -3,6 +3,7 @@
 //! Guarantees: every message carries its version; a message of a newer version is refused with a typed error and left in
 //! the queue. Delivery is at least once and unordered. Knows neither engine nor database.
 
+pub mod crash;
 pub mod embedded;
 pub mod message;
 pub mod sqs;
