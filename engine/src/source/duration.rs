@@ -83,13 +83,17 @@ fn designators(text: &str, units: &[(char, u64)]) -> Option<u64> {
     let mut total: u64 = 0;
     let mut rest = text;
     for &(name, unit) in units {
-        let Some((number, after)) = rest.split_once(name) else { continue };
+        let Some((number, after)) = rest.split_once(name) else {
+            continue;
+        };
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         let (whole, nothing) = digits(whole)?;
         if !nothing.is_empty() || (!fraction.is_empty() && name != 'S') {
             return None;
         }
-        total = total.checked_add(whole.checked_mul(unit)?)?.checked_add(thousandths(fraction)?)?;
+        total = total
+            .checked_add(whole.checked_mul(unit)?)?
+            .checked_add(thousandths(fraction)?)?;
         rest = after;
     }
     rest.is_empty().then_some(total)
@@ -130,7 +134,19 @@ mod tests {
 
     #[test]
     fn refuses_the_rest() {
-        for text in ["", "10", "5 parsecs", "30m1h", "-1s", "1.5h", "P", "PT", "PT5", "367d", "99999999999999999999s"] {
+        for text in [
+            "",
+            "10",
+            "5 parsecs",
+            "30m1h",
+            "-1s",
+            "1.5h",
+            "P",
+            "PT",
+            "PT5",
+            "367d",
+            "99999999999999999999s",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -141,7 +141,15 @@ fn is_block(text: &str) -> bool {
         && !text.starts_with([' ', '\n', '\t'])
         && !text.ends_with("\n\n")
         && text.lines().all(|line| !line.ends_with([' ', '\t', '\r']))
-        && text.chars().all(|c| c == '\n' || c == '\t' || (c >= ' ' && !matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')))
+        && text.chars().all(|c| {
+            c == '\n'
+                || c == '\t'
+                || (c >= ' '
+                    && !matches!(
+                        c,
+                        '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+                    ))
+        })
 }
 
 fn write_block(out: &mut String, text: &str, indent: usize) {

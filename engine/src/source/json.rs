@@ -14,16 +14,32 @@ use crate::source::yaml::{report_duplicate, too_deep};
 /// Parses JSON. `None` after a syntax error, which is reported.
 pub(crate) fn parse(report: &mut Report<'_>) -> Option<Node> {
     let text = report.text();
-    let mut parser = Reader { text, at: 0, report };
+    let mut parser = Reader {
+        text,
+        at: 0,
+        open: Vec::new(),
+        report,
+    };
     match parser.document() {
         Ok(node) => Some(node),
         Err(Fault::Syntax { at, message }) => {
             let at = Extent { start: at, end: at };
-            report.error("runnel::file::json_syntax", at, Path::Root, format!("this is not valid JSON: {message}"));
+            report.error(
+                "runnel::file::json_syntax",
+                at,
+                Path::Root,
+                format!("this is not valid JSON: {message}"),
+            );
             None
         }
         Err(Fault::TooDeep { at }) => {
-            too_deep(report, Extent { start: at, end: at + 1 });
+            too_deep(
+                report,
+                Extent {
+                    start: at,
+                    end: at + 1,
+                },
+            );
             None
         }
     }
@@ -37,6 +53,8 @@ enum Fault {
 struct Reader<'r, 't> {
     text: &'t str,
     at: usize,
+    /// Keys of the objects around the place.
+    open: Vec<String>,
     report: &'r mut Report<'t>,
 }
 
@@ -87,10 +105,13 @@ impl Reader<'_, '_> {
             let key_at = Extent { start, end: self.at };
             self.skip_blanks();
             self.take(b':', "a colon must follow the key")?;
+            self.open.push(key);
             let node = self.value(depth + 1)?;
-            if let Some(&first) = seen.get(&key) {
-                report_duplicate(self.report, &key, key_at, first);
-            } else {
+            if let Some(&first) = self.open.last().and_then(|key| seen.get(key)) {
+                let path = self.open.join(".");
+                let key = self.open.pop().unwrap_or_default();
+                report_duplicate(self.report, &path, &key, key_at, first);
+            } else if let Some(key) = self.open.pop() {
                 seen.insert(key.clone(), key_at);
                 entries.push(Entry { key, key_at, node });
             }
@@ -131,7 +152,12 @@ impl Reader<'_, '_> {
         let mut end = start + 1;
         loop {
             match bytes.get(end) {
-                None | Some(b'\n') => return Err(Fault::Syntax { at: start, message: "this string does not end".to_owned() }),
+                None | Some(b'\n') => {
+                    return Err(Fault::Syntax {
+                        at: start,
+                        message: "this string does not end".to_owned(),
+                    });
+                }
                 Some(b'"') => break,
                 Some(b'\\') => end += 2,
                 Some(_) => end += 1,
@@ -149,10 +175,15 @@ impl Reader<'_, '_> {
     fn number(&mut self) -> Result<Data, Fault> {
         let start = self.at;
         let is_part = |b: &u8| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.' | b'e' | b'E');
-        let length = self.text.as_bytes()[start..].iter().take_while(|b| is_part(b)).count();
+        let length = self.text.as_bytes()[start..]
+            .iter()
+            .take_while(|b| is_part(b))
+            .count();
         let literal = self.text.get(start..start + length).unwrap_or_default();
-        let number: Number = serde_json::from_str(literal)
-            .map_err(|_| Fault::Syntax { at: start, message: "this is not a number".to_owned() })?;
+        let number: Number = serde_json::from_str(literal).map_err(|_| Fault::Syntax {
+            at: start,
+            message: "this is not a number".to_owned(),
+        })?;
         self.at += length;
         Ok(Data::Number(number))
     }
@@ -191,6 +222,9 @@ impl Reader<'_, '_> {
     }
 
     fn fault(&self, message: &str) -> Fault {
-        Fault::Syntax { at: self.at, message: message.to_owned() }
+        Fault::Syntax {
+            at: self.at,
+            message: message.to_owned(),
+        }
     }
 }

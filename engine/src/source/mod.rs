@@ -73,29 +73,59 @@ pub fn read(text: &str, format: Format) -> Reading {
     if text.len() > SOURCE_BYTES_MAX {
         return refuse(
             "runnel::file::too_large",
-            format!("the file has {} bytes; the limit is {SOURCE_BYTES_MAX}", text.len()),
+            format!(
+                "the file has {} bytes; the limit is {SOURCE_BYTES_MAX}",
+                text.len()
+            ),
             "split the workflow, or move large values into files that its tasks read",
         );
     }
-    if text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').is_empty() {
-        return refuse("runnel::file::empty", "the file is empty".to_owned(), "a workflow needs `id` and `tasks`");
+    if text
+        .trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+        .is_empty()
+    {
+        return refuse(
+            "runnel::file::empty",
+            "the file is empty".to_owned(),
+            "a workflow needs `id` and `tasks`",
+        );
     }
     let mut report = Report::new(text);
     let Some(root) = parse(&mut report, format) else {
-        return Reading { dialect: Dialect::V1, workflow: None, diagnostics: report.finish(), converted: None };
+        return Reading {
+            dialect: Dialect::V1,
+            workflow: None,
+            diagnostics: report.finish(),
+            converted: None,
+        };
     };
     if root.as_map().is_none() {
         report
-            .error("runnel::file::not_a_workflow", root.at, Path::Root, format!("the file holds {}, not a workflow", root.kind()))
+            .error(
+                "runnel::file::not_a_workflow",
+                root.at,
+                Path::Root,
+                format!("the file holds {}, not a workflow", root.kind()),
+            )
             .help("a workflow is a mapping with `id` and `tasks`");
-        return Reading { dialect: Dialect::V1, workflow: None, diagnostics: report.finish(), converted: None };
+        return Reading {
+            dialect: Dialect::V1,
+            workflow: None,
+            diagnostics: report.finish(),
+            converted: None,
+        };
     }
     let dialect = convert::detect(&root);
     let converted = convert::to_v1(&root, dialect, &mut report);
     let workflow = check::workflow(converted.as_ref().unwrap_or(&root), &mut report);
     let workflow = workflow.filter(|_| !report.has_errors());
     let converted = converted.map(|tree| workflow.as_ref().map_or_else(|| emit::yaml(&tree), to_v1_yaml));
-    Reading { dialect, workflow, diagnostics: report.finish(), converted }
+    Reading {
+        dialect,
+        workflow,
+        diagnostics: report.finish(),
+        converted,
+    }
 }
 
 /// Reads a workflow file from bytes; invalid UTF-8 is a diagnostic that names the place.
@@ -105,7 +135,10 @@ pub fn read_bytes(bytes: &[u8], format: Format) -> Reading {
         // Not looked at any further: the text need not be valid to be too large.
         return refuse(
             "runnel::file::too_large",
-            format!("the file has {} bytes; the limit is {SOURCE_BYTES_MAX}", bytes.len()),
+            format!(
+                "the file has {} bytes; the limit is {SOURCE_BYTES_MAX}",
+                bytes.len()
+            ),
             "split the workflow, or move large values into files that its tasks read",
         );
     }
@@ -115,22 +148,43 @@ pub fn read_bytes(bytes: &[u8], format: Format) -> Reading {
     };
     let valid = String::from_utf8_lossy(&bytes[..fault.valid_up_to()]);
     let mut report = Report::new(&valid);
-    let at = Extent { start: valid.len(), end: valid.len() };
+    let at = Extent {
+        start: valid.len(),
+        end: valid.len(),
+    };
     let line = report.span(at);
     report
         .error(
             "runnel::file::not_utf8",
             at,
             Path::Root,
-            format!("line {}, column {}: this byte is not valid UTF-8", line.line, line.column),
+            format!(
+                "line {}, column {}: this byte is not valid UTF-8",
+                line.line, line.column
+            ),
         )
         .help("save the file with the encoding UTF-8");
-    Reading { dialect: Dialect::V1, workflow: None, diagnostics: report.finish(), converted: None }
+    Reading {
+        dialect: Dialect::V1,
+        workflow: None,
+        diagnostics: report.finish(),
+        converted: None,
+    }
 }
 
 fn refuse(code: &str, message: String, help: &str) -> Reading {
-    let diagnostic = Diagnostic { code: code.to_owned(), message, help: Some(help.to_owned()), ..report::blank() };
-    Reading { dialect: Dialect::V1, workflow: None, diagnostics: vec![diagnostic], converted: None }
+    let diagnostic = Diagnostic {
+        code: code.to_owned(),
+        message,
+        help: Some(help.to_owned()),
+        ..report::blank()
+    };
+    Reading {
+        dialect: Dialect::V1,
+        workflow: None,
+        diagnostics: vec![diagnostic],
+        converted: None,
+    }
 }
 
 fn parse(report: &mut Report<'_>, format: Format) -> Option<Node> {

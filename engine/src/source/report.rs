@@ -9,7 +9,7 @@ use crate::source::tree::Extent;
 /// Problems that are reported one by one; the rest are counted in one last diagnostic.
 pub(crate) const DIAGNOSTICS_MAX: usize = 1_000;
 /// Comparisons of names in one file; past it no near miss is suggested.
-const COMPARISONS_MAX: usize = 200_000;
+const COMPARISONS_MAX: usize = 50_000;
 /// Characters are counted from the nearest checkpoint, so that a file of one long line stays linear.
 const CHECKPOINT_BYTES: usize = 1_024;
 
@@ -27,7 +27,9 @@ pub(crate) struct Report<'t> {
 
 impl<'t> Report<'t> {
     pub(crate) fn new(text: &'t str) -> Self {
-        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let line_starts = std::iter::once(0)
+            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+            .collect();
         let mut chars = 0;
         let chars_before = text
             .as_bytes()
@@ -97,7 +99,15 @@ impl<'t> Report<'t> {
         let span = Some(self.span(at));
         let path = path.to_string();
         let index = self.found.len();
-        self.found.push(Diagnostic { code: code.to_owned(), severity, message, span, path, help: None, labels: Vec::new() });
+        self.found.push(Diagnostic {
+            code: code.to_owned(),
+            severity,
+            message,
+            span,
+            path,
+            help: None,
+            labels: Vec::new(),
+        });
         &mut self.found[index]
     }
 
@@ -105,20 +115,36 @@ impl<'t> Report<'t> {
     pub(crate) fn span(&self, at: Extent) -> Span {
         let start = floor_char_boundary(self.text, at.start);
         let end = floor_char_boundary(self.text, at.end).max(start);
-        let line = self.line_starts.partition_point(|&line_start| line_start <= start).max(1);
+        let line = self
+            .line_starts
+            .partition_point(|&line_start| line_start <= start)
+            .max(1);
         let column = self.chars_until(start) - self.chars_until(self.line_starts[line - 1]) + 1;
-        Span { line: small(line), column: small(column), offset: small(start), length: small(end - start) }
+        Span {
+            line: small(line),
+            column: small(column),
+            offset: small(start),
+            length: small(end - start),
+        }
     }
 
     pub(crate) fn label(&self, at: Extent, text: impl Into<String>) -> Label {
-        Label { span: self.span(at), text: text.into() }
+        Label {
+            span: self.span(at),
+            text: text.into(),
+        }
     }
 
     /// The candidate that the author probably meant, if one is near enough.
-    pub(crate) fn near_miss<'c>(&mut self, word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    pub(crate) fn near_miss<'c>(
+        &mut self,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'c str>,
+    ) -> Option<&'c str> {
         if word.len() > 128 {
             return None;
         }
+        let lower = word.to_lowercase();
         let allowed = (word.chars().count() / 3).clamp(1, 3);
         let mut best: Option<(usize, &str)> = None;
         for candidate in candidates {
@@ -129,7 +155,7 @@ impl<'t> Report<'t> {
                 return None;
             }
             self.comparisons_left -= 1;
-            let distance = strsim::osa_distance(&word.to_lowercase(), &candidate.to_lowercase());
+            let distance = strsim::osa_distance(&lower, &candidate.to_lowercase());
             if distance <= allowed && best.is_none_or(|(least, _)| distance < least) {
                 best = Some((distance, candidate));
             }
@@ -139,11 +165,16 @@ impl<'t> Report<'t> {
 
     /// All problems in the order of the text.
     pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
-        self.found.sort_by_key(|diagnostic| diagnostic.span.map_or(0, |span| span.offset));
+        self.found
+            .sort_by_key(|diagnostic| diagnostic.span.map_or(0, |span| span.offset));
         if self.beyond_count > 0 {
             self.found.push(Diagnostic {
                 code: "runnel::file::too_many_problems".to_owned(),
-                severity: if self.has_errors { Severity::Error } else { Severity::Warning },
+                severity: if self.has_errors {
+                    Severity::Error
+                } else {
+                    Severity::Warning
+                },
                 message: format!("{} more problems are not shown", self.beyond_count),
                 help: Some("correct the first ones and read the file again".to_owned()),
                 ..blank()

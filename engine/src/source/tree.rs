@@ -43,7 +43,11 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn new(key: impl Into<String>, key_at: Extent, node: Node) -> Self {
-        Self { key: key.into(), key_at, node }
+        Self {
+            key: key.into(),
+            key_at,
+            node,
+        }
     }
 }
 
@@ -79,7 +83,10 @@ impl Node {
 
     /// The value under `key`, when this is a mapping that has it.
     pub(crate) fn get(&self, key: &str) -> Option<&Node> {
-        self.as_map()?.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+        self.as_map()?
+            .iter()
+            .find(|entry| entry.key == key)
+            .map(|entry| &entry.node)
     }
 
     pub(crate) fn is_null(&self) -> bool {
@@ -117,17 +124,24 @@ impl Node {
             Value::Bool(b) => Data::Bool(b),
             Value::Number(n) => Data::Number(n),
             Value::String(s) => Data::Text(s),
-            Value::Array(items) => Data::List(items.into_iter().map(|item| Self::from_json(at, item)).collect()),
-            Value::Object(map) => {
-                Data::Map(map.into_iter().map(|(key, item)| Entry::new(key, at, Self::from_json(at, item))).collect())
+            Value::Array(items) => {
+                Data::List(items.into_iter().map(|item| Self::from_json(at, item)).collect())
             }
+            Value::Object(map) => Data::Map(
+                map.into_iter()
+                    .map(|(key, item)| Entry::new(key, at, Self::from_json(at, item)))
+                    .collect(),
+            ),
         };
         Self { at, value }
     }
 }
 
 pub(crate) fn to_json_map(entries: &[Entry]) -> Map<String, Value> {
-    entries.iter().map(|entry| (entry.key.clone(), entry.node.to_json())).collect()
+    entries
+        .iter()
+        .map(|entry| (entry.key.clone(), entry.node.to_json()))
+        .collect()
 }
 
 /// Where a value hangs in the file, written as `tasks.load.needs[0]`. A linked list on the stack: a path costs nothing

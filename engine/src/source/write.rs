@@ -17,7 +17,11 @@ pub fn to_v1_yaml(workflow: &Workflow) -> String {
     if workflow.name != workflow.id {
         put(&mut out, "name", json!(workflow.name));
     }
-    put_some(&mut out, "description", workflow.description.as_ref().map(|text| json!(text)));
+    put_some(
+        &mut out,
+        "description",
+        workflow.description.as_ref().map(|text| json!(text)),
+    );
     put_filled(&mut out, "labels", json!(workflow.labels));
     put_filled(&mut out, "tags", json!(workflow.tags));
     put_filled(&mut out, "inputs", json!(workflow.inputs));
@@ -56,9 +60,19 @@ fn task(task: &Task) -> Value {
         Join::Any => put(&mut out, "join", json!("any")),
         Join::AtLeast(n) => put(&mut out, "join", json!(n)),
     }
-    put_some(&mut out, "if", task.condition.as_ref().map(|cel| json!(format!("${{{{ {cel} }}}}"))));
+    put_some(
+        &mut out,
+        "if",
+        task.condition
+            .as_ref()
+            .map(|cel| json!(format!("${{{{ {cel} }}}}"))),
+    );
     put_some(&mut out, "for_each", task.for_each.as_ref().map(for_each));
-    let script = task.input.as_object().filter(|input| task.kind == "shell" && input.len() == 1).and_then(|input| input.get("run"));
+    let script = task
+        .input
+        .as_object()
+        .filter(|input| task.kind == "shell" && input.len() == 1)
+        .and_then(|input| input.get("run"));
     match script {
         Some(script) => put(&mut out, "run", script.clone()),
         None => {
@@ -78,11 +92,19 @@ fn task(task: &Task) -> Value {
     if task.queue != "default" {
         put(&mut out, "queue", json!(task.queue));
     }
-    put_some(&mut out, "priority", task.priority.map(|priority| json!(priority)));
+    put_some(
+        &mut out,
+        "priority",
+        task.priority.map(|priority| json!(priority)),
+    );
     if task.continue_on_error {
         put(&mut out, "continue_on_error", json!(true));
     }
-    put_some(&mut out, "idempotency_key", task.idempotency_key.as_ref().map(|key| json!(key)));
+    put_some(
+        &mut out,
+        "idempotency_key",
+        task.idempotency_key.as_ref().map(|key| json!(key)),
+    );
     put_filled(&mut out, "metadata", json!(task.metadata));
     out.extend(task.extra.clone());
     Value::Object(out)
@@ -90,23 +112,47 @@ fn task(task: &Task) -> Value {
 
 /// A list when every edge wants success, else the status per upstream.
 fn needs(out: &mut Map<String, Value>, needs: &[Need]) {
-    let success = Accepts { succeeded: true, ..Accepts::default() };
+    let success = Accepts {
+        succeeded: true,
+        ..Accepts::default()
+    };
     if needs.iter().all(|need| need.accepts == success) {
         put_filled(out, "needs", needs.iter().map(|need| json!(need.task)).collect());
         return;
     }
-    let edges = needs.iter().map(|need| (need.task.clone(), statuses(need.accepts))).collect();
+    let edges = needs
+        .iter()
+        .map(|need| (need.task.clone(), statuses(need.accepts)))
+        .collect();
     put(out, "needs", Value::Object(edges));
 }
 
 fn statuses(accepts: Accepts) -> Value {
-    let Accepts { succeeded, failed, skipped, cancelled } = accepts;
+    let Accepts {
+        succeeded,
+        failed,
+        skipped,
+        cancelled,
+    } = accepts;
     if succeeded && failed && skipped && cancelled {
         return json!("done");
     }
-    let named = [(succeeded, "succeeded"), (failed, "failed"), (skipped, "skipped"), (cancelled, "cancelled")];
-    let mut names: Vec<Value> = named.into_iter().filter(|(accepted, _)| *accepted).map(|(_, name)| json!(name)).collect();
-    if names.len() == 1 { names.remove(0) } else { Value::Array(names) }
+    let named = [
+        (succeeded, "succeeded"),
+        (failed, "failed"),
+        (skipped, "skipped"),
+        (cancelled, "cancelled"),
+    ];
+    let mut names: Vec<Value> = named
+        .into_iter()
+        .filter(|(accepted, _)| *accepted)
+        .map(|(_, name)| json!(name))
+        .collect();
+    if names.len() == 1 {
+        names.remove(0)
+    } else {
+        Value::Array(names)
+    }
 }
 
 fn for_each(for_each: &ForEach) -> Value {
@@ -149,7 +195,11 @@ fn retry(out: &mut Map<String, Value>, retry: &Retry, kind: &str) {
     put_filled(&mut fields, "on", json!(retry.on));
     put_filled(&mut fields, "not_on", json!(retry.not_on));
     let is_limit_only = fields.len() == 1 && fields.contains_key("limit");
-    let value = if is_limit_only { json!(retry.limit) } else { Value::Object(fields) };
+    let value = if is_limit_only {
+        json!(retry.limit)
+    } else {
+        Value::Object(fields)
+    };
     put_filled(out, "retry", value);
 }
 

@@ -26,7 +26,14 @@ pub(crate) fn parse(report: &mut Report<'_>) -> Option<Node> {
         disallow_directives: true,
     };
     options.set_emit_comments(false);
-    let mut builder = Builder { report, stack: Vec::new(), anchors: HashMap::new(), copies_left: COPIES_MAX, root: None, documents: 0 };
+    let mut builder = Builder {
+        report,
+        stack: Vec::new(),
+        anchors: HashMap::new(),
+        copies_left: COPIES_MAX,
+        root: None,
+        documents: 0,
+    };
     for event in Parser::new_from_str_with_options(text, options) {
         let step = match event {
             Ok((event, span)) => builder.on_event(event, span),
@@ -49,7 +56,11 @@ struct Open {
 
 enum Content {
     List(Vec<Node>),
-    Map { entries: Vec<Entry>, seen: HashMap<String, Extent>, key: Option<(String, Extent)> },
+    Map {
+        entries: Vec<Entry>,
+        seen: HashMap<String, Extent>,
+        key: Option<(String, Extent)>,
+    },
 }
 
 struct Builder<'r, 't> {
@@ -82,19 +93,34 @@ impl Builder<'_, '_> {
                 if tag.is_some() {
                     self.refuse_tag(&span, at);
                 }
-                return self.open(Open { at, anchor, content: Content::List(Vec::new()) });
+                return self.open(Open {
+                    at,
+                    anchor,
+                    content: Content::List(Vec::new()),
+                });
             }
             Event::MappingStart(_, anchor, tag) => {
                 if tag.is_some() {
                     self.refuse_tag(&span, at);
                 }
-                let content = Content::Map { entries: Vec::new(), seen: HashMap::new(), key: None };
+                let content = Content::Map {
+                    entries: Vec::new(),
+                    seen: HashMap::new(),
+                    key: None,
+                };
                 return self.open(Open { at, anchor, content });
             }
             Event::SequenceEnd | Event::MappingEnd => return self.close(at),
             Event::Alias(anchor) => return self.on_alias(anchor, at),
-            Event::StreamStart | Event::StreamEnd | Event::DocumentEnd | Event::Anchor(..) | Event::UnresolvedAlias(_) => {}
-            #[expect(clippy::wildcard_in_or_patterns, reason = "comments exist only with a feature of the parser that another crate may turn on")]
+            Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentEnd
+            | Event::Anchor(..)
+            | Event::UnresolvedAlias(_) => {}
+            #[expect(
+                clippy::wildcard_in_or_patterns,
+                reason = "comments exist only with a feature of the parser that another crate may turn on"
+            )]
             _ => {}
         }
         Some(())
@@ -104,7 +130,12 @@ impl Builder<'_, '_> {
         self.documents += 1;
         if self.documents > 1 {
             self.report
-                .error("runnel::file::many_documents", at, Path::Root, "the file holds more than one YAML document")
+                .error(
+                    "runnel::file::many_documents",
+                    at,
+                    Path::Root,
+                    "the file holds more than one YAML document",
+                )
                 .help("put each workflow into a file of its own");
             return None;
         }
@@ -114,7 +145,12 @@ impl Builder<'_, '_> {
     fn refuse_tag(&mut self, span: &Span, at: Extent) {
         let at = span.tag_span().map_or(at, |span| extent(&span));
         self.report
-            .error("runnel::file::yaml_tag", at, Path::Root, "YAML tags are not part of the format")
+            .error(
+                "runnel::file::yaml_tag",
+                at,
+                Path::Root,
+                "YAML tags are not part of the format",
+            )
             .help("remove the tag; quote the value to make it a text");
     }
 
@@ -131,20 +167,30 @@ impl Builder<'_, '_> {
         let open = self.stack.pop()?;
         let (mut last, value) = match open.content {
             Content::List(items) => (items.last().map(|node| node.at.end), Data::List(items)),
-            Content::Map { entries, .. } => (entries.last().map(|entry| entry.node.at.end), Data::Map(entries)),
+            Content::Map { entries, .. } => {
+                (entries.last().map(|entry| entry.node.at.end), Data::Map(entries))
+            }
         };
         // A block collection ends where its last value ends, not on the line after it; a flow collection at its bracket.
         if end.end > end.start {
             last = None;
         }
-        let at = Extent { start: open.at.start, end: last.unwrap_or(end.end).max(open.at.start) };
+        let at = Extent {
+            start: open.at.start,
+            end: last.unwrap_or(end.end).max(open.at.start),
+        };
         self.on_node(Node::new(at, value), open.anchor)
     }
 
     fn on_alias(&mut self, anchor: usize, at: Extent) -> Option<()> {
         let Some(target) = self.anchors.get(&anchor) else {
             self.report
-                .error("runnel::file::yaml_alias", at, Path::Root, "this alias stands inside the value that it names")
+                .error(
+                    "runnel::file::yaml_alias",
+                    at,
+                    Path::Root,
+                    "this alias stands inside the value that it names",
+                )
                 .help("write the value again instead of the alias");
             return None;
         };
@@ -165,7 +211,12 @@ impl Builder<'_, '_> {
 
     fn refuse_copies(&mut self, at: Extent) {
         self.report
-            .error("runnel::file::yaml_bomb", at, Path::Root, format!("aliases would copy more than {COPIES_MAX} values"))
+            .error(
+                "runnel::file::yaml_bomb",
+                at,
+                Path::Root,
+                format!("aliases would copy more than {COPIES_MAX} values"),
+            )
             .help("write the values out, or use fewer anchors and aliases");
     }
 
@@ -179,18 +230,30 @@ impl Builder<'_, '_> {
             self.copies_left -= count;
             self.anchors.insert(anchor, node.clone());
         }
+        let mut duplicate = None;
         match self.stack.last_mut() {
             None => self.root = Some(node),
-            Some(Open { content: Content::List(items), .. }) => items.push(node),
-            Some(Open { content: Content::Map { entries, seen, key }, .. }) => match key.take() {
+            Some(Open {
+                content: Content::List(items),
+                ..
+            }) => items.push(node),
+            Some(Open {
+                content: Content::Map { entries, seen, key },
+                ..
+            }) => match key.take() {
                 None => *key = Some(key_of(self.report, node)),
                 Some((key, key_at)) => {
                     if key == "<<" {
                         self.report
-                            .error("runnel::file::yaml_merge", key_at, Path::Root, "merge keys (`<<`) are not part of the format")
+                            .error(
+                                "runnel::file::yaml_merge",
+                                key_at,
+                                Path::Root,
+                                "merge keys (`<<`) are not part of the format",
+                            )
                             .help("write the keys out");
                     } else if let Some(&first) = seen.get(&key) {
-                        report_duplicate(self.report, &key, key_at, first);
+                        duplicate = Some((key, key_at, first));
                     } else {
                         seen.insert(key.clone(), key_at);
                         entries.push(Entry { key, key_at, node });
@@ -198,14 +261,34 @@ impl Builder<'_, '_> {
                 }
             },
         }
+        if let Some((key, at, first)) = duplicate {
+            let path = self.path_to(&key);
+            report_duplicate(self.report, &path, &key, at, first);
+        }
         Some(())
+    }
+
+    /// The keys that are open, and `last`.
+    fn path_to(&self, last: &str) -> String {
+        let open = self.stack.iter().filter_map(|open| match &open.content {
+            Content::Map {
+                key: Some((key, _)), ..
+            } => Some(key.as_str()),
+            Content::Map { key: None, .. } | Content::List(_) => None,
+        });
+        open.chain([last]).collect::<Vec<_>>().join(".")
     }
 }
 
-pub(crate) fn report_duplicate(report: &mut Report<'_>, key: &str, at: Extent, first: Extent) {
+pub(crate) fn report_duplicate(report: &mut Report<'_>, path: &str, key: &str, at: Extent, first: Extent) {
     let label = report.label(first, "first used here");
     report
-        .error("runnel::file::duplicate_key", at, Path::Root.key(key), format!("the key `{key}` is used twice"))
+        .error(
+            "runnel::file::duplicate_key",
+            at,
+            path,
+            format!("the key `{key}` is used twice"),
+        )
         .help("keep one of the two")
         .labels
         .push(label);
@@ -213,7 +296,12 @@ pub(crate) fn report_duplicate(report: &mut Report<'_>, key: &str, at: Extent, f
 
 pub(crate) fn too_deep(report: &mut Report<'_>, at: Extent) {
     report
-        .error("runnel::file::too_deep", at, Path::Root, format!("lists and mappings are nested more than {DEPTH_MAX} deep"))
+        .error(
+            "runnel::file::too_deep",
+            at,
+            Path::Root,
+            format!("lists and mappings are nested more than {DEPTH_MAX} deep"),
+        )
         .help("a workflow file needs a few levels only");
 }
 
@@ -237,7 +325,9 @@ fn key_of(report: &mut Report<'_>, node: Node) -> (String, Extent) {
         Data::Text(text) => text,
         Data::Null | Data::Bool(_) | Data::Number(_) => written(),
         Data::List(_) | Data::Map(_) => {
-            report.error("runnel::file::yaml_key", at, Path::Root, "a key must be a text").help("write `key: value`");
+            report
+                .error("runnel::file::yaml_key", at, Path::Root, "a key must be a text")
+                .help("write `key: value`");
             String::new()
         }
     };
@@ -250,7 +340,10 @@ fn report_slice(text: &str, at: Extent) -> String {
 
 fn extent(span: &Span) -> Extent {
     let start = span.start.byte_offset().unwrap_or(0);
-    Extent { start, end: span.end.byte_offset().unwrap_or(start).max(start) }
+    Extent {
+        start,
+        end: span.end.byte_offset().unwrap_or(start).max(start),
+    }
 }
 
 /// The core schema of YAML 1.2: only `true` and `false` are booleans, so `on`, `yes` and `no` stay texts.
@@ -270,14 +363,22 @@ fn resolve_plain(text: &str) -> Data {
 
 fn resolve_number(text: &str) -> Option<Number> {
     if let Some(digits) = text.strip_prefix("0x") {
-        return digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| i64::from_str_radix(digits, 16).ok().map(Number::from))?;
+        return digits
+            .bytes()
+            .all(|b| b.is_ascii_hexdigit())
+            .then(|| i64::from_str_radix(digits, 16).ok().map(Number::from))?;
     }
     if let Some(digits) = text.strip_prefix("0o") {
-        return digits.bytes().all(|b| matches!(b, b'0'..=b'7')).then(|| i64::from_str_radix(digits, 8).ok().map(Number::from))?;
+        return digits
+            .bytes()
+            .all(|b| matches!(b, b'0'..=b'7'))
+            .then(|| i64::from_str_radix(digits, 8).ok().map(Number::from))?;
     }
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let is_number = unsigned.bytes().any(|b| b.is_ascii_digit())
-        && unsigned.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'))
+        && unsigned
+            .bytes()
+            .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'))
         && unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
     if !is_number {
         return None;
@@ -293,12 +394,31 @@ fn report_syntax(report: &mut Report<'_>, error: &ScanError) {
     let start = error.marker().byte_offset().unwrap_or(0);
     let at = Extent { start, end: start };
     let text = report.text();
-    let line_start = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
-    let line = text.get(line_start..).unwrap_or_default().lines().next().unwrap_or_default();
-    if let Some(tab) = line.find(|c: char| c != ' ').filter(|&column| line[column..].starts_with('\t')) {
-        let at = Extent { start: line_start + tab, end: line_start + tab + 1 };
+    let line_start = text
+        .get(..start)
+        .and_then(|before| before.rfind('\n'))
+        .map_or(0, |at| at + 1);
+    let line = text
+        .get(line_start..)
+        .unwrap_or_default()
+        .lines()
+        .next()
+        .unwrap_or_default();
+    if let Some(tab) = line
+        .find(|c: char| c != ' ')
+        .filter(|&column| line[column..].starts_with('\t'))
+    {
+        let at = Extent {
+            start: line_start + tab,
+            end: line_start + tab + 1,
+        };
         report
-            .error("runnel::file::tab", at, Path::Root, "a tab indents this line; YAML allows spaces only")
+            .error(
+                "runnel::file::tab",
+                at,
+                Path::Root,
+                "a tab indents this line; YAML allows spaces only",
+            )
             .help("replace the tab by spaces");
         return;
     }
@@ -307,5 +427,10 @@ fn report_syntax(report: &mut Report<'_>, error: &ScanError) {
         too_deep(report, at);
         return;
     }
-    report.error("runnel::file::yaml_syntax", at, Path::Root, format!("this is not valid YAML: {message}"));
+    report.error(
+        "runnel::file::yaml_syntax",
+        at,
+        Path::Root,
+        format!("this is not valid YAML: {message}"),
+    );
 }

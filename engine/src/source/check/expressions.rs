@@ -8,7 +8,9 @@ use crate::source::check::Checker;
 use crate::source::tree::{Data, Extent, Node, Path};
 
 /// Every context of the format. `matrix` and `event` are known, so that their use is not called a slip.
-const CONTEXTS: &[&str] = &["inputs", "tasks", "run", "workflow", "each", "matrix", "secrets", "vars", "event", "task", "env"];
+const CONTEXTS: &[&str] = &[
+    "inputs", "tasks", "run", "workflow", "each", "matrix", "secrets", "vars", "event", "task", "env",
+];
 
 /// One of the groups of tasks in a file; a task reads its own group and, in handlers, the whole main group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +53,8 @@ impl Checker<'_, '_> {
     /// Checks every `${{ }}` in a value.
     pub(crate) fn template(&mut self, node: &Node, path: Path<'_>, site: Site) {
         match &node.value {
-            Data::Text(text) if text.contains("${{") => match Template::compile(&Value::String(text.clone())) {
+            Data::Text(text) if text.contains("${{") => match Template::compile(&Value::String(text.clone()))
+            {
                 Ok(template) => self.references(template.references(), node, path, site),
                 Err(errors) => {
                     for (_, error) in errors {
@@ -87,7 +90,12 @@ impl Checker<'_, '_> {
         let bare = bare_expression(text);
         if bare.contains("${{") {
             self.report
-                .error("runnel::expr::condition", node.at, path, "a condition is one expression")
+                .error(
+                    "runnel::expr::condition",
+                    node.at,
+                    path,
+                    "a condition is one expression",
+                )
                 .help("put the whole condition into one `${{ … }}`");
             return None;
         }
@@ -103,7 +111,12 @@ impl Checker<'_, '_> {
 
     fn bad_expression(&mut self, error: &ExprError, text: &str, node: &Node, path: Path<'_>) {
         let at = locate(self.report.text(), node.at, text, error.offset);
-        self.report.error("runnel::expr::syntax", at, path, format!("this expression does not compile: {}", error.message));
+        self.report.error(
+            "runnel::expr::syntax",
+            at,
+            path,
+            format!("this expression does not compile: {}", error.message),
+        );
     }
 
     fn references(&mut self, references: &References, node: &Node, path: Path<'_>, site: Site) {
@@ -117,7 +130,12 @@ impl Checker<'_, '_> {
                 .help("pass the secret to the task that needs it through its `env` or `input`");
         }
         for task in &references.tasks {
-            self.reads.push(Read { reader: site.reader, task: task.clone(), at: node.at, path: path.to_string() });
+            self.reads.push(Read {
+                reader: site.reader,
+                task: task.clone(),
+                at: node.at,
+                path: path.to_string(),
+            });
         }
     }
 
@@ -128,16 +146,29 @@ impl Checker<'_, '_> {
             let diagnostic = self.report.error("runnel::expr::context", node.at, path, message);
             match near_miss {
                 Some(_) => diagnostic.did_you_mean(near_miss),
-                None => diagnostic.help(format!("an expression starts from one of {}", CONTEXTS.join(", "))),
+                None => diagnostic.help(format!(
+                    "an expression starts from one of {}",
+                    CONTEXTS.join(", ")
+                )),
             };
         } else if root == "each" && !site.has_each {
             self.report
-                .error("runnel::expr::context", node.at, path, "`each` exists only inside a task with `for_each`")
+                .error(
+                    "runnel::expr::context",
+                    node.at,
+                    path,
+                    "`each` exists only inside a task with `for_each`",
+                )
                 .help("add `for_each` to the task, or read `inputs` or `tasks`");
         } else if root == "event" {
             self.unsupported_context(node, path);
         } else if root == "task" && !matches!(site.reader, Reader::Task(..)) {
-            self.report.error("runnel::expr::context", node.at, path, "`task` exists only inside a task");
+            self.report.error(
+                "runnel::expr::context",
+                node.at,
+                path,
+                "`task` exists only inside a task",
+            );
         }
     }
 }
@@ -159,14 +190,28 @@ fn locate(file: &str, at: Extent, text: &str, offset: usize) -> Extent {
     let offset = offset.min(text.len());
     if let Some(start) = written.find(text) {
         let start = at.start + start + offset;
-        return Extent { start, end: (start + 1).min(at.end) };
+        return Extent {
+            start,
+            end: (start + 1).min(at.end),
+        };
     }
-    let line_start = text.get(..offset).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
-    let line = text.get(line_start..).unwrap_or_default().lines().next().unwrap_or_default();
+    let line_start = text
+        .get(..offset)
+        .and_then(|before| before.rfind('\n'))
+        .map_or(0, |at| at + 1);
+    let line = text
+        .get(line_start..)
+        .unwrap_or_default()
+        .lines()
+        .next()
+        .unwrap_or_default();
     match written.find(line).filter(|_| !line.trim().is_empty()) {
         Some(start) => {
             let start = at.start + start + (offset - line_start);
-            Extent { start, end: (start + 1).min(at.end).max(start) }
+            Extent {
+                start,
+                end: (start + 1).min(at.end).max(start),
+            }
         }
         None => at,
     }

@@ -28,24 +28,80 @@ pub(crate) enum Place {
 
 /// What is refused, and what to write instead. Delete a line when the state machine runs the feature.
 const UNSUPPORTED: &[(Place, &str, &str)] = &[
-    (Place::Workflow, "compensation", "run the compensating task as an ordinary task that needs `{task: failed}`"),
-    (Place::Workflow, "concurrency", "remove it; runs are not limited yet"),
-    (Place::Workflow, "on_failure", "add an ordinary task with `trigger_rule: one_failed`"),
-    (Place::Workflow, "on_success", "add an ordinary task that needs the last tasks"),
-    (Place::Workflow, "finally", "add an ordinary task with `trigger_rule: all_done`"),
-    (Place::Task, "compensate", "run the compensating task as an ordinary task that needs `{task: failed}`"),
-    (Place::Task, "matrix", "use `for_each` over a list of combinations"),
+    (
+        Place::Workflow,
+        "compensation",
+        "run the compensating task as an ordinary task that needs `{task: failed}`",
+    ),
+    (
+        Place::Workflow,
+        "concurrency",
+        "remove it; runs are not limited yet",
+    ),
+    (
+        Place::Workflow,
+        "on_failure",
+        "add an ordinary task with `trigger_rule: one_failed`",
+    ),
+    (
+        Place::Workflow,
+        "on_success",
+        "add an ordinary task that needs the last tasks",
+    ),
+    (
+        Place::Workflow,
+        "finally",
+        "add an ordinary task with `trigger_rule: all_done`",
+    ),
+    (
+        Place::Task,
+        "compensate",
+        "run the compensating task as an ordinary task that needs `{task: failed}`",
+    ),
+    (
+        Place::Task,
+        "matrix",
+        "use `for_each` over a list of combinations",
+    ),
     (Place::Task, "repeat", "let the task itself loop, or use `retry`"),
     (Place::Task, "callback", "let the task wait for the answer itself"),
-    (Place::Task, "concurrency", "use `for_each.max_parallel`, or a queue with few workers"),
-    (Place::Task, "rate_limit", "use `for_each.max_parallel`, or a queue with few workers"),
+    (
+        Place::Task,
+        "concurrency",
+        "use `for_each.max_parallel`, or a queue with few workers",
+    ),
+    (
+        Place::Task,
+        "rate_limit",
+        "use `for_each.max_parallel`, or a queue with few workers",
+    ),
     (Place::Task, "circuit", "use `retry` with a longer delay"),
-    (Place::Task, "image", "run the script on a worker that has the tools, without `image`"),
+    (
+        Place::Task,
+        "image",
+        "run the script on a worker that has the tools, without `image`",
+    ),
     (Place::Task, "on_exhausted", "remove it; an exhausted task fails"),
-    (Place::Task, "point_of_no_return", "remove it; there is no rollback yet"),
-    (Place::Type, "approval", "start the second half as a workflow of its own once it is approved"),
-    (Place::Type, "workflow", "put the tasks of the child workflow into this one"),
-    (Place::Type, "container", "use `run` on a worker that has the tools"),
+    (
+        Place::Task,
+        "point_of_no_return",
+        "remove it; there is no rollback yet",
+    ),
+    (
+        Place::Type,
+        "approval",
+        "start the second half as a workflow of its own once it is approved",
+    ),
+    (
+        Place::Type,
+        "workflow",
+        "put the tasks of the child workflow into this one",
+    ),
+    (
+        Place::Type,
+        "container",
+        "use `run` on a worker that has the tools",
+    ),
     (Place::Type, "lambda", "use `http` with the function's URL"),
     (Place::Wait, "event", "wait for a time with `for` or `until`"),
     (Place::ForEach, "batch", "group the items in the list itself"),
@@ -54,26 +110,53 @@ const UNSUPPORTED: &[(Place, &str, &str)] = &[
 
 /// What is accepted but does nothing yet.
 const INACTIVE: &[(Place, &str, &str)] = &[
-    (Place::Workflow, "triggers", "runs are started by hand or through the API until triggers work"),
-    (Place::Workflow, "sla", "nothing is alerted yet; `timeout` ends a run"),
-    (Place::Task, "sla", "nothing is alerted yet; `timeout` ends an attempt"),
-    (Place::Task, "labels", "the labels are kept with the definition only"),
+    (
+        Place::Workflow,
+        "triggers",
+        "runs are started by hand or through the API until triggers work",
+    ),
+    (
+        Place::Workflow,
+        "sla",
+        "nothing is alerted yet; `timeout` ends a run",
+    ),
+    (
+        Place::Task,
+        "sla",
+        "nothing is alerted yet; `timeout` ends an attempt",
+    ),
+    (
+        Place::Task,
+        "labels",
+        "the labels are kept with the definition only",
+    ),
     (Place::Task, "resources", "workers do not reserve resources yet"),
-    (Place::Task, "output_schema", "outputs are not compared with it yet"),
+    (
+        Place::Task,
+        "output_schema",
+        "outputs are not compared with it yet",
+    ),
 ];
 
 impl Checker<'_, '_> {
     /// Says what this release does not do with a part of the file.
     pub(crate) fn feature(&mut self, place: Place, name: &str, at: Extent, path: Path<'_>) {
         let find = |table: &[(Place, &str, &'static str)]| {
-            table.iter().find(|(p, n, _)| *p == place && *n == name).map(|(_, _, help)| *help)
+            table
+                .iter()
+                .find(|(p, n, _)| *p == place && *n == name)
+                .map(|(_, _, help)| *help)
         };
         if let Some(help) = find(UNSUPPORTED) {
             let message = format!("{} is not supported by this release", describe(place, name));
-            self.report.error("runnel::feature::unsupported", at, path, message).help(help);
+            self.report
+                .error("runnel::feature::unsupported", at, path, message)
+                .help(help);
         } else if let Some(help) = find(INACTIVE) {
             let message = format!("{} has no effect in this release", describe(place, name));
-            self.report.warning("runnel::feature::inactive", at, path, message).help(help);
+            self.report
+                .warning("runnel::feature::inactive", at, path, message)
+                .help(help);
         }
     }
 
@@ -88,7 +171,9 @@ impl Checker<'_, '_> {
             "sla" => {
                 if let Some(fields) = self.fields(node, path, &["finish_within", "start_within"]) {
                     for key in ["finish_within", "start_within"] {
-                        fields.get(key).map(|node| self.duration(node, path.key(key), Zero::Refused));
+                        fields
+                            .get(key)
+                            .map(|node| self.duration(node, path.key(key), Zero::Refused));
                     }
                 }
             }
@@ -107,9 +192,13 @@ impl Checker<'_, '_> {
             "circuit" => {
                 if let Some(fields) = self.fields(node, path, &["key", "failures", "window", "cooldown"]) {
                     fields.get("key").map(|node| self.text(node, path.key("key")));
-                    fields.get("failures").map(|node| self.integer(node, path.key("failures"), AT_LEAST_ONE));
+                    fields
+                        .get("failures")
+                        .map(|node| self.integer(node, path.key("failures"), AT_LEAST_ONE));
                     for key in ["window", "cooldown"] {
-                        fields.get(key).map(|node| self.duration(node, path.key(key), Zero::Refused));
+                        fields
+                            .get(key)
+                            .map(|node| self.duration(node, path.key(key), Zero::Refused));
                     }
                 }
             }
@@ -125,15 +214,25 @@ impl Checker<'_, '_> {
     }
 
     pub(crate) fn missing(&mut self, parent: &Node, path: Path<'_>, key: &str) {
-        let at = Extent { start: parent.at.start, end: parent.at.start };
-        self.report.error("runnel::schema::missing", at, path, format!("`{key}` is missing"));
+        let at = Extent {
+            start: parent.at.start,
+            end: parent.at.start,
+        };
+        self.report
+            .error("runnel::schema::missing", at, path, format!("`{key}` is missing"));
     }
 
     fn repeat(&mut self, node: &Node, path: Path<'_>) {
-        let Some(fields) = self.fields(node, path, &["until", "max", "every"]) else { return };
+        let Some(fields) = self.fields(node, path, &["until", "max", "every"]) else {
+            return;
+        };
         fields.get("until").map(|node| self.text(node, path.key("until")));
-        fields.get("max").map(|node| self.integer(node, path.key("max"), AT_LEAST_ONE));
-        fields.get("every").map(|node| self.duration(node, path.key("every"), Zero::Allowed));
+        fields
+            .get("max")
+            .map(|node| self.integer(node, path.key("max"), AT_LEAST_ONE));
+        fields
+            .get("every")
+            .map(|node| self.duration(node, path.key("every"), Zero::Allowed));
     }
 
     fn concurrency(&mut self, node: &Node, path: Path<'_>) {
@@ -141,29 +240,47 @@ impl Checker<'_, '_> {
             self.integer(node, path, AT_LEAST_ONE);
             return;
         }
-        let Some(fields) = self.fields(node, path, &["group", "limit", "on_conflict"]) else { return };
+        let Some(fields) = self.fields(node, path, &["group", "limit", "on_conflict"]) else {
+            return;
+        };
         fields.get("group").map(|node| self.text(node, path.key("group")));
-        fields.get("limit").map(|node| self.integer(node, path.key("limit"), AT_LEAST_ONE));
+        fields
+            .get("limit")
+            .map(|node| self.integer(node, path.key("limit"), AT_LEAST_ONE));
         let choices = [("queue", ()), ("skip", ()), ("cancel_running", ())];
-        fields.get("on_conflict").map(|node| self.one_of(node, path.key("on_conflict"), &choices));
+        fields
+            .get("on_conflict")
+            .map(|node| self.one_of(node, path.key("on_conflict"), &choices));
     }
 
     fn compensation(&mut self, node: &Node, path: Path<'_>) {
-        let Some(fields) = self.fields(node, path, &["on", "order", "on_error"]) else { return };
+        let Some(fields) = self.fields(node, path, &["on", "order", "on_error"]) else {
+            return;
+        };
         let on = [("failed", ()), ("cancelled", ()), ("timed_out", ())];
         if let Some(items) = fields.get("on").and_then(|node| self.list(node, path.key("on"))) {
             for (index, item) in items.iter().enumerate() {
                 self.one_of(item, path.key("on").index(index), &on);
             }
         }
-        fields.get("order").map(|node| self.one_of(node, path.key("order"), &[("reverse", ()), ("parallel", ())]));
-        fields.get("on_error").map(|node| self.one_of(node, path.key("on_error"), &[("halt", ()), ("continue", ())]));
+        fields
+            .get("order")
+            .map(|node| self.one_of(node, path.key("order"), &[("reverse", ()), ("parallel", ())]));
+        fields
+            .get("on_error")
+            .map(|node| self.one_of(node, path.key("on_error"), &[("halt", ()), ("continue", ())]));
     }
 
     fn triggers(&mut self, node: &Node, path: Path<'_>) {
         const KINDS: &[(&str, &[&str])] = &[
-            ("schedule", &["schedule", "timezone", "catchup", "overlap", "inputs", "enabled"]),
-            ("event", &["event", "source", "match", "inputs", "dedupe", "enabled"]),
+            (
+                "schedule",
+                &["schedule", "timezone", "catchup", "overlap", "inputs", "enabled"],
+            ),
+            (
+                "event",
+                &["event", "source", "match", "inputs", "dedupe", "enabled"],
+            ),
             ("webhook", &["webhook", "inputs", "enabled"]),
         ];
         for (index, item) in self.list(node, path).unwrap_or_default().iter().enumerate() {
@@ -172,7 +289,8 @@ impl Checker<'_, '_> {
                 Some((_, keys)) => _ = self.fields(item, path, keys),
                 None => {
                     let message = "a trigger has `schedule`, `event` or `webhook`";
-                    self.report.error("runnel::schema::missing", item.at, path, message);
+                    self.report
+                        .error("runnel::schema::missing", item.at, path, message);
                 }
             }
         }

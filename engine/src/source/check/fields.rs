@@ -17,7 +17,9 @@ pub(crate) struct Fields<'n> {
 impl<'n> Fields<'n> {
     /// The entry under `key`; a key without a value counts as absent.
     pub(crate) fn entry(&self, key: &str) -> Option<&'n Entry> {
-        self.entries.iter().find(|entry| entry.key == key && !entry.node.is_null())
+        self.entries
+            .iter()
+            .find(|entry| entry.key == key && !entry.node.is_null())
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&'n Node> {
@@ -27,13 +29,23 @@ impl<'n> Fields<'n> {
 
 impl Checker<'_, '_> {
     /// A mapping with these keys only.
-    pub(crate) fn fields<'n>(&mut self, node: &'n Node, path: Path<'_>, allowed: &[&str]) -> Option<Fields<'n>> {
+    pub(crate) fn fields<'n>(
+        &mut self,
+        node: &'n Node,
+        path: Path<'_>,
+        allowed: &[&str],
+    ) -> Option<Fields<'n>> {
         let entries = self.map(node, path)?;
         for entry in entries {
             if !allowed.contains(&entry.key.as_str()) {
                 let near_miss = self.report.near_miss(&entry.key, allowed.iter().copied());
                 let message = format!("unknown key `{}`", entry.key);
-                let diagnostic = self.report.error("runnel::schema::unknown_key", entry.key_at, path.key(&entry.key), message);
+                let diagnostic = self.report.error(
+                    "runnel::schema::unknown_key",
+                    entry.key_at,
+                    path.key(&entry.key),
+                    message,
+                );
                 match near_miss {
                     Some(_) => diagnostic.did_you_mean(near_miss),
                     None => diagnostic.help(format!("known keys here: {}", allowed.join(", "))),
@@ -44,13 +56,25 @@ impl Checker<'_, '_> {
     }
 
     /// The first of several spellings of one key; a second one is refused.
-    pub(crate) fn alias<'n>(&mut self, fields: Fields<'n>, path: Path<'_>, spellings: &[&str]) -> Option<&'n Entry> {
+    pub(crate) fn alias<'n>(
+        &mut self,
+        fields: Fields<'n>,
+        path: Path<'_>,
+        spellings: &[&str],
+    ) -> Option<&'n Entry> {
         let mut used = spellings.iter().filter_map(|key| fields.entry(key));
         let first = used.next()?;
         if let Some(second) = used.next() {
             let message = format!("`{}` and `{}` mean the same", first.key, second.key);
             let help = format!("keep `{}` only", spellings[0]);
-            self.report.error("runnel::schema::conflict", second.key_at, path.key(&second.key), message).help(help);
+            self.report
+                .error(
+                    "runnel::schema::conflict",
+                    second.key_at,
+                    path.key(&second.key),
+                    message,
+                )
+                .help(help);
         }
         Some(first)
     }
@@ -89,8 +113,12 @@ impl Checker<'_, '_> {
         let text = self.text(node, path)?;
         let chars = text.chars().count();
         if chars == 0 || chars > super::NAME_CHARS_MAX {
-            let message = format!("a name has 1 to {} characters, this one has {chars}", super::NAME_CHARS_MAX);
-            self.report.error("runnel::schema::length", node.at, path, message);
+            let message = format!(
+                "a name has 1 to {} characters, this one has {chars}",
+                super::NAME_CHARS_MAX
+            );
+            self.report
+                .error("runnel::schema::length", node.at, path, message);
             return None;
         }
         Some(text)
@@ -111,9 +139,16 @@ impl Checker<'_, '_> {
             self.wrong_type(node, path, "a whole number");
             return None;
         };
-        let value = number.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| range.contains(n));
+        let value = number
+            .as_u64()
+            .and_then(|n| u32::try_from(n).ok())
+            .filter(|n| range.contains(n));
         if value.is_none() {
-            let message = format!("expected a whole number from {} to {}, found {number}", range.start(), range.end());
+            let message = format!(
+                "expected a whole number from {} to {}, found {number}",
+                range.start(),
+                range.end()
+            );
             self.report.error("runnel::schema::range", node.at, path, message);
         }
         value
@@ -126,13 +161,22 @@ impl Checker<'_, '_> {
         };
         let value = number.as_f64().filter(|n| range.contains(n));
         if value.is_none() {
-            let message = format!("expected a number from {} to {}, found {number}", range.start(), range.end());
+            let message = format!(
+                "expected a number from {} to {}, found {number}",
+                range.start(),
+                range.end()
+            );
             self.report.error("runnel::schema::range", node.at, path, message);
         }
         value
     }
 
-    pub(crate) fn one_of<T: Copy>(&mut self, node: &Node, path: Path<'_>, choices: &[(&str, T)]) -> Option<T> {
+    pub(crate) fn one_of<T: Copy>(
+        &mut self,
+        node: &Node,
+        path: Path<'_>,
+        choices: &[(&str, T)],
+    ) -> Option<T> {
         let text = self.text(node, path)?;
         if let Some((_, value)) = choices.iter().find(|(name, _)| *name == text) {
             return Some(*value);
@@ -140,13 +184,18 @@ impl Checker<'_, '_> {
         let near_miss = self.report.near_miss(text, choices.iter().map(|(name, _)| *name));
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
         let message = format!("`{text}` is none of {}", names.join(", "));
-        self.report.error("runnel::schema::choice", node.at, path, message).did_you_mean(near_miss);
+        self.report
+            .error("runnel::schema::choice", node.at, path, message)
+            .did_you_mean(near_miss);
         None
     }
 
     pub(crate) fn texts(&mut self, node: &Node, path: Path<'_>) -> Option<Vec<String>> {
         let items = self.list(node, path)?;
-        let texts = items.iter().enumerate().filter_map(|(i, item)| self.text(item, path.index(i)).map(str::to_owned));
+        let texts = items
+            .iter()
+            .enumerate()
+            .filter_map(|(i, item)| self.text(item, path.index(i)).map(str::to_owned));
         Some(texts.collect())
     }
 
@@ -156,7 +205,9 @@ impl Checker<'_, '_> {
             Data::Text(text) => text,
             Data::Number(number) => {
                 let message = format!("the duration {number} has no unit");
-                self.report.error("runnel::schema::duration", node.at, path, message).help(format!("write `{number}s` for seconds"));
+                self.report
+                    .error("runnel::schema::duration", node.at, path, message)
+                    .help(format!("write `{number}s` for seconds"));
                 return None;
             }
             _ => {
@@ -166,7 +217,12 @@ impl Checker<'_, '_> {
         };
         if text.contains("${{") {
             self.report
-                .error("runnel::schema::duration", node.at, path, "an expression cannot give this duration")
+                .error(
+                    "runnel::schema::duration",
+                    node.at,
+                    path,
+                    "an expression cannot give this duration",
+                )
                 .help("write the duration itself, such as `30s`");
             return None;
         }

@@ -15,7 +15,18 @@ use crate::source::tree::{Data, Entry, Node, Path};
 pub(crate) const RUNS_IN_ENGINE: &[&str] = &["wait", "eval", "pass", "approval", "workflow"];
 
 const TYPES: &[&str] = &[
-    "shell", "python", "http", "llm", "sqs", "wait", "eval", "pass", "approval", "workflow", "container", "lambda",
+    "shell",
+    "python",
+    "http",
+    "llm",
+    "sqs",
+    "wait",
+    "eval",
+    "pass",
+    "approval",
+    "workflow",
+    "container",
+    "lambda",
 ];
 
 /// Inputs that a built-in type cannot do without: one of each group must be there.
@@ -41,14 +52,25 @@ const EXCLUSIVE: &[(&str, &[&str])] = &[
 
 impl Checker<'_, '_> {
     /// The type of the task and its input.
-    pub(crate) fn work(&mut self, entry: &Entry, fields: Fields<'_>, path: Path<'_>, site: Site) -> (String, Value) {
+    pub(crate) fn work(
+        &mut self,
+        entry: &Entry,
+        fields: Fields<'_>,
+        path: Path<'_>,
+        site: Site,
+    ) -> (String, Value) {
         let kind = self.alias(fields, path, &["type", "uses"]);
         let input = self.alias(fields, path, &["input", "with"]);
         if let Some(run) = fields.entry("run") {
             for other in [kind, input].into_iter().flatten() {
                 let message = format!("`run` and `{}` exclude each other", other.key);
                 self.report
-                    .error("runnel::schema::conflict", other.key_at, path.key(&other.key), message)
+                    .error(
+                        "runnel::schema::conflict",
+                        other.key_at,
+                        path.key(&other.key),
+                        message,
+                    )
                     .help("a task is either `run: <shell>` with `env`, or `type:` with `input:`");
             }
             return ("shell".to_owned(), self.script(&run.node, path.key("run")));
@@ -56,11 +78,18 @@ impl Checker<'_, '_> {
         let Some(kind) = kind else {
             let at = entry.key_at;
             self.report
-                .error("runnel::schema::missing", at, path, format!("task `{}` has neither `run` nor `type`", shorten(&entry.key)))
+                .error(
+                    "runnel::schema::missing",
+                    at,
+                    path,
+                    format!("task `{}` has neither `run` nor `type`", shorten(&entry.key)),
+                )
                 .help("add `run: <shell command>`, or `type:` with `input:`");
             return (String::new(), Value::Null);
         };
-        let Some(name) = self.kind(kind, path) else { return (String::new(), Value::Null) };
+        let Some(name) = self.kind(kind, path) else {
+            return (String::new(), Value::Null);
+        };
         let input = match input {
             Some(input) => {
                 self.input(&name, &input.node, path.key(&input.key), site);
@@ -75,20 +104,35 @@ impl Checker<'_, '_> {
     }
 
     fn script(&mut self, node: &Node, path: Path<'_>) -> Value {
-        let Some(script) = self.text(node, path) else { return Value::Null };
+        let Some(script) = self.text(node, path) else {
+            return Value::Null;
+        };
         if script.trim().is_empty() {
-            self.report.error("runnel::schema::empty", node.at, path, "`run` is empty");
+            self.report
+                .error("runnel::schema::empty", node.at, path, "`run` is empty");
         }
         if let Some(offset) = script.find("${{") {
-            let written = self.report.text().get(node.at.start..node.at.end).unwrap_or_default();
+            let written = self
+                .report
+                .text()
+                .get(node.at.start..node.at.end)
+                .unwrap_or_default();
             let mut at = node.at;
             if let Some(start) = written.find("${{") {
-                let length = script.get(offset..).and_then(|rest| rest.find("}}")).map_or(3, |end| end + 2);
+                let length = script
+                    .get(offset..)
+                    .and_then(|rest| rest.find("}}"))
+                    .map_or(3, |end| end + 2);
                 at.start += start;
                 at.end = (at.start + length).min(node.at.end);
             }
             self.report
-                .error("runnel::task::interpolated_run", at, path, "`run` is never interpolated: a value could inject commands")
+                .error(
+                    "runnel::task::interpolated_run",
+                    at,
+                    path,
+                    "`run` is never interpolated: a value could inject commands",
+                )
                 .help("set `env: { VALUE: \"${{ … }}\" }` and write `\"$VALUE\"` in the script");
         }
         let mut input = Map::new();
@@ -100,10 +144,17 @@ impl Checker<'_, '_> {
         let path = path.key(&entry.key);
         let name = self.name(&entry.node, path)?;
         let is_legal = name.starts_with(|c: char| c.is_ascii_alphabetic())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/'));
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/'));
         if !is_legal {
             self.report
-                .error("runnel::task::type", entry.node.at, path, format!("`{}` cannot be a task type", shorten(name)))
+                .error(
+                    "runnel::task::type",
+                    entry.node.at,
+                    path,
+                    format!("`{}` cannot be a task type", shorten(name)),
+                )
                 .help("a letter, then letters, digits, `_`, `-`, `.` and `/`");
             return None;
         }
@@ -111,8 +162,11 @@ impl Checker<'_, '_> {
             self.feature(Place::Type, name, entry.node.at, path);
         } else if let Some(near_miss) = self.report.near_miss(name, TYPES.iter().copied()) {
             // A worker may have registered this very name: a hint, no refusal.
-            let message = format!("`{name}` is no built-in type; only a worker that registered it will run the task");
-            self.report.warning("runnel::task::custom_type", entry.node.at, path, message).did_you_mean(Some(near_miss));
+            let message =
+                format!("`{name}` is no built-in type; only a worker that registered it will run the task");
+            self.report
+                .warning("runnel::task::custom_type", entry.node.at, path, message)
+                .did_you_mean(Some(near_miss));
         }
         Some(name.to_owned())
     }
@@ -146,10 +200,21 @@ impl Checker<'_, '_> {
     }
 
     fn require(&mut self, kind: &str, at: crate::source::tree::Extent, input: Option<&Node>, path: Path<'_>) {
-        let has = |key: &str| input.and_then(|node| node.get(key)).is_some_and(|node| !node.is_null());
-        for group in REQUIRED.iter().filter(|(name, _)| *name == kind).flat_map(|(_, groups)| groups.iter()) {
+        let has = |key: &str| {
+            input
+                .and_then(|node| node.get(key))
+                .is_some_and(|node| !node.is_null())
+        };
+        for group in REQUIRED
+            .iter()
+            .filter(|(name, _)| *name == kind)
+            .flat_map(|(_, groups)| groups.iter())
+        {
             if !group.iter().any(|key| has(key)) {
-                let message = format!("a task of type `{kind}` needs `input.{}`", group.join("` or `input."));
+                let message = format!(
+                    "a task of type `{kind}` needs `input.{}`",
+                    group.join("` or `input.")
+                );
                 self.report.error("runnel::task::input", at, path, message);
             }
         }
@@ -173,7 +238,13 @@ impl Checker<'_, '_> {
     }
 
     fn wait_input(&mut self, node: &Node, path: Path<'_>) {
-        let Some(fields) = self.fields(node, path, &["for", "until", "event", "match", "timeout", "simulate_failure"]) else { return };
+        let Some(fields) = self.fields(
+            node,
+            path,
+            &["for", "until", "event", "match", "timeout", "simulate_failure"],
+        ) else {
+            return;
+        };
         for key in ["for", "timeout"] {
             let Some(node) = fields.get(key) else { continue };
             // The one duration that may be computed: a wait is resolved when the task is ready.
@@ -187,7 +258,12 @@ impl Checker<'_, '_> {
             && chrono::DateTime::parse_from_rfc3339(text).is_err()
         {
             self.report
-                .error("runnel::schema::time", node.at, path.key("until"), format!("`{}` is not a time", shorten(text)))
+                .error(
+                    "runnel::schema::time",
+                    node.at,
+                    path.key("until"),
+                    format!("`{}` is not a time", shorten(text)),
+                )
                 .help("write RFC 3339 with a zone, as `2030-01-31T08:00:00Z`, or an expression");
         }
         for key in ["event", "match"] {

@@ -36,32 +36,80 @@ const CANCEL_GRACE: Duration = Duration::from_secs(30);
 const PRIORITY: u32 = 50;
 
 const WORKFLOW_KEYS: &[&str] = &[
-    "version", "id", "name", "description", "labels", "tags", "inputs", "additional_inputs", "outputs", "env", "triggers",
-    "concurrency", "priority", "timeout", "sla", "fail_fast", "cancel_grace", "defaults", "compensation", "tasks",
-    "on_failure", "on_success", "finally",
+    "version",
+    "id",
+    "name",
+    "description",
+    "labels",
+    "tags",
+    "inputs",
+    "additional_inputs",
+    "outputs",
+    "env",
+    "triggers",
+    "concurrency",
+    "priority",
+    "timeout",
+    "sla",
+    "fail_fast",
+    "cancel_grace",
+    "defaults",
+    "compensation",
+    "tasks",
+    "on_failure",
+    "on_success",
+    "finally",
 ];
 
 /// Checks a v1 file. The workflow is whole only when the report has no error.
 pub(crate) fn workflow(root: &Node, report: &mut Report<'_>) -> Option<Workflow> {
-    let mut checker = Checker { report, reads: Vec::new() };
+    let mut checker = Checker {
+        report,
+        reads: Vec::new(),
+    };
     let path = Path::Root;
     let fields = checker.fields(root, path, WORKFLOW_KEYS)?;
     checker.version(fields);
     let id = checker.id(fields);
-    let name = fields.get("name").and_then(|node| checker.name(node, path.key("name")));
-    let defaults = fields.get("defaults").map(|node| checker.defaults(node, path.key("defaults"))).unwrap_or_default();
+    let name = fields
+        .get("name")
+        .and_then(|node| checker.name(node, path.key("name")));
+    let defaults = fields
+        .get("defaults")
+        .map(|node| checker.defaults(node, path.key("defaults")))
+        .unwrap_or_default();
     let mut workflow = Workflow {
         name: name.map_or_else(|| id.clone(), str::to_owned),
         id,
-        description: fields.get("description").and_then(|node| checker.text(node, path.key("description"))).map(str::to_owned),
-        labels: fields.get("labels").map(|node| checker.labels(node, path.key("labels"))).unwrap_or_default(),
-        tags: fields.get("tags").map(|node| checker.tags(node, path.key("tags"))).unwrap_or_default(),
-        inputs: fields.get("inputs").map(|node| checker.inputs(node, path.key("inputs"))).unwrap_or_default(),
+        description: fields
+            .get("description")
+            .and_then(|node| checker.text(node, path.key("description")))
+            .map(str::to_owned),
+        labels: fields
+            .get("labels")
+            .map(|node| checker.labels(node, path.key("labels")))
+            .unwrap_or_default(),
+        tags: fields
+            .get("tags")
+            .map(|node| checker.tags(node, path.key("tags")))
+            .unwrap_or_default(),
+        inputs: fields
+            .get("inputs")
+            .map(|node| checker.inputs(node, path.key("inputs")))
+            .unwrap_or_default(),
         outputs: Map::new(),
-        env: fields.get("env").map(|node| checker.env(node, path.key("env"), AT_START)).unwrap_or_default(),
+        env: fields
+            .get("env")
+            .map(|node| checker.env(node, path.key("env"), AT_START))
+            .unwrap_or_default(),
         priority: checker.priority(fields, path).unwrap_or(PRIORITY as u8),
-        timeout: fields.get("timeout").and_then(|node| checker.duration(node, path.key("timeout"), Zero::Refused)),
-        fail_fast: fields.get("fail_fast").and_then(|node| checker.boolean(node, path.key("fail_fast"))).unwrap_or(false),
+        timeout: fields
+            .get("timeout")
+            .and_then(|node| checker.duration(node, path.key("timeout"), Zero::Refused)),
+        fail_fast: fields
+            .get("fail_fast")
+            .and_then(|node| checker.boolean(node, path.key("fail_fast")))
+            .unwrap_or(false),
         cancel_grace: fields
             .get("cancel_grace")
             .and_then(|node| checker.duration(node, path.key("cancel_grace"), Zero::Allowed))
@@ -76,7 +124,11 @@ pub(crate) fn workflow(root: &Node, report: &mut Report<'_>) -> Option<Workflow>
     Some(workflow)
 }
 
-const AT_START: Site = Site { reader: Reader::Start, has_secrets: true, has_each: false };
+const AT_START: Site = Site {
+    reader: Reader::Start,
+    has_secrets: true,
+    has_each: false,
+};
 
 pub(crate) struct Checker<'r, 't> {
     report: &'r mut Report<'t>,
@@ -97,7 +149,12 @@ impl Checker<'_, '_> {
             && node.to_json() != Value::from(1)
         {
             self.report
-                .error("runnel::schema::version", node.at, Path::Root.key("version"), "this version of the format is not known")
+                .error(
+                    "runnel::schema::version",
+                    node.at,
+                    Path::Root.key("version"),
+                    "this version of the format is not known",
+                )
                 .help("write `version: 1`");
         }
     }
@@ -105,17 +162,31 @@ impl Checker<'_, '_> {
     fn id(&mut self, fields: Fields<'_>) -> String {
         let path = Path::Root;
         let Some(node) = fields.get("id") else {
-            let at = Extent { start: fields.at.start, end: fields.at.start };
-            self.report.error("runnel::schema::missing", at, path.key("id"), "`id` is missing").help("add `id: my-workflow`");
+            let at = Extent {
+                start: fields.at.start,
+                end: fields.at.start,
+            };
+            self.report
+                .error("runnel::schema::missing", at, path.key("id"), "`id` is missing")
+                .help("add `id: my-workflow`");
             return String::new();
         };
-        let Some(id) = self.text(node, path.key("id")) else { return String::new() };
+        let Some(id) = self.text(node, path.key("id")) else {
+            return String::new();
+        };
         let is_legal = id.len() <= NAME_CHARS_MAX
             && id.starts_with(|c: char| c.is_ascii_lowercase())
-            && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'));
+            && id
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'));
         if !is_legal {
             self.report
-                .error("runnel::schema::id", node.at, path.key("id"), format!("`{}` cannot be the id of a workflow", shorten(id)))
+                .error(
+                    "runnel::schema::id",
+                    node.at,
+                    path.key("id"),
+                    format!("`{}` cannot be the id of a workflow", shorten(id)),
+                )
                 .help("a lower-case letter, then lower-case letters, digits, `-` and `_`; at most 128");
         }
         id.to_owned()
@@ -134,7 +205,10 @@ impl Checker<'_, '_> {
 
     fn tags(&mut self, node: &Node, path: Path<'_>) -> Vec<String> {
         let items = self.list(node, path).unwrap_or_default();
-        let names = items.iter().enumerate().filter_map(|(i, item)| self.name(item, path.index(i)).map(str::to_owned));
+        let names = items
+            .iter()
+            .enumerate()
+            .filter_map(|(i, item)| self.name(item, path.index(i)).map(str::to_owned));
         names.collect()
     }
 
@@ -144,10 +218,17 @@ impl Checker<'_, '_> {
         for entry in entries {
             let path = path.key(&entry.key);
             let is_legal = entry.key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-                && entry.key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+                && entry
+                    .key
+                    .starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
             if !is_legal {
-                let message = format!("`{}` cannot be the name of an environment variable", shorten(&entry.key));
-                self.report.error("runnel::schema::env", entry.key_at, path, message).help("use letters, digits and `_`");
+                let message = format!(
+                    "`{}` cannot be the name of an environment variable",
+                    shorten(&entry.key)
+                );
+                self.report
+                    .error("runnel::schema::env", entry.key_at, path, message)
+                    .help("use letters, digits and `_`");
             }
             if entry.node.as_list().is_some() || entry.node.as_map().is_some() || entry.node.is_null() {
                 self.wrong_type(&entry.node, path, "a text, a number or a boolean");
@@ -159,7 +240,11 @@ impl Checker<'_, '_> {
 
     fn outputs(&mut self, node: &Node, path: Path<'_>) -> Map<String, Value> {
         let entries = self.map(node, path).unwrap_or_default();
-        let site = Site { reader: Reader::Outputs, has_secrets: false, has_each: false };
+        let site = Site {
+            reader: Reader::Outputs,
+            has_secrets: false,
+            has_each: false,
+        };
         self.template(node, path, site);
         to_json_map(entries)
     }
@@ -191,15 +276,27 @@ impl Checker<'_, '_> {
         let main = match fields.get("tasks") {
             Some(node) => self.tasks(node, path.key("tasks"), Group::Main, defaults),
             None => {
-                let at = Extent { start: fields.at.start, end: fields.at.start };
+                let at = Extent {
+                    start: fields.at.start,
+                    end: fields.at.start,
+                };
                 self.report
-                    .error("runnel::schema::missing", at, path.key("tasks"), "`tasks` is missing")
+                    .error(
+                        "runnel::schema::missing",
+                        at,
+                        path.key("tasks"),
+                        "`tasks` is missing",
+                    )
                     .help("a workflow has at least one task");
                 Vec::new()
             }
         };
         let mut handlers = Vec::new();
-        for (key, group) in [("on_failure", Group::OnFailure), ("on_success", Group::OnSuccess), ("finally", Group::Finally)] {
+        for (key, group) in [
+            ("on_failure", Group::OnFailure),
+            ("on_success", Group::OnSuccess),
+            ("finally", Group::Finally),
+        ] {
             let tasks = match fields.entry(key) {
                 Some(entry) => {
                     self.feature(Place::Workflow, key, entry.key_at, path.key(key));

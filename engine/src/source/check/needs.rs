@@ -5,14 +5,41 @@ use crate::source::check::Checker;
 use crate::source::check::fields::Fields;
 use crate::source::tree::{Data, Extent, Node, Path};
 
-const SUCCEEDED: Accepts = Accepts { succeeded: true, failed: false, skipped: false, cancelled: false };
-const FAILED: Accepts = Accepts { succeeded: false, failed: true, ..SUCCEEDED };
-const SKIPPED: Accepts = Accepts { succeeded: false, skipped: true, ..SUCCEEDED };
-const CANCELLED: Accepts = Accepts { succeeded: false, cancelled: true, ..SUCCEEDED };
-const DONE: Accepts = Accepts { succeeded: true, failed: true, skipped: true, cancelled: true };
+const SUCCEEDED: Accepts = Accepts {
+    succeeded: true,
+    failed: false,
+    skipped: false,
+    cancelled: false,
+};
+const FAILED: Accepts = Accepts {
+    succeeded: false,
+    failed: true,
+    ..SUCCEEDED
+};
+const SKIPPED: Accepts = Accepts {
+    succeeded: false,
+    skipped: true,
+    ..SUCCEEDED
+};
+const CANCELLED: Accepts = Accepts {
+    succeeded: false,
+    cancelled: true,
+    ..SUCCEEDED
+};
+const DONE: Accepts = Accepts {
+    succeeded: true,
+    failed: true,
+    skipped: true,
+    cancelled: true,
+};
 
-const STATUSES: &[(&str, Accepts)] =
-    &[("succeeded", SUCCEEDED), ("failed", FAILED), ("skipped", SKIPPED), ("cancelled", CANCELLED), ("done", DONE)];
+const STATUSES: &[(&str, Accepts)] = &[
+    ("succeeded", SUCCEEDED),
+    ("failed", FAILED),
+    ("skipped", SKIPPED),
+    ("cancelled", CANCELLED),
+    ("done", DONE),
+];
 
 /// What each trigger rule means for every edge, and for their number.
 const TRIGGER_RULES: &[(&str, (Accepts, Join))] = &[
@@ -21,8 +48,26 @@ const TRIGGER_RULES: &[(&str, (Accepts, Join))] = &[
     ("all_done", (DONE, Join::All)),
     ("one_success", (SUCCEEDED, Join::Any)),
     ("one_failed", (FAILED, Join::Any)),
-    ("none_failed", (Accepts { skipped: true, ..SUCCEEDED }, Join::All)),
-    ("none_skipped", (Accepts { skipped: false, ..DONE }, Join::All)),
+    (
+        "none_failed",
+        (
+            Accepts {
+                skipped: true,
+                ..SUCCEEDED
+            },
+            Join::All,
+        ),
+    ),
+    (
+        "none_skipped",
+        (
+            Accepts {
+                skipped: false,
+                ..DONE
+            },
+            Join::All,
+        ),
+    ),
     ("always", (DONE, Join::All)),
 ];
 
@@ -79,22 +124,46 @@ impl Checker<'_, '_> {
             Data::Map(entries) => {
                 for entry in entries {
                     let accepts = self.accepts(&entry.node, path.key(&entry.key));
-                    self.need(&entry.key, entry.key_at, path.key(&entry.key), key, accepts, edges);
+                    self.need(
+                        &entry.key,
+                        entry.key_at,
+                        path.key(&entry.key),
+                        key,
+                        accepts,
+                        edges,
+                    );
                 }
             }
             Data::Null | Data::Bool(_) | Data::Number(_) => {
-                self.wrong_type(node, path, "a task, a list of tasks, or a mapping of tasks to statuses");
+                self.wrong_type(
+                    node,
+                    path,
+                    "a task, a list of tasks, or a mapping of tasks to statuses",
+                );
             }
         }
     }
 
-    fn need(&mut self, upstream: &str, at: Extent, path: Path<'_>, key: &str, accepts: Accepts, edges: &mut Edges) {
+    fn need(
+        &mut self,
+        upstream: &str,
+        at: Extent,
+        path: Path<'_>,
+        key: &str,
+        accepts: Accepts,
+        edges: &mut Edges,
+    ) {
         if upstream == key {
             let message = format!("task `{upstream}` needs itself");
-            self.report.error("runnel::dag::self_edge", at, path, message).help("remove it from its own `needs`");
+            self.report
+                .error("runnel::dag::self_edge", at, path, message)
+                .help("remove it from its own `needs`");
             return;
         }
-        edges.needs.push(Need { task: upstream.to_owned(), accepts });
+        edges.needs.push(Need {
+            task: upstream.to_owned(),
+            accepts,
+        });
         edges.extents.push(at);
     }
 
@@ -104,7 +173,9 @@ impl Checker<'_, '_> {
         };
         if items.is_empty() {
             let message = "no status would satisfy this edge";
-            self.report.error("runnel::schema::empty", node.at, path, message).help("write `succeeded`, `done` or a list of statuses");
+            self.report
+                .error("runnel::schema::empty", node.at, path, message)
+                .help("write `succeeded`, `done` or a list of statuses");
         }
         let mut accepts = Accepts::default();
         for (index, item) in items.iter().enumerate() {
@@ -120,13 +191,18 @@ impl Checker<'_, '_> {
 
     fn join(&mut self, node: &Node, path: Path<'_>, edges: usize) -> Join {
         if matches!(node.value, Data::Number(_)) {
-            let Some(n) = self.integer(node, path, 1..=u32::MAX) else { return Join::All };
+            let Some(n) = self.integer(node, path, 1..=u32::MAX) else {
+                return Join::All;
+            };
             if n as usize > edges {
                 let message = format!("`join: {n}` can never be met: the task has {edges} upstreams");
-                self.report.error("runnel::dag::join", node.at, path, message).help("lower it, or add upstreams to `needs`");
+                self.report
+                    .error("runnel::dag::join", node.at, path, message)
+                    .help("lower it, or add upstreams to `needs`");
             }
             return Join::AtLeast(n);
         }
-        self.one_of(node, path, &[("all", Join::All), ("any", Join::Any)]).unwrap_or_default()
+        self.one_of(node, path, &[("all", Join::All), ("any", Join::Any)])
+            .unwrap_or_default()
     }
 }

@@ -72,15 +72,29 @@ impl PartialRetry {
 
 impl Checker<'_, '_> {
     pub(crate) fn defaults(&mut self, node: &Node, path: Path<'_>) -> Defaults {
-        let Some(fields) = self.fields(node, path, &["retry", "timeout", "queue", "env", "max_losses"]) else {
+        let Some(fields) = self.fields(node, path, &["retry", "timeout", "queue", "env", "max_losses"])
+        else {
             return Defaults::default();
         };
         Defaults {
-            retry: fields.get("retry").map(|node| self.retry(node, path.key("retry"))).unwrap_or_default(),
-            timeout: fields.get("timeout").and_then(|node| self.duration(node, path.key("timeout"), Zero::Refused)),
-            queue: fields.get("queue").and_then(|node| self.name(node, path.key("queue"))).map(str::to_owned),
-            env: fields.get("env").map(|node| self.env(node, path.key("env"), AT_START)).unwrap_or_default(),
-            max_losses: fields.get("max_losses").and_then(|node| self.integer(node, path.key("max_losses"), 0..=RETRIES_MAX)),
+            retry: fields
+                .get("retry")
+                .map(|node| self.retry(node, path.key("retry")))
+                .unwrap_or_default(),
+            timeout: fields
+                .get("timeout")
+                .and_then(|node| self.duration(node, path.key("timeout"), Zero::Refused)),
+            queue: fields
+                .get("queue")
+                .and_then(|node| self.name(node, path.key("queue")))
+                .map(str::to_owned),
+            env: fields
+                .get("env")
+                .map(|node| self.env(node, path.key("env"), AT_START))
+                .unwrap_or_default(),
+            max_losses: fields
+                .get("max_losses")
+                .and_then(|node| self.integer(node, path.key("max_losses"), 0..=RETRIES_MAX)),
         }
     }
 
@@ -90,37 +104,83 @@ impl Checker<'_, '_> {
 
     pub(crate) fn retry(&mut self, node: &Node, path: Path<'_>) -> PartialRetry {
         if matches!(node.value, Data::Number(_)) {
-            return PartialRetry { limit: self.integer(node, path, 0..=RETRIES_MAX), ..PartialRetry::default() };
+            return PartialRetry {
+                limit: self.integer(node, path, 0..=RETRIES_MAX),
+                ..PartialRetry::default()
+            };
         }
-        const KEYS: &[&str] = &["limit", "backoff", "delay", "factor", "max_delay", "jitter", "on", "not_on"];
-        let Some(fields) = self.fields(node, path, KEYS) else { return PartialRetry::default() };
-        const BACKOFFS: &[(&str, Backoff)] =
-            &[("fixed", Backoff::Fixed), ("linear", Backoff::Linear), ("exponential", Backoff::Exponential)];
-        const JITTERS: &[(&str, Jitter)] = &[("none", Jitter::None), ("full", Jitter::Full), ("equal", Jitter::Equal)];
-        let retry = PartialRetry {
-            limit: fields.get("limit").and_then(|node| self.integer(node, path.key("limit"), 0..=RETRIES_MAX)),
-            backoff: fields.get("backoff").and_then(|node| self.one_of(node, path.key("backoff"), BACKOFFS)),
-            delay: fields.get("delay").and_then(|node| self.duration(node, path.key("delay"), Zero::Allowed)),
-            factor: fields.get("factor").and_then(|node| self.number(node, path.key("factor"), 1.0..=100.0)),
-            max_delay: fields.get("max_delay").and_then(|node| self.duration(node, path.key("max_delay"), Zero::Allowed)),
-            jitter: fields.get("jitter").and_then(|node| self.one_of(node, path.key("jitter"), JITTERS)),
-            on: fields.get("on").and_then(|node| self.texts(node, path.key("on"))),
-            not_on: fields.get("not_on").and_then(|node| self.texts(node, path.key("not_on"))),
+        const KEYS: &[&str] = &[
+            "limit",
+            "backoff",
+            "delay",
+            "factor",
+            "max_delay",
+            "jitter",
+            "on",
+            "not_on",
+        ];
+        let Some(fields) = self.fields(node, path, KEYS) else {
+            return PartialRetry::default();
         };
-        if let (Some(delay), Some(max_delay), Some(node)) = (retry.delay, retry.max_delay, fields.get("max_delay"))
+        const BACKOFFS: &[(&str, Backoff)] = &[
+            ("fixed", Backoff::Fixed),
+            ("linear", Backoff::Linear),
+            ("exponential", Backoff::Exponential),
+        ];
+        const JITTERS: &[(&str, Jitter)] = &[
+            ("none", Jitter::None),
+            ("full", Jitter::Full),
+            ("equal", Jitter::Equal),
+        ];
+        let retry = PartialRetry {
+            limit: fields
+                .get("limit")
+                .and_then(|node| self.integer(node, path.key("limit"), 0..=RETRIES_MAX)),
+            backoff: fields
+                .get("backoff")
+                .and_then(|node| self.one_of(node, path.key("backoff"), BACKOFFS)),
+            delay: fields
+                .get("delay")
+                .and_then(|node| self.duration(node, path.key("delay"), Zero::Allowed)),
+            factor: fields
+                .get("factor")
+                .and_then(|node| self.number(node, path.key("factor"), 1.0..=100.0)),
+            max_delay: fields
+                .get("max_delay")
+                .and_then(|node| self.duration(node, path.key("max_delay"), Zero::Allowed)),
+            jitter: fields
+                .get("jitter")
+                .and_then(|node| self.one_of(node, path.key("jitter"), JITTERS)),
+            on: fields.get("on").and_then(|node| self.texts(node, path.key("on"))),
+            not_on: fields
+                .get("not_on")
+                .and_then(|node| self.texts(node, path.key("not_on"))),
+        };
+        if let (Some(delay), Some(max_delay), Some(node)) =
+            (retry.delay, retry.max_delay, fields.get("max_delay"))
             && max_delay < delay
         {
             let message = "`max_delay` is shorter than `delay`";
-            self.report.error("runnel::schema::range", node.at, path.key("max_delay"), message);
+            self.report
+                .error("runnel::schema::range", node.at, path.key("max_delay"), message);
         }
         retry
     }
 
     pub(crate) fn for_each(&mut self, node: &Node, path: Path<'_>, reader: Reader) -> Option<ForEach> {
-        let outside = Site { reader, has_secrets: false, has_each: false };
+        let outside = Site {
+            reader,
+            has_secrets: false,
+            has_each: false,
+        };
         let Data::Map(_) = &node.value else {
             self.items(node, path, outside);
-            return Some(ForEach { items: node.to_json(), key: None, max_parallel: None, tolerate: Tolerate::default() });
+            return Some(ForEach {
+                items: node.to_json(),
+                key: None,
+                max_parallel: None,
+                tolerate: Tolerate::default(),
+            });
         };
         let fields = self.fields(node, path, &["items", "key", "max_parallel", "batch", "tolerate"])?;
         let Some(items) = fields.get("items") else {
@@ -133,7 +193,14 @@ impl Checker<'_, '_> {
             self.feature(Place::ForEach, "batch", batch.key_at, path.key("batch"));
         }
         let key = fields.get("key").and_then(|node| {
-            self.template(node, path.key("key"), Site { has_each: true, ..outside });
+            self.template(
+                node,
+                path.key("key"),
+                Site {
+                    has_each: true,
+                    ..outside
+                },
+            );
             self.text(node, path.key("key")).map(str::to_owned)
         });
         Some(ForEach {
@@ -162,10 +229,15 @@ impl Checker<'_, '_> {
         let Data::Text(text) = &node.value else {
             return self.integer(node, path, 0..=u32::MAX).map(Tolerate::Count);
         };
-        let percent = text.strip_suffix('%').and_then(|n| n.trim().parse::<f64>().ok()).filter(|n| (0.0..=100.0).contains(n));
+        let percent = text
+            .strip_suffix('%')
+            .and_then(|n| n.trim().parse::<f64>().ok())
+            .filter(|n| (0.0..=100.0).contains(n));
         if percent.is_none() {
             let message = format!("`{}` is not a number of failures", super::shorten(text));
-            self.report.error("runnel::schema::range", node.at, path, message).help("write a whole number, or a percentage such as `2%`");
+            self.report
+                .error("runnel::schema::range", node.at, path, message)
+                .help("write a whole number, or a percentage such as `2%`");
         }
         percent.map(Tolerate::Percent)
     }
