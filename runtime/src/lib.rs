@@ -8,9 +8,11 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod feed;
+pub mod inputs;
 pub mod orchestrator;
 pub mod query;
 pub mod store;
+pub mod verify;
 pub mod view;
 pub mod workflows;
 
@@ -20,3 +22,4 @@ pub use config::{Config, DatabaseConfig};
 pub use error::{OperateError, PublishError, StartError, StoreError};
 pub use orchestrator::{Orchestrator, PublishRequest, Published, StartRequest, StartedRun};
 pub use store::{Backend, Schema, Store, migrate};
+pub use verify::{Problem, VerifyReport, verify};
