@@ -269,10 +269,8 @@ mod tests {
             priority: 50,
             created_at: 0,
         };
-        let mut history = History {
-            last_seq: 3,
-            ..History::default()
-        };
+        let mut history = History::default();
+        history.last_seq = 3;
         history.tasks.insert(
             TaskIx(0),
             TaskHistory {
