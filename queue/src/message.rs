@@ -266,11 +266,17 @@ fn check_version(body: &str) -> Result<(), MessageError> {
         v: u32,
     }
     if body.len() > MESSAGE_BYTES_MAX {
-        return Err(MessageError::TooLarge { bytes: body.len(), limit: MESSAGE_BYTES_MAX });
+        return Err(MessageError::TooLarge {
+            bytes: body.len(),
+            limit: MESSAGE_BYTES_MAX,
+        });
     }
     let head: Head = serde_json::from_str(body).map_err(|e| MessageError::Malformed(e.to_string()))?;
     if head.v > MESSAGE_VERSION {
-        return Err(MessageError::NewerVersion { found: head.v, understood: MESSAGE_VERSION });
+        return Err(MessageError::NewerVersion {
+            found: head.v,
+            understood: MESSAGE_VERSION,
+        });
     }
     Ok(())
 }
