@@ -1,0 +1,120 @@
+//! The message of an attempt, made from the run's state, its plan and a completion token.
+
+use runnel_engine::run::{Category, RunState, TaskFailure, TaskStatus, dispatch_payload};
+use runnel_engine::{Moment, TaskIx};
+use runnel_queue::message::{MESSAGE_BYTES_MAX, MESSAGE_VERSION};
+use runnel_queue::{AttemptRef, TaskMessage, TokenKeys};
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::workflows::CompiledVersion;
+
+/// What is to be sent for an attempt.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// This text.
+    Ready(String),
+    /// Nothing: the attempt fails with this.
+    Refused(TaskFailure),
+    /// Nothing: the attempt is over, or its run is.
+    Gone,
+}
+
+/// Whether a message of the task is out: on its way, in the queue or at a worker.
+pub(crate) fn is_out(status: TaskStatus) -> bool {
+    match status {
+        TaskStatus::Queued | TaskStatus::Running => true,
+        TaskStatus::Blocked
+        | TaskStatus::Ready
+        | TaskStatus::Waiting
+        | TaskStatus::RetryWait
+        | TaskStatus::Succeeded
+        | TaskStatus::Failed
+        | TaskStatus::TimedOut
+        | TaskStatus::Cancelled
+        | TaskStatus::Skipped
+        | TaskStatus::Cached => false,
+    }
+}
+
+/// The message of an attempt that is still to be executed.
+pub(crate) fn body_if_wanted(
+    keys: &TokenKeys,
+    meta: &CompiledVersion,
+    state: &RunState,
+    ix: TaskIx,
+    attempt: u32,
+    moment: &Moment,
+) -> Body {
+    match state.tasks.get(ix.at()) {
+        Some(task) if task.attempt == attempt && is_out(task.status) && !state.status.is_terminal() => {
+            body(keys, meta, state, ix, moment)
+        }
+        Some(_) | None => Body::Gone,
+    }
+}
+
+fn body(keys: &TokenKeys, meta: &CompiledVersion, state: &RunState, ix: TaskIx, moment: &Moment) -> Body {
+    let Some(payload) = dispatch_payload(&meta.plan, state, ix, moment) else { return Body::Gone };
+    let (run, attempt) = (state.context.id.0, payload.attempt);
+    let invalid = |what: &str, error: serde_json::Error| {
+        Body::Refused(refusal(Category::Internal, "MESSAGE_INVALID", format!("{what}: {error}")))
+    };
+    let input = match RawValue::from_string(payload.input.to_string()) {
+        Ok(input) => input,
+        Err(error) => return invalid("input", error),
+    };
+    let metadata = match (!payload.metadata.is_empty()).then(|| to_raw_value(&payload.metadata)).transpose() {
+        Ok(metadata) => metadata,
+        Err(error) => return invalid("metadata", error),
+    };
+    let message = TaskMessage {
+        v: MESSAGE_VERSION,
+        at: AttemptRef { run, task: ix.0, attempt, token: keys.sign(run, ix.0, attempt) },
+        namespace: meta.namespace.to_string(),
+        workflow: meta.key.to_string(),
+        key: state.key(&meta.plan, ix),
+        kind: payload.kind,
+        input,
+        env: payload.env,
+        timeout_ms: payload.timeout.map(millis),
+        heartbeat_ms: payload.heartbeat.map(millis),
+        deadline_us: payload.deadline.map(|at| at.0),
+        idempotency_key: payload.idempotency_key,
+        secrets: payload.secrets,
+        secret_mark: payload.secret_mark,
+        metadata,
+        traceparent: None,
+    };
+    match serde_json::to_string(&message) {
+        Ok(text) if text.len() > MESSAGE_BYTES_MAX => Body::Refused(too_large(text.len())),
+        Ok(text) => Body::Ready(text),
+        Err(error) => invalid("message", error),
+    }
+}
+
+/// The failure of an attempt whose message no queue carries.
+fn too_large(bytes: usize) -> TaskFailure {
+    let text = format!("the message of the attempt has {bytes} bytes, more than the limit of {MESSAGE_BYTES_MAX}");
+    refusal(Category::Input, "MESSAGE_TOO_LARGE", text)
+}
+
+/// The failure of an attempt whose message the queue refused for its own sake.
+pub(crate) fn refused_by_queue(reason: &str) -> TaskFailure {
+    refusal(Category::Input, "MESSAGE_TOO_LARGE", format!("the queue refused the message of the attempt: {reason}"))
+}
+
+fn refusal(category: Category, code: &str, message: String) -> TaskFailure {
+    TaskFailure {
+        category,
+        code: code.to_owned(),
+        message,
+        details: None,
+        retryable: false,
+        traceback: None,
+        retry_after_ms: None,
+    }
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
