@@ -1,5 +1,7 @@
 //! The store on both databases: what `Store::tx` promises, and the library defaults that would break it.
 
+#![expect(clippy::expect_used, reason = "a test that cannot be set up panics")]
+
 mod postgres;
 mod sqlite;
 mod temporary_postgres;
