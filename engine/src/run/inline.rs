@@ -63,7 +63,7 @@ impl Machine<'_> {
                 Some(resolved.input)
             }
             Err(failure) => {
-                self.fail_task(ix, failure);
+                self.fail_task(ix, *failure);
                 None
             }
         }
@@ -92,7 +92,9 @@ fn wait_until(input: &Value, now: Timestamp) -> Result<Timestamp, String> {
             .ok()
             .map(|moment| Timestamp(moment.timestamp_micros())),
         _ => {
-            return Err("`wait` needs either `for` (a duration) or `until` (a moment as RFC 3339)".to_owned());
+            return Err(
+                "`wait` needs either `for` (a duration) or `until` (a moment as RFC 3339)".to_owned(),
+            );
         }
     };
     let until = until.ok_or_else(|| "`wait` cannot read its duration or moment".to_owned())?;
