@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use runnel_engine::RunId;
 use runnel_engine::run::CancelMode;
 use runnel_engine::source::{Format, Reading};
-use runnel_engine::RunId;
 use serde_json::{Map, Value};
 
 use crate::actor::Actor;
@@ -138,7 +138,12 @@ impl Orchestrator {
     ///
     /// # Errors
     /// See [`OperateError`].
-    pub async fn pause_run(&self, actor: &Actor, run: RunId, reason: Option<String>) -> Result<RunView, OperateError> {
+    pub async fn pause_run(
+        &self,
+        actor: &Actor,
+        run: RunId,
+        reason: Option<String>,
+    ) -> Result<RunView, OperateError> {
         let _ = (actor, run, reason);
         unimplemented!()
     }
@@ -156,7 +161,12 @@ impl Orchestrator {
     ///
     /// # Errors
     /// See [`OperateError`].
-    pub async fn retry_task(&self, actor: &Actor, run: RunId, task: &str) -> Result<(RunView, TaskView), OperateError> {
+    pub async fn retry_task(
+        &self,
+        actor: &Actor,
+        run: RunId,
+        task: &str,
+    ) -> Result<(RunView, TaskView), OperateError> {
         let _ = (actor, run, task);
         unimplemented!()
     }

@@ -8,11 +8,15 @@ use crate::actor::Actor;
 use crate::error::StoreError;
 use crate::orchestrator::Orchestrator;
 use crate::view::{
-    EventFilter, EventView, FeedCursor, LogView, Page, PageRequest, RunFilter, RunOrder, RunView, TaskFilter, TaskView,
-    VersionView, WorkerView, WorkflowView,
+    EventFilter, EventView, FeedCursor, LogView, Page, PageRequest, RunFilter, RunOrder, RunView, TaskFilter,
+    TaskView, VersionView, WorkerView, WorkflowView,
 };
 
-#[expect(missing_docs, clippy::missing_errors_doc, reason = "named after what they answer; they fail when the store does")]
+#[expect(
+    missing_docs,
+    clippy::missing_errors_doc,
+    reason = "named after what they answer; they fail when the store does"
+)]
 impl Orchestrator {
     pub async fn find_workflow(&self, actor: &Actor, key: &str) -> Result<Option<WorkflowView>, StoreError> {
         let _ = (actor, key);
@@ -63,7 +67,11 @@ impl Orchestrator {
         Ok(self.runs_by_id(actor, &[id]).await?.remove(&id))
     }
 
-    pub async fn runs_by_id(&self, actor: &Actor, ids: &[RunId]) -> Result<HashMap<RunId, RunView>, StoreError> {
+    pub async fn runs_by_id(
+        &self,
+        actor: &Actor,
+        ids: &[RunId],
+    ) -> Result<HashMap<RunId, RunView>, StoreError> {
         let _ = (actor, ids);
         unimplemented!()
     }
@@ -80,12 +88,22 @@ impl Orchestrator {
         unimplemented!()
     }
 
-    pub async fn find_task(&self, actor: &Actor, run: RunId, key: &str) -> Result<Option<TaskView>, StoreError> {
+    pub async fn find_task(
+        &self,
+        actor: &Actor,
+        run: RunId,
+        key: &str,
+    ) -> Result<Option<TaskView>, StoreError> {
         let _ = (actor, run, key);
         unimplemented!()
     }
 
-    pub async fn find_task_at(&self, actor: &Actor, run: RunId, ix: TaskIx) -> Result<Option<TaskView>, StoreError> {
+    pub async fn find_task_at(
+        &self,
+        actor: &Actor,
+        run: RunId,
+        ix: TaskIx,
+    ) -> Result<Option<TaskView>, StoreError> {
         let _ = (actor, run, ix);
         unimplemented!()
     }
