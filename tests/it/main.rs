@@ -1,0 +1,1 @@
+//! The integration suite: one program, so that its dependencies are linked once.
