@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use crate::command::options::{DEFAULT_LISTEN, print};
+use crate::command::options::{DEFAULT_LISTEN, print, switch};
 use crate::command::version::VERSION;
 use crate::exit::{Ended, Exit};
 use crate::host::data_dir::DataDir;
@@ -25,7 +25,7 @@ pub struct Dev {
     #[arg(long, env = "RUNNEL_DATA_DIR", default_value = ".runnel", value_name = "DIR")]
     data_dir: PathBuf,
     /// Keep nothing after the end
-    #[arg(long, env = "RUNNEL_EPHEMERAL", conflicts_with = "database_url")]
+    #[arg(long, env = "RUNNEL_EPHEMERAL", conflicts_with = "database_url", value_parser = switch())]
     ephemeral: bool,
     /// Another database than the one in the data directory
     #[arg(long, env = "RUNNEL_DATABASE_URL", value_name = "URL", hide_env_values = true)]

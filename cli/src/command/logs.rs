@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::client::model::{LogMessage, Task};
 use crate::client::sse::{Cut, Said};
 use crate::client::{Client, decode, documents};
-use crate::command::options::{ServerArgs, print};
+use crate::command::options::{ServerArgs, print, switch};
 use crate::command::show::tasks;
 use crate::exit::{Ended, Exit, Failure};
 
@@ -29,10 +29,10 @@ pub struct Logs {
     #[arg(long, env = "RUNNEL_ATTEMPT")]
     attempt: Option<u32>,
     /// Go on until the task has ended
-    #[arg(short, long, requires = "task", env = "RUNNEL_FOLLOW")]
+    #[arg(short, long, requires = "task", env = "RUNNEL_FOLLOW", value_parser = switch())]
     follow: bool,
     /// Put the time before every line
-    #[arg(long, env = "RUNNEL_TIMESTAMPS")]
+    #[arg(long, env = "RUNNEL_TIMESTAMPS", value_parser = switch())]
     timestamps: bool,
     #[command(flatten)]
     server: ServerArgs,

@@ -9,7 +9,7 @@ mod dev;
 mod logs;
 mod migrate;
 mod operate;
-mod options;
+pub mod options;
 mod publish;
 mod run;
 mod runs;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::client::model::{Run, Task};
 use crate::client::{decode, documents};
-use crate::command::options::{Output, OutputArgs, ServerArgs, print_json, print_line};
+use crate::command::options::{Output, OutputArgs, ServerArgs, print_json, print_line, switch};
 use crate::exit::{Ended, Exit};
 
 /// A run to operate on.
@@ -38,7 +38,7 @@ pub struct Cancel {
     #[command(flatten)]
     run: RunArgs,
     /// End running attempts at once instead of giving them their grace
-    #[arg(long, env = "RUNNEL_CANCEL_NOW")]
+    #[arg(long, env = "RUNNEL_CANCEL_NOW", value_parser = switch())]
     now: bool,
     /// Why, for the history
     #[arg(long, env = "RUNNEL_REASON")]

@@ -54,6 +54,11 @@ impl ServerArgs {
     }
 }
 
+/// How the variable of a switch is read: `1`, `yes` and `true` switch it on; `0`, `no`, `false` and nothing do not.
+pub fn switch() -> clap::builder::FalseyValueParser {
+    clap::builder::FalseyValueParser::new()
+}
+
 /// Reads a text file; `-` is stdin.
 pub fn read_text(path: &Path) -> Result<String, Failure> {
     let bytes = if path == Path::new("-") {

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use crate::client::problem::InvalidWorkflow;
 use crate::client::{Client, documents};
-use crate::command::options::{Output, OutputArgs, ServerArgs, print_json, print_line, read_text, shown};
+use crate::command::options::{
+    Output, OutputArgs, ServerArgs, print_json, print_line, read_text, shown, switch,
+};
 use crate::diagnostics::render;
 use crate::exit::{Ended, Exit, Failure};
 
@@ -18,7 +20,7 @@ pub struct Publish {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Check and number, store nothing
-    #[arg(long, env = "RUNNEL_DRY_RUN")]
+    #[arg(long, env = "RUNNEL_DRY_RUN", value_parser = switch())]
     dry_run: bool,
     #[command(flatten)]
     server: ServerArgs,

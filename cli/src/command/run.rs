@@ -10,7 +10,7 @@ use crate::client::model::Run as RunModel;
 use crate::client::watch::Finished;
 use crate::client::{Client, decode, documents};
 use crate::command::options::{
-    Output, OutputArgs, ServerArgs, existing, print_json, print_line, read_text, shown,
+    Output, OutputArgs, ServerArgs, existing, print_json, print_line, read_text, shown, switch,
 };
 use crate::command::publish::publish;
 use crate::exit::{Ended, Exit, Failure};
@@ -38,10 +38,10 @@ pub struct Run {
     #[arg(long, env = "RUNNEL_WORKFLOW_VERSION", value_name = "NUMBER")]
     workflow_version: Option<i32>,
     /// Follow the run to its end; the exit code tells how it ended
-    #[arg(short, long, env = "RUNNEL_WATCH", conflicts_with = "detach")]
+    #[arg(short, long, env = "RUNNEL_WATCH", conflicts_with = "detach", value_parser = switch())]
     watch: bool,
     /// Only print the id of the run (as without --watch)
-    #[arg(short, long, env = "RUNNEL_DETACH")]
+    #[arg(short, long, env = "RUNNEL_DETACH", value_parser = switch())]
     detach: bool,
     /// At most one run is ever started under this key
     #[arg(long, env = "RUNNEL_IDEMPOTENCY_KEY", value_name = "KEY")]

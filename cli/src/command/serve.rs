@@ -8,7 +8,7 @@ use clap::Args;
 use runnel_queue::QueueName;
 
 use crate::command::dev::at_least_one;
-use crate::command::options::print;
+use crate::command::options::{print, switch};
 use crate::command::version::VERSION;
 use crate::exit::{Ended, Exit, Failure};
 use crate::host::data_dir::DataDir;
@@ -54,7 +54,7 @@ pub struct Serve {
     #[arg(long, env = "RUNNEL_DATA_DIR", default_value = ".runnel", value_name = "DIR")]
     data_dir: PathBuf,
     /// Refuse a database with an old schema instead of migrating it
-    #[arg(long, env = "RUNNEL_NO_MIGRATE")]
+    #[arg(long, env = "RUNNEL_NO_MIGRATE", value_parser = switch())]
     no_migrate: bool,
     #[command(flatten)]
     keys: KeyArgs,

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use runnel_engine::source::{Format, read};
 use serde_json::{Value, json};
 
-use crate::command::options::{print, print_json, read_text, shown};
+use crate::command::options::{print, print_json, read_text, shown, switch};
 use crate::diagnostics::{has_errors, render};
 use crate::exit::{Ended, Exit};
 
@@ -20,7 +20,7 @@ pub struct Validate {
     #[arg(long, value_enum, default_value = "human", env = "RUNNEL_VALIDATE_FORMAT")]
     format: ReportFormat,
     /// Say which files are valid too
-    #[arg(short, long, env = "RUNNEL_VERBOSE")]
+    #[arg(short, long, env = "RUNNEL_VERBOSE", value_parser = switch())]
     verbose: bool,
 }
 

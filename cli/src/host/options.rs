@@ -10,6 +10,7 @@ use runnel_queue::{QueueName, TaskQueue, TokenKeys};
 use runnel_runtime::DatabaseConfig;
 use runnel_worker::Handlers;
 
+use crate::command::options::switch;
 use crate::exit::{Exit, Failure};
 use crate::host::{LocalWorker, keys, stop};
 
@@ -48,7 +49,7 @@ pub struct SqsArgs {
 #[derive(Debug, Clone, Copy, Args)]
 pub struct HandlerArgs {
     /// Let `http` tasks call loopback and private addresses
-    #[arg(long, env = "RUNNEL_HTTP_ALLOW_PRIVATE")]
+    #[arg(long, env = "RUNNEL_HTTP_ALLOW_PRIVATE", value_parser = switch())]
     pub http_allow_private: bool,
 }
 
@@ -75,7 +76,7 @@ pub struct ApiArgs {
     )]
     pub allowed_origins: Vec<String>,
     /// Serve everybody who can reach the address, without a token
-    #[arg(long, env = "RUNNEL_INSECURE")]
+    #[arg(long, env = "RUNNEL_INSECURE", value_parser = switch())]
     pub insecure: bool,
 }
 
