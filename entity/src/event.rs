@@ -15,8 +15,8 @@ pub struct Model {
     pub first_seq: i64,
     /// Sequence number of the last record.
     pub last_seq: i64,
-    /// PostgreSQL: id of the writing transaction, so that a global feed never skips a late one; SQLite: 0. Set by the
-    /// column's default; never written.
+    /// PostgreSQL: with position the order of the global feed, so that it never skips a late commit; SQLite: 0. Both columns
+    /// are filled by the database and never written.
     pub xid: i64,
     /// Owner.
     pub namespace: String,

@@ -12,6 +12,7 @@ pub mod orchestrator;
 pub mod query;
 pub mod store;
 pub mod view;
+pub mod workflows;
 
 pub use actor::Actor;
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};

@@ -11,7 +11,10 @@ use serde_json::{Map, Value};
 use crate::actor::Actor;
 use crate::config::Config;
 use crate::error::{OperateError, PublishError, StartError, StoreError};
+use crate::feed::Feed;
+use crate::query::Reads;
 use crate::view::{RunView, TaskView, VersionView, WorkflowView};
+use crate::workflows;
 
 /// A cheap handle; clones share one orchestrator.
 #[derive(Clone)]
@@ -19,7 +22,10 @@ pub struct Orchestrator {
     inner: Arc<Inner>,
 }
 
-struct Inner {}
+struct Inner {
+    reads: Reads,
+    feed: Feed,
+}
 
 /// What to publish.
 #[derive(Debug, Clone)]
@@ -72,6 +78,16 @@ pub struct StartedRun {
 }
 
 impl Orchestrator {
+    /// What reads need.
+    pub(crate) fn reads(&self) -> &Reads {
+        &self.inner.reads
+    }
+
+    /// The doorbells.
+    pub(crate) fn feed(&self) -> &Feed {
+        &self.inner.feed
+    }
+
     /// Opens the database, migrates it, recovers what a crash left, and starts the loops.
     ///
     /// # Errors
@@ -106,8 +122,7 @@ impl Orchestrator {
     /// # Errors
     /// See [`PublishError`].
     pub async fn publish(&self, actor: &Actor, request: PublishRequest) -> Result<Published, PublishError> {
-        let _ = (actor, request);
-        unimplemented!()
+        workflows::publish(self.reads(), actor, request).await
     }
 
     /// Starts a run. Accepted means committed.

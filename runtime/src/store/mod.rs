@@ -132,7 +132,7 @@ impl Store {
         &self.inner.read
     }
 
-    /// Statements sent so far by this process (`BEGIN` and `COMMIT` are not counted); tests assert that a batch takes a constant number.
+    /// Prepared statements sent so far through this store (not `BEGIN` and `COMMIT`); tests assert that a batch takes a constant number.
     #[must_use]
     pub fn statements(&self) -> u64 {
         self.inner.statements.load(Ordering::Relaxed)
