@@ -2,12 +2,11 @@
 //!
 //! An idle applier applies a single input at once; while a transaction is in flight, others gather and share the next one.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use runnel_engine::{Moment, RunId};
+use runnel_engine::{Moment, RunId, TaskIx};
 use runnel_queue::{TokenKeys, crash_point};
 use sea_orm::DbBackend;
 use tokio::sync::oneshot;
@@ -18,12 +17,14 @@ use super::load::{self, Loaded, Lock};
 use super::round::{Answer, Item, Round};
 use super::save::{Saved, Statements};
 use super::sql::Sql;
-use super::{Inbox, InputsReply, InputsWork, RenderWork, Rendered, StartReply, StartWork, Work};
+use super::turn::Known;
+use super::{Inbox, InputsReply, InputsWork, RenderWork, StartReply, StartWork, Work};
+use crate::announcer::Announcer;
 use crate::clock::{self, Clock, Entropy};
 use crate::error::StoreError;
-use crate::feed::Feed;
-use crate::message;
+use crate::message::{self, Body};
 use crate::plans::Plans;
+use crate::registry::Registry;
 use crate::relay::RelayHandle;
 use crate::store::Store;
 use crate::waker::Alarm;
@@ -49,7 +50,8 @@ pub(crate) struct Shell {
     pub token_keys: TokenKeys,
     pub relay: RelayHandle,
     pub alarm: Alarm,
-    pub feed: Feed,
+    pub announcer: Announcer,
+    pub registry: Registry,
     pub batch_max: usize,
     pub appliers: usize,
 }
@@ -229,9 +231,10 @@ impl Applier {
         self.save(round).await
     }
 
-    async fn save(&mut self, round: Round) -> Result<Round, Failure> {
+    async fn save(&mut self, mut round: Round) -> Result<Round, Failure> {
         let shell = Arc::clone(&self.shell);
         let sent = shell.relay.take_sent();
+        round.lease(&shell);
         let statements = match Statements::build(shell.backend, &shell.sql, &round.turns, &sent) {
             Ok(statements) => statements,
             Err(error) => {
@@ -290,7 +293,8 @@ impl Applier {
                     Item::Inputs { .. } => None,
                 });
                 let holders = load::key_holders(tx, shell.backend, &shell.sql, starts).await?;
-                let round = Round::compute(&items, known, &holders, moment);
+                let mut round = Round::compute(&items, known, &holders, moment);
+                round.lease(&shell);
                 let statements = Statements::build(shell.backend, &shell.sql, &round.turns, &[])?;
                 if statements.execute(tx).await? == Saved::LostRace {
                     // only an idempotency key can be taken while the runs are locked
@@ -302,31 +306,35 @@ impl Applier {
         tx.await.map_err(Failure::from)
     }
 
-    /// Makes the messages of outbox rows that were not sent at once.
-    async fn render(&mut self, work: &RenderWork) -> Result<Vec<Rendered>, StoreError> {
-        let shell = Arc::clone(&self.shell);
-        let known = match self.cache.take(work.run) {
-            Some(known) => Some(known),
-            None => {
-                let read = shell.store.read();
-                let ids = [work.run];
-                let loaded = load::runs(read, shell.backend, &shell.sql, &shell.plans, &ids, Lock::None).await;
-                loaded?.remove(&work.run).transpose().inspect_err(|error| quarantine(work.run, error))?
+    /// Makes the messages of outbox rows that were not sent at once. That one is not wanted is believed only of rows
+    /// just read: another replica may have moved the run on since it was cached.
+    async fn render(&mut self, work: &RenderWork) -> Result<Vec<Body>, StoreError> {
+        if let Some(known) = self.cache.take(work.run) {
+            let bodies = self.render_from(&known, work);
+            if bodies.iter().all(|body| !matches!(body, Body::Gone)) {
+                self.cache.put(known);
+                return Ok(bodies);
             }
-        };
-        let moment = shell.moment();
-        let rendered = work.attempts.iter().map(|(task, attempt)| Rendered {
-            task: *task,
-            attempt: *attempt,
-            body: known.as_ref().map_or(message::Body::Gone, |known| {
-                message::body_if_wanted(&shell.token_keys, &known.meta, &known.state, *task, *attempt, &moment)
-            }),
-        });
-        let rendered = rendered.collect();
-        if let Some(known) = known {
-            self.cache.put(known);
         }
-        Ok(rendered)
+        let (shell, ids) = (Arc::clone(&self.shell), [work.run]);
+        let read = shell.store.read();
+        let mut loaded = load::runs(read, shell.backend, &shell.sql, &shell.plans, &ids, Lock::None).await?;
+        match loaded.remove(&work.run).transpose().inspect_err(|error| quarantine(work.run, error))? {
+            Some(known) => {
+                let bodies = self.render_from(&known, work);
+                self.cache.put(known);
+                Ok(bodies)
+            }
+            None => Ok(work.attempts.iter().map(|_| Body::Gone).collect()),
+        }
+    }
+
+    fn render_from(&self, known: &Known, work: &RenderWork) -> Vec<Body> {
+        let (keys, moment) = (&self.shell.token_keys, self.shell.moment());
+        let body = |(task, attempt): &(TaskIx, u32)| {
+            message::body_if_wanted(keys, &known.meta, &known.state, *task, *attempt, &moment)
+        };
+        work.attempts.iter().map(body).collect()
     }
 }
 

@@ -97,15 +97,8 @@ pub(crate) enum InputsReply {
 pub(crate) struct RenderWork {
     pub run: RunId,
     pub attempts: Vec<(TaskIx, u32)>,
-    pub reply: oneshot::Sender<Result<Vec<Rendered>, StoreError>>,
-}
-
-/// A message that was asked for.
-#[derive(Debug)]
-pub(crate) struct Rendered {
-    pub task: TaskIx,
-    pub attempt: u32,
-    pub body: Body,
+    /// One answer an attempt, in the same order.
+    pub reply: oneshot::Sender<Result<Vec<Body>, StoreError>>,
 }
 
 /// The way to the appliers.

@@ -5,9 +5,9 @@ use runnel_queue::crash_point;
 
 use super::applier::Applier;
 use super::round::{Answer, Round};
-use super::turn::Turn;
+use super::turn::{Lease, Turn};
 use crate::error::StoreError;
-use crate::message::{self, Body};
+use crate::message;
 use crate::relay::{AttemptKey, Dispatch, News};
 
 const APPLIED: &str = "runnel_records_total";
@@ -35,33 +35,29 @@ impl Applier {
             }
         }
         self.shell.relay.tell(news);
-        self.shell.feed.ring(&rung);
+        self.shell.announcer.ring(rung);
         round.answers
     }
 
     fn collect(&self, turn: &Turn, news: &mut News) {
         let state = &turn.known.state;
-        let run = turn.run();
+        let (run, keys) = (turn.run(), &self.shell.token_keys);
         metrics::counter!(APPLIED).increment(turn.effects.records.len() as u64);
+        let mut leases = turn.leased.iter();
         for command in &turn.effects.commands {
             let Command::Dispatch { task, attempt } = command else { continue };
             let definition = turn.known.meta.plan.task(state.tasks[task.at()].template);
-            let body = if self.shell.relay.has_room(news.dispatches.len()) {
-                let keys = &self.shell.token_keys;
-                Some(message::body_if_wanted(keys, &turn.known.meta, state, *task, *attempt, &turn.moment))
-            } else {
-                None
-            };
-            if matches!(body, Some(Body::Gone)) {
-                continue;
+            match leases.next() {
+                Some(Lease::Mine) => news.dispatches.push(Dispatch {
+                    key: AttemptKey { run, task: *task, attempt: *attempt },
+                    queue: definition.queue.clone(),
+                    priority: definition.priority.unwrap_or(state.context.priority),
+                    body: message::body_if_wanted(keys, &turn.known.meta, state, *task, *attempt, &turn.moment),
+                }),
+                Some(Lease::NoRoom) if news.backlog.contains(&definition.queue) => {}
+                Some(Lease::NoRoom) => news.backlog.push(definition.queue.clone()),
+                Some(Lease::NoWorker) | None => {}
             }
-            news.dispatches.push(Dispatch {
-                key: AttemptKey { run, task: *task, attempt: *attempt },
-                queue: definition.queue.clone(),
-                kind: definition.kind.clone(),
-                priority: definition.priority.unwrap_or(state.context.priority),
-                body,
-            });
         }
         for ix in &turn.effects.touched {
             let task = &state.tasks[ix.at()];

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use runnel_engine::run::{Input, NewRun, RunState};
+use runnel_engine::run::{Command, Input, NewRun, RunState};
 use runnel_engine::{Moment, RunId};
 
 use super::load::{KeyHolder, Loaded};
-use super::turn::{Known, Turn};
-use super::{InputsReply, StartReply, StartRow};
+use super::turn::{Known, Lease, Turn};
+use super::{InputsReply, Shell, StartReply, StartRow};
 use crate::error::StoreError;
 use crate::view::RunView;
 
@@ -66,6 +66,27 @@ impl Round {
         }
         round.turns.iter_mut().for_each(Turn::close);
         round
+    }
+
+    /// Decides which new messages this process sends itself: those that find room in their queue and a worker for their
+    /// type. The others wait in the table for whoever can send them.
+    pub(super) fn lease(&mut self, shell: &Shell) {
+        let mut room = None;
+        for turn in &mut self.turns {
+            turn.leased.clear();
+            for command in &turn.effects.commands {
+                let Command::Dispatch { task, .. } = command else { continue };
+                let plan = &turn.known.meta.plan;
+                let definition = plan.task(turn.known.state.tasks[task.at()].template);
+                let is_served = shell.registry.is_served(&definition.queue, &definition.kind, turn.moment.now);
+                let has_room = is_served && room.get_or_insert_with(|| shell.relay.room()).take(&definition.queue);
+                turn.leased.push(match (is_served, has_room) {
+                    (_, true) => Lease::Mine,
+                    (true, false) => Lease::NoRoom,
+                    (false, false) => Lease::NoWorker,
+                });
+            }
+        }
     }
 
     fn add_turn(&mut self, turn: Turn) {

@@ -8,10 +8,10 @@ use uuid::Uuid;
 use super::convert::{item_text, json_text};
 use super::rows::RowSet;
 use super::sql::{EVENT_NEW, OUTBOX_KEY, OUTBOX_NEW, RUN_CHANGE, RUN_NEW, Sql, TASK_CHANGE, TASK_NEW};
-use super::turn::Turn;
+use super::turn::{Lease, Turn};
 use super::{Column, StartRow};
 use crate::error::StoreError;
-use crate::relay::AttemptKey;
+use crate::relay::{AttemptKey, LEASE};
 use crate::store::failed_to;
 
 /// The statements of one batch, ready to be sent.
@@ -126,6 +126,7 @@ impl Rows {
                 .int(turn.moment.now.0)
                 .text(&json_text(&turn.effects.records)?);
         }
+        let mut leases = turn.leased.iter();
         for command in &turn.effects.commands {
             match command {
                 Command::Dispatch { task, attempt } => {
@@ -133,6 +134,8 @@ impl Rows {
                     let priority = definition.priority.unwrap_or(state.context.priority);
                     self.outbox.id(run).int(task.0).int(*attempt);
                     self.outbox.text(&definition.queue).text(&definition.kind).int(priority).int(turn.moment.now.0);
+                    let is_mine = leases.next() == Some(&Lease::Mine);
+                    self.outbox.int(if is_mine { turn.moment.now.after(LEASE).0 } else { 0 });
                 }
                 Command::Stop { task, attempt } => {
                     self.gone.id(run).int(task.0).int(*attempt);

@@ -119,6 +119,7 @@ pub(super) const OUTBOX_NEW: &[Column] = &[
     ("kind", Kind::Text),
     ("priority", Kind::Int),
     ("created_at", Kind::Int),
+    ("leased_until", Kind::Int),
 ];
 
 /// A message that was sent or is no longer wanted.

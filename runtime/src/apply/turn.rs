@@ -53,19 +53,32 @@ pub(crate) struct Turn {
     pub is_failed: bool,
     /// When the inputs were applied.
     pub moment: Moment,
+    /// One a dispatch among the commands, in their order.
+    pub leased: Vec<Lease>,
+}
+
+/// Who sends a new message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lease {
+    /// This process, right after the commit.
+    Mine,
+    /// Its queue is full: this process when there is room.
+    NoRoom,
+    /// No worker runs its type: whoever hears of one.
+    NoWorker,
 }
 
 impl Turn {
     /// The turn of a run that exists.
     pub(super) fn resume(known: Known, moment: Moment) -> Self {
         let stored_tasks = known.state.tasks.len();
-        Self { known, start: None, effects: Effects::default(), stored_tasks, is_changed: false, is_failed: false, moment }
+        Self { known, start: None, effects: Effects::default(), stored_tasks, is_changed: false, is_failed: false, moment, leased: Vec::new() }
     }
 
     /// The turn of a run that this batch makes.
     pub(super) fn begin(start: StartRow, state: RunState, moment: Moment) -> Self {
         let known = Known { meta: Arc::clone(&start.meta), state, version: 0, saved_inputs: Vec::new() };
-        Self { known, start: Some(start), effects: Effects::default(), stored_tasks: 0, is_changed: true, is_failed: false, moment }
+        Self { known, start: Some(start), effects: Effects::default(), stored_tasks: 0, is_changed: true, is_failed: false, moment, leased: Vec::new() }
     }
 
     /// The run.
