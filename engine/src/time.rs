@@ -13,7 +13,10 @@ impl Timestamp {
     /// This moment moved later by `by`; saturates at the end of time instead of wrapping.
     #[must_use]
     pub fn after(self, by: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// How long it is from `earlier` until here; zero when `earlier` is later (a clock that stepped back).

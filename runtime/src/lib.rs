@@ -10,10 +10,13 @@ pub mod error;
 pub mod feed;
 pub mod orchestrator;
 pub mod query;
+pub mod store;
 pub mod view;
+pub mod workflows;
 
 pub use actor::Actor;
-pub use clock::{Clock, Entropy};
+pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use config::{Config, DatabaseConfig};
 pub use error::{OperateError, PublishError, StartError, StoreError};
 pub use orchestrator::{Orchestrator, PublishRequest, Published, StartRequest, StartedRun};
+pub use store::{Backend, Schema, Store, migrate};

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use runnel_engine::RunId;
 use runnel_engine::run::CancelMode;
 use runnel_engine::source::{Format, Reading};
-use runnel_engine::RunId;
 use serde_json::{Map, Value};
 
 use crate::actor::Actor;
 use crate::config::Config;
 use crate::error::{OperateError, PublishError, StartError, StoreError};
+use crate::feed::Feed;
+use crate::query::Reads;
 use crate::view::{RunView, TaskView, VersionView, WorkflowView};
+use crate::workflows;
 
 /// A cheap handle; clones share one orchestrator.
 #[derive(Clone)]
@@ -19,7 +22,10 @@ pub struct Orchestrator {
     inner: Arc<Inner>,
 }
 
-struct Inner {}
+struct Inner {
+    reads: Reads,
+    feed: Feed,
+}
 
 /// What to publish.
 #[derive(Debug, Clone)]
@@ -72,6 +78,16 @@ pub struct StartedRun {
 }
 
 impl Orchestrator {
+    /// What reads need.
+    pub(crate) fn reads(&self) -> &Reads {
+        &self.inner.reads
+    }
+
+    /// The doorbells.
+    pub(crate) fn feed(&self) -> &Feed {
+        &self.inner.feed
+    }
+
     /// Opens the database, migrates it, recovers what a crash left, and starts the loops.
     ///
     /// # Errors
@@ -106,8 +122,7 @@ impl Orchestrator {
     /// # Errors
     /// See [`PublishError`].
     pub async fn publish(&self, actor: &Actor, request: PublishRequest) -> Result<Published, PublishError> {
-        let _ = (actor, request);
-        unimplemented!()
+        workflows::publish(self.reads(), actor, request).await
     }
 
     /// Starts a run. Accepted means committed.
@@ -138,7 +153,12 @@ impl Orchestrator {
     ///
     /// # Errors
     /// See [`OperateError`].
-    pub async fn pause_run(&self, actor: &Actor, run: RunId, reason: Option<String>) -> Result<RunView, OperateError> {
+    pub async fn pause_run(
+        &self,
+        actor: &Actor,
+        run: RunId,
+        reason: Option<String>,
+    ) -> Result<RunView, OperateError> {
         let _ = (actor, run, reason);
         unimplemented!()
     }
@@ -156,7 +176,12 @@ impl Orchestrator {
     ///
     /// # Errors
     /// See [`OperateError`].
-    pub async fn retry_task(&self, actor: &Actor, run: RunId, task: &str) -> Result<(RunView, TaskView), OperateError> {
+    pub async fn retry_task(
+        &self,
+        actor: &Actor,
+        run: RunId,
+        task: &str,
+    ) -> Result<(RunView, TaskView), OperateError> {
         let _ = (actor, run, task);
         unimplemented!()
     }

@@ -63,7 +63,13 @@ pub struct Effects {
 /// Applies one input to a run. Deterministic: same plan, state, input and moment, same result.
 ///
 /// The caller sets nothing itself: statuses, counters, `next_seq` and `wake_at` are kept here.
-pub fn advance(plan: &Plan, state: &mut RunState, input: &Input, moment: &Moment, effects: &mut Effects) -> Outcome {
+pub fn advance(
+    plan: &Plan,
+    state: &mut RunState,
+    input: &Input,
+    moment: &Moment,
+    effects: &mut Effects,
+) -> Outcome {
     let _ = (plan, state, input, moment, effects);
     unimplemented!()
 }

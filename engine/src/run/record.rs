@@ -41,7 +41,10 @@ pub struct Record {
 /// Kind of a [`Record`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(missing_docs, reason = "each says what happened; docs/semantics.md has the table")]
+#[expect(
+    missing_docs,
+    reason = "each says what happened; docs/semantics.md has the table"
+)]
 pub enum RecordKind {
     RunCreated,
     RunStarted,

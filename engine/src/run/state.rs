@@ -13,7 +13,10 @@ use crate::{Moment, Plan};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[repr(u8)]
-#[expect(missing_docs, reason = "the names are the field's standard terms, see docs/GLOSSARY.md")]
+#[expect(
+    missing_docs,
+    reason = "the names are the field's standard terms, see docs/GLOSSARY.md"
+)]
 pub enum RunStatus {
     Pending = 0,
     Running = 1,
@@ -31,7 +34,10 @@ pub enum RunStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[repr(u8)]
-#[expect(missing_docs, reason = "the names are the field's standard terms, see docs/GLOSSARY.md")]
+#[expect(
+    missing_docs,
+    reason = "the names are the field's standard terms, see docs/GLOSSARY.md"
+)]
 pub enum TaskStatus {
     Blocked = 0,
     Ready = 1,
@@ -58,11 +64,19 @@ impl RunStatus {
     #[must_use]
     pub fn from_code(code: i16) -> Option<Self> {
         use RunStatus::{
-            Cancelled, Cancelling, Compensated, Compensating, CompensationFailed, Failed, Pending, Running, Succeeded,
-            TimedOut,
+            Cancelled, Cancelling, Compensated, Compensating, CompensationFailed, Failed, Pending, Running,
+            Succeeded, TimedOut,
         };
         [
-            Pending, Running, Cancelling, Compensating, Succeeded, Failed, Cancelled, TimedOut, Compensated,
+            Pending,
+            Running,
+            Cancelling,
+            Compensating,
+            Succeeded,
+            Failed,
+            Cancelled,
+            TimedOut,
+            Compensated,
             CompensationFailed,
         ]
         .into_iter()
@@ -81,10 +95,12 @@ impl TaskStatus {
     #[must_use]
     pub fn from_code(code: i16) -> Option<Self> {
         use TaskStatus::{
-            Blocked, Cached, Cancelled, Failed, Queued, Ready, RetryWait, Running, Skipped, Succeeded, TimedOut, Waiting,
+            Blocked, Cached, Cancelled, Failed, Queued, Ready, RetryWait, Running, Skipped, Succeeded,
+            TimedOut, Waiting,
         };
         [
-            Blocked, Ready, Queued, Running, Waiting, RetryWait, Succeeded, Failed, TimedOut, Cancelled, Skipped, Cached,
+            Blocked, Ready, Queued, Running, Waiting, RetryWait, Succeeded, Failed, TimedOut, Cancelled,
+            Skipped, Cached,
         ]
         .into_iter()
         .find(|s| *s as i16 == code)
@@ -286,6 +302,8 @@ impl RunState {
     pub fn key(&self, plan: &Plan, ix: TaskIx) -> String {
         let task = &self.tasks[ix.at()];
         let key = &plan.task(task.template).key;
-        task.item.as_ref().map_or_else(|| key.clone(), |item| format!("{key}[{}]", item.key))
+        task.item
+            .as_ref()
+            .map_or_else(|| key.clone(), |item| format!("{key}[{}]", item.key))
     }
 }
