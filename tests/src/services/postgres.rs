@@ -97,7 +97,7 @@ impl PrivatePostgres {
             .arg(&data)
             .args(["-p", &port.to_string(), "-k"])
             .arg(directory)
-            .args(settings(durability))
+            .args(settings(programs, durability))
             .stdout(log.try_clone()?)
             .stderr(log)
             .process_group(0)
