@@ -7,21 +7,39 @@ use runnel_tests::origin::Origin;
 use runnel_tests::stack::Stack;
 use serde_json::{Map, Value, json};
 
-runnel_tests::on_each_stack!(actions_run_to_the_end, commands_run_to_the_end, nodes_run_to_the_end, a_simulated_failure_fails);
+runnel_tests::on_each_stack!(
+    actions_run_to_the_end,
+    commands_run_to_the_end,
+    nodes_run_to_the_end,
+    a_simulated_failure_fails
+);
 
 /// Publishes, checks the conversion, runs, and answers the outputs of the tasks by key.
-async fn play(cluster: &Cluster, source: &str, dialect: Dialect, end: RunStatus) -> anyhow::Result<Map<String, Value>> {
+async fn play(
+    cluster: &Cluster,
+    source: &str,
+    dialect: Dialect,
+    end: RunStatus,
+) -> anyhow::Result<Map<String, Value>> {
     let reading = read(source, Format::Auto);
     assert_eq!(reading.dialect, dialect, "{:#?}", reading.diagnostics);
     let converted = reading.converted.unwrap_or_default();
     let again = read(&converted, Format::Yaml);
     assert_eq!(again.dialect, Dialect::V1);
-    assert!(again.workflow.is_some(), "the conversion is not valid v1: {:#?}\n{converted}", again.diagnostics);
+    assert!(
+        again.workflow.is_some(),
+        "the conversion is not valid v1: {:#?}\n{converted}",
+        again.diagnostics
+    );
 
     let run = cluster.launch_source(source, Map::new()).await?;
     cluster.ends(run, end).await?;
     let output = |task: runnel_runtime::view::TaskView| {
-        let output = task.output.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let output = task
+            .output
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
         (task.key, output)
     };
     Ok(cluster.tasks(run).await?.into_iter().map(output).collect())
@@ -51,11 +69,21 @@ async fn actions_run_to_the_end(stack: Stack) -> anyhow::Result<()> {
             { "name": "nap", "action_type": "sleep", "dependencies": ["load"], "action_payload": { "duration": 0.01 } },
         ],
     });
-    let outputs = play(&cluster, &source.to_string(), Dialect::Actions, RunStatus::Succeeded).await?;
+    let outputs = play(
+        &cluster,
+        &source.to_string(),
+        Dialect::Actions,
+        RunStatus::Succeeded,
+    )
+    .await?;
     assert_eq!(outputs["extract"]["status_code"], 200);
     assert_eq!(outputs["trans_form"]["rows"], 3);
     assert_eq!(outputs["load"]["exit_code"], 0);
-    assert_eq!(outputs["send"]["body"]["json"]["rows"], 3, "{:#}", outputs["send"]);
+    assert_eq!(
+        outputs["send"]["body"]["json"]["rows"], 3,
+        "{:#}",
+        outputs["send"]
+    );
     assert_eq!((origin.hits("/data"), origin.hits("/sink")), (1, 1));
     cluster.finish().await
 }
@@ -103,7 +131,13 @@ tasks:
         { "id": "one", "name": "One", "command": "echo 1" },
         { "id": "two", "name": "Two", "command": "echo 2", "dependencies": ["one"] },
     ] });
-    let outputs = play(&cluster, &as_list.to_string(), Dialect::Commands, RunStatus::Succeeded).await?;
+    let outputs = play(
+        &cluster,
+        &as_list.to_string(),
+        Dialect::Commands,
+        RunStatus::Succeeded,
+    )
+    .await?;
     assert_eq!(outputs["two"]["stdout"].as_str().map(str::trim), Some("2"));
 
     let readme = r#"{"id":"sample","name":"Demo","tasks":{"task_a":{"id":"task_a","name":"Task A","command":"echo A"}}}"#;
@@ -131,7 +165,13 @@ async fn nodes_run_to_the_end(stack: Stack) -> anyhow::Result<()> {
         { "id": "end", "handler": "output", "dependencies": ["call"],
           "config": { "body": "{{ call.body }}", "first": "{{ call.body.tags.0 }}", "text": "city {{ call.data.address.city }}" } },
     ] } });
-    let outputs = play(&cluster, &source.to_string(), Dialect::Nodes, RunStatus::Succeeded).await?;
+    let outputs = play(
+        &cluster,
+        &source.to_string(),
+        Dialect::Nodes,
+        RunStatus::Succeeded,
+    )
+    .await?;
     assert_eq!(outputs["is_yes"]["result"], true);
     assert_eq!(outputs["is_many"]["result"], false);
     assert_eq!(outputs["end"]["body"]["name"], "user 7");
@@ -162,15 +202,28 @@ fn example_files_convert_to_valid_v1() {
     let mut count = 0;
     for entry in std::fs::read_dir(&directory).expect("examples/dialects") {
         let path = entry.expect("an entry").path();
-        if !path.extension().is_some_and(|kind| kind == "yaml" || kind == "yml" || kind == "json") {
+        if !path
+            .extension()
+            .is_some_and(|kind| kind == "yaml" || kind == "yml" || kind == "json")
+        {
             continue;
         }
         let source = repository_file(&path).expect("a readable example");
         let reading = read(&source, Format::Auto);
         assert_ne!(reading.dialect, Dialect::V1, "{}", path.display());
-        assert!(reading.workflow.is_some(), "{}: {:#?}", path.display(), reading.diagnostics);
+        assert!(
+            reading.workflow.is_some(),
+            "{}: {:#?}",
+            path.display(),
+            reading.diagnostics
+        );
         let converted = read(&reading.converted.unwrap_or_default(), Format::Yaml);
-        assert!(converted.workflow.is_some(), "{}: {:#?}", path.display(), converted.diagnostics);
+        assert!(
+            converted.workflow.is_some(),
+            "{}: {:#?}",
+            path.display(),
+            converted.diagnostics
+        );
         count += 1;
     }
     assert!(count >= 3, "one example of each dialect, and {count} were found");

@@ -19,14 +19,19 @@ pub struct TestClock {
 impl TestClock {
     /// Moves the clock ahead.
     pub fn advance(&self, by: Duration) {
-        self.ahead_us.fetch_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        self.ahead_us.fetch_add(
+            i64::try_from(by.as_micros()).unwrap_or(i64::MAX),
+            Ordering::SeqCst,
+        );
     }
 }
 
 impl Clock for TestClock {
     #[expect(clippy::disallowed_methods, reason = "the harness's own clock adapter")]
     fn now(&self) -> Timestamp {
-        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let since_epoch = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
         let now_us = i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX);
         Timestamp(now_us.saturating_add(self.ahead_us.load(Ordering::SeqCst)))
     }
