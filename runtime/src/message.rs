@@ -8,7 +8,7 @@ use runnel_queue::message::{MESSAGE_BYTES_MAX, MESSAGE_VERSION};
 use runnel_queue::{AttemptRef, TaskMessage, TokenKeys};
 use serde_json::value::RawValue;
 
-use crate::apply::RunMeta;
+use crate::workflows::CompiledVersion;
 
 /// What is to be sent for an attempt.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub(crate) fn is_out(status: TaskStatus) -> bool {
 /// The message of an attempt that is still to be executed.
 pub(crate) fn body_if_wanted(
     keys: &TokenKeys,
-    meta: &RunMeta,
+    meta: &CompiledVersion,
     state: &RunState,
     ix: TaskIx,
     attempt: u32,
@@ -55,7 +55,7 @@ pub(crate) fn body_if_wanted(
     }
 }
 
-fn body(keys: &TokenKeys, meta: &RunMeta, state: &RunState, ix: TaskIx, moment: &Moment) -> Body {
+fn body(keys: &TokenKeys, meta: &CompiledVersion, state: &RunState, ix: TaskIx, moment: &Moment) -> Body {
     let _ = moment;
     let task = &state.tasks[ix.at()];
     let definition = meta.plan.task(task.template);
@@ -70,7 +70,7 @@ fn body(keys: &TokenKeys, meta: &RunMeta, state: &RunState, ix: TaskIx, moment: 
         v: MESSAGE_VERSION,
         at: AttemptRef { run, task: ix.0, attempt, token: keys.sign(run, ix.0, attempt) },
         namespace: meta.namespace.to_string(),
-        workflow: meta.plan.workflow().id.clone(),
+        workflow: meta.key.to_string(),
         key: state.key(&meta.plan, ix),
         kind: definition.kind.clone(),
         input,

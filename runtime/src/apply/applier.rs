@@ -23,11 +23,11 @@ use crate::announcer::Announcer;
 use crate::clock::{self, Clock, Entropy};
 use crate::error::StoreError;
 use crate::message::{self, Body};
-use crate::plans::Plans;
 use crate::registry::Registry;
 use crate::relay::RelayHandle;
 use crate::store::Store;
 use crate::waker::Alarm;
+use crate::workflows::Versions;
 
 /// Transactions of one batch that may fail for a reason that can pass, before its callers are told.
 const TRIES_MAX: u32 = 5;
@@ -44,7 +44,7 @@ pub(crate) struct Shell {
     pub store: Store,
     pub backend: DbBackend,
     pub sql: Sql,
-    pub plans: Plans,
+    pub versions: Versions,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub token_keys: TokenKeys,
@@ -216,7 +216,7 @@ impl Applier {
         }
         let read = shell.store.read();
         if !missing.is_empty() {
-            let loaded = load::runs(read, shell.backend, &shell.sql, &shell.plans, &missing, Lock::None).await;
+            let loaded = load::runs(read, shell.backend, &shell.sql, &shell.versions, &missing, Lock::None).await;
             known.extend(loaded.map_err(Failure::from)?);
         }
         let starts = items.iter().filter_map(|item| match item {
@@ -287,7 +287,7 @@ impl Applier {
                 let mut ids: Vec<RunId> = items.iter().map(Item::run).collect();
                 ids.sort_unstable();
                 ids.dedup();
-                let known = load::runs(tx, shell.backend, &shell.sql, &shell.plans, &ids, Lock::Rows).await?;
+                let known = load::runs(tx, shell.backend, &shell.sql, &shell.versions, &ids, Lock::Rows).await?;
                 let starts = items.iter().filter_map(|item| match item {
                     Item::Start { row, .. } => Some(row),
                     Item::Inputs { .. } => None,
@@ -318,7 +318,7 @@ impl Applier {
         }
         let (shell, ids) = (Arc::clone(&self.shell), [work.run]);
         let read = shell.store.read();
-        let mut loaded = load::runs(read, shell.backend, &shell.sql, &shell.plans, &ids, Lock::None).await?;
+        let mut loaded = load::runs(read, shell.backend, &shell.sql, &shell.versions, &ids, Lock::None).await?;
         match loaded.remove(&work.run).transpose().inspect_err(|error| quarantine(work.run, error))? {
             Some(known) => {
                 let bodies = self.render_from(&known, work);

@@ -3,18 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use runnel_engine::{RunId, WorkflowId, WorkflowVersionId};
+use runnel_engine::{RunId, WorkflowVersionId};
 use runnel_entity::{run, task};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
 
 use super::convert;
 use super::rows::{RowSet, ids as id_rows};
 use super::sql::{KEYS, Sql};
-use super::turn::{Known, RunMeta};
+use super::turn::Known;
 use super::StartRow;
 use crate::error::StoreError;
-use crate::plans::Plans;
 use crate::store::failed_to;
+use crate::workflows::Versions;
 
 /// What was found of the runs asked for; a run without an entry does not exist.
 pub(super) type Loaded = HashMap<RunId, Result<Known, StoreError>>;
@@ -33,7 +33,7 @@ pub(super) async fn runs<C: ConnectionTrait>(
     db: &C,
     backend: DbBackend,
     sql: &Sql,
-    plans: &Plans,
+    versions: &Versions,
     ids: &[RunId],
     lock: Lock,
 ) -> Result<Loaded, StoreError> {
@@ -52,29 +52,22 @@ pub(super) async fn runs<C: ConnectionTrait>(
         let task = task::Model::from_query_result(&row, "").map_err(failed_to("read a task"))?;
         tasks.entry(task.run_id).or_default().push(task);
     }
+    let mut wanted: Vec<_> = runs.iter().map(|run| WorkflowVersionId(run.workflow_version_id)).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let versions = versions.get_all(&wanted).await?;
     let mut loaded = Loaded::with_capacity(runs.len());
     for run in runs {
         let tasks = tasks.remove(&run.id).unwrap_or_default();
-        let known = match plans.get(db, WorkflowVersionId(run.workflow_version_id)).await {
-            Ok(plan) => known(plan, &run, tasks),
-            // a definition that cannot be read concerns its own runs; a database that does not answer concerns all
-            Err(error @ StoreError::Corrupt { .. }) => Err(error),
-            Err(error) => return Err(error),
-        };
+        let version = versions.get(&WorkflowVersionId(run.workflow_version_id));
+        let version = version.ok_or_else(|| convert::corrupt("run", format!("{} has no version", run.id)));
+        let known = version.and_then(|version| {
+            let state = convert::state(&version.plan, &run, tasks)?;
+            Ok(Known::new(Arc::clone(version), state, run.version))
+        });
         loaded.insert(RunId(run.id), known);
     }
     Ok(loaded)
-}
-
-fn known(plan: Arc<runnel_engine::Plan>, run: &run::Model, tasks: Vec<task::Model>) -> Result<Known, StoreError> {
-    let state = convert::state(&plan, run, tasks)?;
-    let meta = Arc::new(RunMeta {
-        namespace: run.namespace.as_str().into(),
-        workflow_id: WorkflowId(run.workflow_id),
-        version_id: WorkflowVersionId(run.workflow_version_id),
-        plan,
-    });
-    Ok(Known::new(meta, state, run.version))
 }
 
 /// A run that holds an idempotency key.

@@ -21,16 +21,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use runnel_engine::run::{Input, NewRun, Outcome, RunStatus};
-use runnel_engine::{Plan, RunId, TaskIx, WorkflowId, WorkflowVersionId};
+use runnel_engine::{RunId, TaskIx};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::StoreError;
 use crate::message::Body;
+use crate::workflows::CompiledVersion;
 
 pub(crate) use applier::{Applier, Shell};
 pub(crate) use rows::{Column, Kind, RowSet, source};
 pub(crate) use sql::{OUTBOX_KEY, Sql};
-pub(crate) use turn::RunMeta;
 pub(crate) use rows::ids as id_rows;
 
 /// Items that wait in front of one applier before its callers wait too.
@@ -59,7 +59,7 @@ pub(crate) struct StartWork {
 /// The facts of a new run that the engine does not read.
 #[derive(Debug, Clone)]
 pub(crate) struct StartRow {
-    pub meta: Arc<RunMeta>,
+    pub meta: Arc<CompiledVersion>,
     pub idempotency_key: Option<String>,
     pub request_hash: Option<String>,
     pub inputs: Arc<str>,

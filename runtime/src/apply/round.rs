@@ -160,7 +160,7 @@ fn view(row: &StartRow, known: &Known) -> RunView {
     RunView {
         id: state.context.id,
         workflow_id: row.meta.workflow_id,
-        workflow_version_id: row.meta.version_id,
+        workflow_version_id: row.meta.id,
         workflow_version: state.context.workflow_version,
         status: state.status,
         is_paused: state.is_paused,

@@ -52,11 +52,12 @@ impl Statements {
         }
         let mut plain = Vec::new();
         for (action, set, text) in [
+            // first, because an attempt whose row leaves may be dispatched anew in the same batch
+            ("delete from the outbox", rows.gone, &sql.delete_outbox),
             ("insert tasks", rows.new_tasks, &sql.insert_tasks),
             ("update tasks", rows.tasks, &sql.update_tasks),
             ("insert events", rows.events, &sql.insert_events),
             ("insert into the outbox", rows.outbox, &sql.insert_outbox),
-            ("delete from the outbox", rows.gone, &sql.delete_outbox),
         ] {
             if !set.is_empty() {
                 plain.push((action, set.bind(backend, text, vec![])));
@@ -184,7 +185,7 @@ fn add_progress(rows: &mut RowSet, task: &TaskState, input: Option<&str>) -> Res
 fn add_new_run(rows: &mut RowSet, start: &StartRow, state: &RunState) -> Result<(), StoreError> {
     let context = &state.context;
     let error = state.error.as_ref().map(json_text).transpose()?;
-    rows.id(context.id.0).text(&start.meta.namespace).id(start.meta.workflow_id.0).id(start.meta.version_id.0);
+    rows.id(context.id.0).text(&start.meta.namespace).id(start.meta.workflow_id.0).id(start.meta.id.0);
     rows.int(context.workflow_version).int(state.status as u8).int(state.is_paused).int(1).int(state.next_seq);
     rows.opt_int(state.wake_at.map(|at| at.0)).int(context.priority);
     rows.opt_text(start.idempotency_key.as_deref()).opt_text(start.request_hash.as_deref());

@@ -4,25 +4,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use runnel_engine::run::{Effects, Input, Outcome, RunState, advance};
-use runnel_engine::{Moment, Plan, RunId, TaskIx, WorkflowId, WorkflowVersionId};
+use runnel_engine::{Moment, RunId, TaskIx};
 
 use super::StartRow;
 use super::convert::corrupt;
 use crate::error::StoreError;
-
-/// What belongs to a run and never changes.
-#[derive(Debug)]
-pub(crate) struct RunMeta {
-    pub namespace: Arc<str>,
-    pub workflow_id: WorkflowId,
-    pub version_id: WorkflowVersionId,
-    pub plan: Arc<Plan>,
-}
+use crate::workflows::CompiledVersion;
 
 /// A run between two batches: its state, and the version of the row that it equals.
 #[derive(Debug)]
 pub(crate) struct Known {
-    pub meta: Arc<RunMeta>,
+    pub meta: Arc<CompiledVersion>,
     pub state: RunState,
     /// Version of the stored row.
     pub version: i64,
@@ -32,7 +24,7 @@ pub(crate) struct Known {
 
 impl Known {
     /// A run as it was just read or written.
-    pub(super) fn new(meta: Arc<RunMeta>, state: RunState, version: i64) -> Self {
+    pub(super) fn new(meta: Arc<CompiledVersion>, state: RunState, version: i64) -> Self {
         let saved_inputs = state.tasks.iter().map(|task| task.input.clone()).collect();
         Self { meta, state, version, saved_inputs }
     }
