@@ -28,6 +28,7 @@ pub fn render(name: &str, source: &str, diagnostics: &[Diagnostic]) -> String {
             // The graphical form failed (a span outside the text): the sentence alone still helps.
             out.push_str(&plain(name, diagnostic));
         }
+        out.push('\n');
     }
     out
 }

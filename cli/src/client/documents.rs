@@ -17,7 +17,7 @@ macro_rules! task_fields {
     () => {
         "fragment TaskFields on Task {
            id key index type status attempt waitingFor worker queuedAt startedAt finishedAt wakeAt
-           error { category code message retryable }
+           error { category code message }
          }"
     };
 }

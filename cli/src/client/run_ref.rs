@@ -23,7 +23,7 @@ fn opaque(named: &str) -> String {
     // A copied link ends with the id.
     let last = named.rsplit('/').next().unwrap_or(named);
     match Uuid::try_parse(last) {
-        Ok(uuid) => format!("run_{uuid}"),
+        Ok(uuid) => format!("run_{}", uuid.simple()),
         Err(_) => last.to_owned(),
     }
 }
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_bare_uuid_and_a_link_name_the_same_run() {
-        let id = "run_01890a5d-ac96-774b-bcce-b302099a8057";
+        let id = "run_01890a5dac96774bbcceb302099a8057";
         for named in [
             "01890a5d-ac96-774b-bcce-b302099a8057",
             "01890a5dac96774bbcceb302099a8057",

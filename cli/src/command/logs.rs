@@ -18,6 +18,9 @@ const RESUME_PAUSE: Duration = Duration::from_millis(500);
 /// Cuts in a row, without a line between them, after which the server counts as gone.
 const CUTS_MAX: u32 = 60;
 
+/// What is stored comes at once, so without `--follow` a pause of this length means that it has all come.
+const IDLE_MAX: Duration = Duration::from_secs(1);
+
 /// Options of `runnel logs`.
 #[derive(Debug, Args)]
 pub struct Logs {
@@ -66,14 +69,21 @@ impl Logs {
             let variables = json!({ "run": run, "task": task, "attempt": self.attempt, "after": after });
             let mut stream = std::pin::pin!(client.subscribe(documents::TASK_LOGS, variables));
             let reason = loop {
-                match stream.next().await {
+                let said = if self.follow {
+                    stream.next().await
+                } else {
+                    match tokio::time::timeout(IDLE_MAX, stream.next()).await {
+                        Ok(said) => said,
+                        Err(_) => return Ok(()),
+                    }
+                };
+                match said {
                     Some(Ok(Said::Next(data))) => {
                         let message: LogMessage = decode(&data["taskLogs"])?;
                         cuts = 0;
                         after = message.cursor.clone().or(after);
                         self.print_lines(&message, prefix)?;
-                        // SYNC says that everything stored so far has been sent.
-                        if message.kind == "END" || (message.kind == "SYNC" && !self.follow) {
+                        if message.kind == "END" {
                             return Ok(());
                         }
                     }
