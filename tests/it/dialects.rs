@@ -5,6 +5,8 @@ use runnel_engine::source::{Dialect, Format, read};
 use runnel_tests::cluster::{Cluster, repository_file};
 use runnel_tests::origin::Origin;
 use runnel_tests::stack::Stack;
+use runnel_worker::BuiltinOptions;
+use runnel_worker::handlers::LlmEndpoint;
 use serde_json::{Map, Value, json};
 
 runnel_tests::on_each_stack!(
@@ -47,8 +49,10 @@ async fn play(
 
 async fn with_worker(stack: Stack) -> anyhow::Result<(Cluster, Origin)> {
     let mut cluster = Cluster::start(stack).await?;
-    cluster.add_worker("worker-1");
-    Ok((cluster, Origin::start().await?))
+    let origin = Origin::start().await?;
+    let llm = LlmEndpoint { url: format!("{}/v1", origin.url()), api_key: None, model: Some("small".to_owned()) };
+    cluster.add_worker_with("worker-1", BuiltinOptions { llm: Some(llm), ..BuiltinOptions::default() });
+    Ok((cluster, origin))
 }
 
 async fn actions_run_to_the_end(stack: Stack) -> anyhow::Result<()> {
@@ -162,6 +166,8 @@ async fn nodes_run_to_the_end(stack: Stack) -> anyhow::Result<()> {
           "condition": "{{ is.many.result }} == True", "config": { "url": format!("{}/never", origin.url()) } },
         { "id": "flaky", "handler": "call_external_service", "dependencies": ["start"],
           "config": { "url": format!("{}/flaky/nodes/2", origin.url()) }, "retry_policy": retry },
+        { "id": "ask", "handler": "call_llm", "dependencies": ["call"],
+          "config": { "prompt": "Greet {{ call.body.name }}", "model": "small", "temperature": 0.1, "max_tokens": 20 } },
         { "id": "end", "handler": "output", "dependencies": ["call"],
           "config": { "body": "{{ call.body }}", "first": "{{ call.body.tags.0 }}", "text": "city {{ call.data.address.city }}" } },
     ] } });
@@ -177,6 +183,9 @@ async fn nodes_run_to_the_end(stack: Stack) -> anyhow::Result<()> {
     assert_eq!(outputs["end"]["body"]["name"], "user 7");
     assert_eq!(outputs["end"]["first"], "a");
     assert_eq!(outputs["end"]["text"], "city Bremen");
+    assert_eq!(outputs["ask"]["response"], "you said: Greet user 7");
+    assert_eq!(outputs["ask"]["result"], outputs["ask"]["response"]);
+    assert_eq!(origin.prompts().len(), 1);
     assert_eq!(outputs["never"], Value::Null);
     assert_eq!((origin.hits("/never"), origin.hits("nodes")), (0, 3));
     cluster.finish().await

@@ -13,12 +13,13 @@ use runnel_queue::{QueueName, TaskQueue, TokenKey, TokenKeys};
 use runnel_runtime::feed::Topic;
 use runnel_runtime::view::{EventView, PageRequest, RunView, TaskFilter, TaskView};
 use runnel_runtime::{Actor, Config, DatabaseConfig, Orchestrator, PublishRequest, Published, StartRequest};
+use runnel_worker::{BuiltinOptions, Handlers, QueueSink, WorkerConfig};
 use serde_json::{Map, Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
-use crate::clock::{TestClock, TestEntropy};
+use crate::clock::TestClock;
 use crate::databases::TestDatabase;
 use crate::scripted::ScriptedWorker;
 use crate::stack::Stack;
@@ -38,7 +39,6 @@ pub struct Cluster {
     pub replicas: Vec<Orchestrator>,
     /// Who acts.
     pub actor: Actor,
-    entropy: Arc<TestEntropy>,
     database: TestDatabase,
     background: Vec<JoinHandle<anyhow::Result<()>>>,
     stop: CancellationToken,
@@ -69,7 +69,6 @@ impl Cluster {
                 name: "test".into(),
                 namespace: "default".into(),
             },
-            entropy: Arc::default(),
             database: stack.database().await?,
             background: Vec::new(),
             stop: CancellationToken::new(),
@@ -116,7 +115,7 @@ impl Cluster {
             queue: Arc::clone(&self.queue),
             token_keys: TokenKeys::new(vec![key]).context("a key of 32 bytes")?,
             clock: self.clock.clone(),
-            entropy: self.entropy.clone(),
+            entropy: Arc::new(runnel_runtime::clock::SystemEntropy),
             vars: Arc::new(Map::from_iter([("region".to_owned(), Value::from("eu"))])),
             appliers: 2,
             batch_max: 300,
@@ -152,18 +151,23 @@ impl Cluster {
 
     /// Starts a real worker with the built-in handlers. It stops with the cluster.
     pub fn add_worker(&mut self, name: &str) {
-        let config = runnel_worker::WorkerConfig {
+        self.add_worker_with(name, BuiltinOptions::default());
+    }
+
+    /// The same, with options for the handlers; private addresses are always allowed, since the origins of tests have one.
+    pub fn add_worker_with(&mut self, name: &str, mut options: BuiltinOptions) {
+        options.http.allow_private = true;
+        let config = WorkerConfig {
             name: name.to_owned(),
             queue: Arc::clone(&self.queue),
             task_queue: QueueName("default".to_owned()),
-            sink: Arc::new(runnel_worker::QueueSink::new(Arc::clone(&self.queue))),
+            sink: Arc::new(QueueSink::new(Arc::clone(&self.queue))),
             concurrency: 16,
             visibility: Duration::from_secs(60),
             drain_grace: Duration::from_secs(10),
-            handlers: runnel_worker::Handlers::builtin(),
+            handlers: Handlers::builtin_with(options),
         };
-        self.background
-            .push(tokio::spawn(runnel_worker::run(config, self.stop.clone())));
+        self.background.push(tokio::spawn(runnel_worker::run(config, self.stop.clone())));
     }
 
     /// Serves the API of the first replica on a free port, for anonymous administrators.
