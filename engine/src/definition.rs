@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 /// A v1 workflow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -216,6 +217,21 @@ pub struct Retry {
     pub not_on: Vec<String>,
 }
 
+impl Retry {
+    /// First delay when the file gives none.
+    pub const DELAY: Duration = Duration::from_secs(1);
+    /// Growth when the file gives none.
+    pub const FACTOR: f64 = 2.0;
+    /// Longest delay when the file gives none; a longer first delay raises it.
+    pub const MAX_DELAY: Duration = Duration::from_secs(60);
+
+    /// Retries when the file gives none: `http` knows which of its failures are worth another try, commands do not.
+    #[must_use]
+    pub fn default_limit(kind: &str) -> u32 {
+        if kind == "http" { 3 } else { 0 }
+    }
+}
+
 /// Growth of the retry delay: `delay`, `delay * n`, or `delay * factor^(n-1)` before retry n.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -238,6 +254,35 @@ pub enum Jitter {
     Full,
     /// Uniform in `[delay/2, delay]`.
     Equal,
+}
+
+impl Workflow {
+    /// The stored form. The same workflow gives the same JSON: fields in the order of the types, keys of free mappings
+    /// sorted but for those whose order means something (`tasks` is a list already).
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        sort_keys(&mut value);
+        value
+    }
+
+    /// SHA-256 of the stored form in hex: identifies a version, whatever its comments, its layout and its format were.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        hex::encode(Sha256::digest(self.to_json().to_string()))
+    }
+}
+
+/// Recursion is bounded by the depth of what [`crate::source::read`] accepts.
+fn sort_keys(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(sort_keys),
+        Value::Object(map) => {
+            map.sort_keys();
+            map.values_mut().for_each(sort_keys);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 fn is_false(b: &bool) -> bool {

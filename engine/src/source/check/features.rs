@@ -1,0 +1,310 @@
+//! Parts of the format that this release reads but does not run.
+//!
+//! They are refused, never silently ignored: a workflow that asks for an approval must not run without one. What only adds
+//! to a run (schedules, alerts, labels) is a warning.
+
+use std::ops::RangeInclusive;
+
+use crate::source::check::Checker;
+use crate::source::check::fields::Zero;
+use crate::source::tree::{Data, Extent, Node, Path};
+
+/// Where a feature is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A key of the workflow.
+    Workflow,
+    /// A key of a task.
+    Task,
+    /// A type of task.
+    Type,
+    /// A key of the input of a `wait`.
+    Wait,
+    /// A key of `for_each`.
+    ForEach,
+    /// A context of expressions.
+    Context,
+}
+
+/// What is refused, and what to write instead. Delete a line when the state machine runs the feature.
+const UNSUPPORTED: &[(Place, &str, &str)] = &[
+    (
+        Place::Workflow,
+        "compensation",
+        "run the compensating task as an ordinary task that needs `{task: failed}`",
+    ),
+    (
+        Place::Workflow,
+        "concurrency",
+        "remove it; runs are not limited yet",
+    ),
+    (
+        Place::Workflow,
+        "on_failure",
+        "add an ordinary task with `trigger_rule: one_failed`",
+    ),
+    (
+        Place::Workflow,
+        "on_success",
+        "add an ordinary task that needs the last tasks",
+    ),
+    (
+        Place::Workflow,
+        "finally",
+        "add an ordinary task with `trigger_rule: all_done`",
+    ),
+    (
+        Place::Task,
+        "compensate",
+        "run the compensating task as an ordinary task that needs `{task: failed}`",
+    ),
+    (
+        Place::Task,
+        "matrix",
+        "use `for_each` over a list of combinations",
+    ),
+    (Place::Task, "repeat", "let the task itself loop, or use `retry`"),
+    (Place::Task, "callback", "let the task wait for the answer itself"),
+    (
+        Place::Task,
+        "concurrency",
+        "use `for_each.max_parallel`, or a queue with few workers",
+    ),
+    (
+        Place::Task,
+        "rate_limit",
+        "use `for_each.max_parallel`, or a queue with few workers",
+    ),
+    (Place::Task, "circuit", "use `retry` with a longer delay"),
+    (
+        Place::Task,
+        "image",
+        "run the script on a worker that has the tools, without `image`",
+    ),
+    (Place::Task, "on_exhausted", "remove it; an exhausted task fails"),
+    (
+        Place::Task,
+        "point_of_no_return",
+        "remove it; there is no rollback yet",
+    ),
+    (
+        Place::Type,
+        "approval",
+        "start the second half as a workflow of its own once it is approved",
+    ),
+    (
+        Place::Type,
+        "workflow",
+        "put the tasks of the child workflow into this one",
+    ),
+    (
+        Place::Type,
+        "container",
+        "use `run` on a worker that has the tools",
+    ),
+    (Place::Type, "lambda", "use `http` with the function's URL"),
+    (Place::Wait, "event", "wait for a time with `for` or `until`"),
+    (Place::ForEach, "batch", "group the items in the list itself"),
+    (Place::Context, "event", "declare an input and read `inputs`"),
+];
+
+/// What is accepted but does nothing yet.
+const INACTIVE: &[(Place, &str, &str)] = &[
+    (
+        Place::Workflow,
+        "triggers",
+        "runs are started by hand or through the API until triggers work",
+    ),
+    (
+        Place::Workflow,
+        "sla",
+        "nothing is alerted yet; `timeout` ends a run",
+    ),
+    (
+        Place::Task,
+        "sla",
+        "nothing is alerted yet; `timeout` ends an attempt",
+    ),
+    (
+        Place::Task,
+        "labels",
+        "the labels are kept with the definition only",
+    ),
+    (Place::Task, "resources", "workers do not reserve resources yet"),
+    (
+        Place::Task,
+        "output_schema",
+        "outputs are not compared with it yet",
+    ),
+];
+
+impl Checker<'_, '_> {
+    /// Says what this release does not do with a part of the file.
+    pub(crate) fn feature(&mut self, place: Place, name: &str, at: Extent, path: Path<'_>) {
+        let find = |table: &[(Place, &str, &'static str)]| {
+            table
+                .iter()
+                .find(|(p, n, _)| *p == place && *n == name)
+                .map(|(_, _, help)| *help)
+        };
+        if let Some(help) = find(UNSUPPORTED) {
+            let message = format!("{} is not supported by this release", describe(place, name));
+            self.report
+                .error("runnel::feature::unsupported", at, path, message)
+                .help(help);
+        } else if let Some(help) = find(INACTIVE) {
+            let message = format!("{} has no effect in this release", describe(place, name));
+            self.report
+                .warning("runnel::feature::inactive", at, path, message)
+                .help(help);
+        }
+    }
+
+    pub(crate) fn unsupported_context(&mut self, node: &Node, path: Path<'_>) {
+        self.feature(Place::Context, "event", node.at, path);
+    }
+
+    /// Checks the shape of a part that is kept as written.
+    pub(crate) fn shape(&mut self, key: &str, node: &Node, path: Path<'_>) {
+        match key {
+            "triggers" => self.triggers(node, path),
+            "sla" => {
+                if let Some(fields) = self.fields(node, path, &["finish_within", "start_within"]) {
+                    for key in ["finish_within", "start_within"] {
+                        fields
+                            .get(key)
+                            .map(|node| self.duration(node, path.key(key), Zero::Refused));
+                    }
+                }
+            }
+            "concurrency" => self.concurrency(node, path),
+            "compensation" => self.compensation(node, path),
+            "rate_limit" => {
+                if let Some(fields) = self.fields(node, path, &["key", "limit"]) {
+                    for key in ["key", "limit"] {
+                        match fields.get(key) {
+                            Some(node) => _ = self.text(node, path.key(key)),
+                            None => self.missing(node, path.key(key), key),
+                        }
+                    }
+                }
+            }
+            "circuit" => {
+                if let Some(fields) = self.fields(node, path, &["key", "failures", "window", "cooldown"]) {
+                    fields.get("key").map(|node| self.text(node, path.key("key")));
+                    fields
+                        .get("failures")
+                        .map(|node| self.integer(node, path.key("failures"), AT_LEAST_ONE));
+                    for key in ["window", "cooldown"] {
+                        fields
+                            .get(key)
+                            .map(|node| self.duration(node, path.key(key), Zero::Refused));
+                    }
+                }
+            }
+            "repeat" => self.repeat(node, path),
+            "matrix" | "resources" | "labels" | "output_schema" => _ = self.map(node, path),
+            "callback" | "point_of_no_return" => _ = self.boolean(node, path),
+            "image" => _ = self.text(node, path),
+            "on_exhausted" => {
+                _ = self.one_of(node, path, &[("fail", ()), ("pause", ()), ("dead_letter", ())]);
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn missing(&mut self, parent: &Node, path: Path<'_>, key: &str) {
+        let at = Extent {
+            start: parent.at.start,
+            end: parent.at.start,
+        };
+        self.report
+            .error("runnel::schema::missing", at, path, format!("`{key}` is missing"));
+    }
+
+    fn repeat(&mut self, node: &Node, path: Path<'_>) {
+        let Some(fields) = self.fields(node, path, &["until", "max", "every"]) else {
+            return;
+        };
+        fields.get("until").map(|node| self.text(node, path.key("until")));
+        fields
+            .get("max")
+            .map(|node| self.integer(node, path.key("max"), AT_LEAST_ONE));
+        fields
+            .get("every")
+            .map(|node| self.duration(node, path.key("every"), Zero::Allowed));
+    }
+
+    fn concurrency(&mut self, node: &Node, path: Path<'_>) {
+        if matches!(node.value, Data::Number(_)) {
+            self.integer(node, path, AT_LEAST_ONE);
+            return;
+        }
+        let Some(fields) = self.fields(node, path, &["group", "limit", "on_conflict"]) else {
+            return;
+        };
+        fields.get("group").map(|node| self.text(node, path.key("group")));
+        fields
+            .get("limit")
+            .map(|node| self.integer(node, path.key("limit"), AT_LEAST_ONE));
+        let choices = [("queue", ()), ("skip", ()), ("cancel_running", ())];
+        fields
+            .get("on_conflict")
+            .map(|node| self.one_of(node, path.key("on_conflict"), &choices));
+    }
+
+    fn compensation(&mut self, node: &Node, path: Path<'_>) {
+        let Some(fields) = self.fields(node, path, &["on", "order", "on_error"]) else {
+            return;
+        };
+        let on = [("failed", ()), ("cancelled", ()), ("timed_out", ())];
+        if let Some(items) = fields.get("on").and_then(|node| self.list(node, path.key("on"))) {
+            for (index, item) in items.iter().enumerate() {
+                self.one_of(item, path.key("on").index(index), &on);
+            }
+        }
+        fields
+            .get("order")
+            .map(|node| self.one_of(node, path.key("order"), &[("reverse", ()), ("parallel", ())]));
+        fields
+            .get("on_error")
+            .map(|node| self.one_of(node, path.key("on_error"), &[("halt", ()), ("continue", ())]));
+    }
+
+    fn triggers(&mut self, node: &Node, path: Path<'_>) {
+        const KINDS: &[(&str, &[&str])] = &[
+            (
+                "schedule",
+                &["schedule", "timezone", "catchup", "overlap", "inputs", "enabled"],
+            ),
+            (
+                "event",
+                &["event", "source", "match", "inputs", "dedupe", "enabled"],
+            ),
+            ("webhook", &["webhook", "inputs", "enabled"]),
+        ];
+        for (index, item) in self.list(node, path).unwrap_or_default().iter().enumerate() {
+            let path = path.index(index);
+            match KINDS.iter().find(|(kind, _)| item.get(kind).is_some()) {
+                Some((_, keys)) => _ = self.fields(item, path, keys),
+                None => {
+                    let message = "a trigger has `schedule`, `event` or `webhook`";
+                    self.report
+                        .error("runnel::schema::missing", item.at, path, message);
+                }
+            }
+        }
+    }
+}
+
+const AT_LEAST_ONE: RangeInclusive<u32> = 1..=u32::MAX;
+
+fn describe(place: Place, name: &str) -> String {
+    match place {
+        Place::Workflow | Place::Task => format!("`{name}`"),
+        Place::Type => format!("the task type `{name}`"),
+        Place::Wait => format!("a `wait` for `{name}`"),
+        Place::ForEach => format!("`for_each.{name}`"),
+        Place::Context => format!("the context `{name}`"),
+    }
+}

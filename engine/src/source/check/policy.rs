@@ -1,0 +1,250 @@
+//! Retry policies, fan-out, and the workflow's defaults for its tasks.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::definition::{Backoff, ForEach, Jitter, Retry, Tolerate};
+use crate::source::check::expressions::{Reader, Site};
+use crate::source::check::features::Place;
+use crate::source::check::fields::{Fields, Zero};
+use crate::source::check::{AT_START, Checker};
+use crate::source::tree::{Data, Node, Path};
+
+/// Most retries of one task.
+const RETRIES_MAX: u32 = 1_000;
+/// Most items of a fan-out in flight.
+const PARALLEL_MAX: u32 = 100_000;
+
+/// The workflow's `defaults`, merged under what a task says itself.
+#[derive(Default)]
+pub(crate) struct Defaults {
+    pub(crate) retry: PartialRetry,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) queue: Option<String>,
+    pub(crate) env: Map<String, Value>,
+    pub(crate) max_losses: Option<u32>,
+}
+
+/// A retry policy as written: what is absent comes from the defaults.
+#[derive(Default, Clone)]
+pub(crate) struct PartialRetry {
+    limit: Option<u32>,
+    backoff: Option<Backoff>,
+    delay: Option<Duration>,
+    factor: Option<f64>,
+    max_delay: Option<Duration>,
+    jitter: Option<Jitter>,
+    on: Option<Vec<String>>,
+    not_on: Option<Vec<String>>,
+}
+
+impl PartialRetry {
+    pub(crate) fn or(self, other: &Self) -> Self {
+        Self {
+            limit: self.limit.or(other.limit),
+            backoff: self.backoff.or(other.backoff),
+            delay: self.delay.or(other.delay),
+            factor: self.factor.or(other.factor),
+            max_delay: self.max_delay.or(other.max_delay),
+            jitter: self.jitter.or(other.jitter),
+            on: self.on.or_else(|| other.on.clone()),
+            not_on: self.not_on.or_else(|| other.not_on.clone()),
+        }
+    }
+
+    /// The policy of a task of this type. `http` is retried by default: its handler knows which failures are worth it.
+    pub(crate) fn resolve(self, kind: &str) -> Retry {
+        let delay = self.delay.unwrap_or(Retry::DELAY);
+        Retry {
+            limit: self.limit.unwrap_or(Retry::default_limit(kind)),
+            backoff: self.backoff.unwrap_or(Backoff::Exponential),
+            delay,
+            factor: self.factor.unwrap_or(Retry::FACTOR),
+            // A first delay above the usual ceiling raises it.
+            max_delay: self.max_delay.unwrap_or_else(|| Retry::MAX_DELAY.max(delay)),
+            jitter: self.jitter.unwrap_or(Jitter::Full),
+            on: self.on.unwrap_or_default(),
+            not_on: self.not_on.unwrap_or_default(),
+        }
+    }
+}
+
+impl Checker<'_, '_> {
+    pub(crate) fn defaults(&mut self, node: &Node, path: Path<'_>) -> Defaults {
+        let Some(fields) = self.fields(node, path, &["retry", "timeout", "queue", "env", "max_losses"])
+        else {
+            return Defaults::default();
+        };
+        Defaults {
+            retry: fields
+                .get("retry")
+                .map(|node| self.retry(node, path.key("retry")))
+                .unwrap_or_default(),
+            timeout: fields
+                .get("timeout")
+                .and_then(|node| self.duration(node, path.key("timeout"), Zero::Refused)),
+            queue: fields
+                .get("queue")
+                .and_then(|node| self.name(node, path.key("queue")))
+                .map(str::to_owned),
+            env: fields
+                .get("env")
+                .map(|node| self.env(node, path.key("env"), AT_START))
+                .unwrap_or_default(),
+            max_losses: fields
+                .get("max_losses")
+                .and_then(|node| self.integer(node, path.key("max_losses"), 0..=RETRIES_MAX)),
+        }
+    }
+
+    pub(crate) fn max_losses(&mut self, fields: Fields<'_>, path: Path<'_>) -> Option<u32> {
+        self.integer(fields.get("max_losses")?, path.key("max_losses"), 0..=RETRIES_MAX)
+    }
+
+    pub(crate) fn retry(&mut self, node: &Node, path: Path<'_>) -> PartialRetry {
+        if matches!(node.value, Data::Number(_)) {
+            return PartialRetry {
+                limit: self.integer(node, path, 0..=RETRIES_MAX),
+                ..PartialRetry::default()
+            };
+        }
+        const KEYS: &[&str] = &[
+            "limit",
+            "backoff",
+            "delay",
+            "factor",
+            "max_delay",
+            "jitter",
+            "on",
+            "not_on",
+        ];
+        let Some(fields) = self.fields(node, path, KEYS) else {
+            return PartialRetry::default();
+        };
+        const BACKOFFS: &[(&str, Backoff)] = &[
+            ("fixed", Backoff::Fixed),
+            ("linear", Backoff::Linear),
+            ("exponential", Backoff::Exponential),
+        ];
+        const JITTERS: &[(&str, Jitter)] = &[
+            ("none", Jitter::None),
+            ("full", Jitter::Full),
+            ("equal", Jitter::Equal),
+        ];
+        let retry = PartialRetry {
+            limit: fields
+                .get("limit")
+                .and_then(|node| self.integer(node, path.key("limit"), 0..=RETRIES_MAX)),
+            backoff: fields
+                .get("backoff")
+                .and_then(|node| self.one_of(node, path.key("backoff"), BACKOFFS)),
+            delay: fields
+                .get("delay")
+                .and_then(|node| self.duration(node, path.key("delay"), Zero::Allowed)),
+            factor: fields
+                .get("factor")
+                .and_then(|node| self.number(node, path.key("factor"), 1.0..=100.0)),
+            max_delay: fields
+                .get("max_delay")
+                .and_then(|node| self.duration(node, path.key("max_delay"), Zero::Allowed)),
+            jitter: fields
+                .get("jitter")
+                .and_then(|node| self.one_of(node, path.key("jitter"), JITTERS)),
+            on: fields.get("on").and_then(|node| self.texts(node, path.key("on"))),
+            not_on: fields
+                .get("not_on")
+                .and_then(|node| self.texts(node, path.key("not_on"))),
+        };
+        if let (Some(delay), Some(max_delay), Some(node)) =
+            (retry.delay, retry.max_delay, fields.get("max_delay"))
+            && max_delay < delay
+        {
+            let message = "`max_delay` is shorter than `delay`";
+            self.report
+                .error("runnel::schema::range", node.at, path.key("max_delay"), message);
+        }
+        retry
+    }
+
+    pub(crate) fn for_each(&mut self, node: &Node, path: Path<'_>, reader: Reader) -> Option<ForEach> {
+        let outside = Site {
+            reader,
+            has_secrets: false,
+            has_each: false,
+        };
+        let Data::Map(_) = &node.value else {
+            self.items(node, path, outside);
+            return Some(ForEach {
+                items: node.to_json(),
+                key: None,
+                max_parallel: None,
+                tolerate: Tolerate::default(),
+            });
+        };
+        let fields = self.fields(node, path, &["items", "key", "max_parallel", "batch", "tolerate"])?;
+        let Some(items) = fields.get("items") else {
+            self.missing(node, path.key("items"), "items");
+            return None;
+        };
+        self.items(items, path.key("items"), outside);
+        if let Some(batch) = fields.entry("batch") {
+            self.integer(&batch.node, path.key("batch"), 1..=PARALLEL_MAX);
+            self.feature(Place::ForEach, "batch", batch.key_at, path.key("batch"));
+        }
+        let key = fields.get("key").and_then(|node| {
+            self.template(
+                node,
+                path.key("key"),
+                Site {
+                    has_each: true,
+                    ..outside
+                },
+            );
+            self.text(node, path.key("key")).map(str::to_owned)
+        });
+        Some(ForEach {
+            items: items.to_json(),
+            key,
+            max_parallel: fields
+                .get("max_parallel")
+                .and_then(|node| self.integer(node, path.key("max_parallel"), 1..=PARALLEL_MAX)),
+            tolerate: fields
+                .get("tolerate")
+                .and_then(|node| self.tolerate(node, path.key("tolerate")))
+                .unwrap_or_default(),
+        })
+    }
+
+    /// A list, or one expression that gives a list when the task is ready.
+    fn items(&mut self, node: &Node, path: Path<'_>, site: Site) {
+        let is_expression = node.as_text().is_some_and(is_one_expression);
+        if node.as_list().is_none() && !is_expression {
+            self.wrong_type(node, path, "a list or one `${{ … }}` that gives a list");
+        }
+        self.template(node, path, site);
+    }
+
+    fn tolerate(&mut self, node: &Node, path: Path<'_>) -> Option<Tolerate> {
+        let Data::Text(text) = &node.value else {
+            return self.integer(node, path, 0..=u32::MAX).map(Tolerate::Count);
+        };
+        let percent = text
+            .strip_suffix('%')
+            .and_then(|n| n.trim().parse::<f64>().ok())
+            .filter(|n| (0.0..=100.0).contains(n));
+        if percent.is_none() {
+            let message = format!("`{}` is not a number of failures", super::shorten(text));
+            self.report
+                .error("runnel::schema::range", node.at, path, message)
+                .help("write a whole number, or a percentage such as `2%`");
+        }
+        percent.map(Tolerate::Percent)
+    }
+}
+
+/// `${{ … }}` and nothing else.
+pub(crate) fn is_one_expression(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with("${{") && text.ends_with("}}") && text.matches("${{").count() == 1
+}

@@ -1,0 +1,356 @@
+//! One task of the file.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::definition::Task;
+use crate::source::TASKS_MAX;
+use crate::source::check::expressions::{Group, Reader, Site};
+use crate::source::check::features::Place;
+use crate::source::check::fields::{Fields, Zero};
+use crate::source::check::handler;
+use crate::source::check::policy::Defaults;
+use crate::source::check::{Checker, NAME_CHARS_MAX, Placed, shorten};
+use crate::source::tree::{Entry, Node, Path};
+
+const MAX_LOSSES: u32 = 3;
+const QUEUE: &str = "default";
+
+pub(crate) const TASK_KEYS: &[&str] = &[
+    "name",
+    "description",
+    "needs",
+    "depends_on",
+    "dependencies",
+    "join",
+    "trigger_rule",
+    "if",
+    "run",
+    "type",
+    "uses",
+    "input",
+    "with",
+    "env",
+    "for_each",
+    "max_parallel",
+    "matrix",
+    "repeat",
+    "retry",
+    "max_losses",
+    "timeout",
+    "start_within",
+    "complete_within",
+    "heartbeat",
+    "queue",
+    "resources",
+    "priority",
+    "concurrency",
+    "rate_limit",
+    "circuit",
+    "idempotency_key",
+    "compensate",
+    "point_of_no_return",
+    "callback",
+    "on_exhausted",
+    "continue_on_error",
+    "image",
+    "sla",
+    "tags",
+    "labels",
+    "metadata",
+    "output_schema",
+];
+
+/// Keys whose value is checked for its shape and then refused or kept as written.
+const SHAPED_KEYS: &[&str] = &[
+    "matrix",
+    "repeat",
+    "resources",
+    "concurrency",
+    "rate_limit",
+    "circuit",
+    "point_of_no_return",
+    "callback",
+    "on_exhausted",
+    "image",
+    "sla",
+    "labels",
+    "output_schema",
+];
+
+impl Checker<'_, '_> {
+    pub(crate) fn tasks(
+        &mut self,
+        node: &Node,
+        path: Path<'_>,
+        group: Group,
+        defaults: &Defaults,
+    ) -> Vec<Placed> {
+        let entries = match node.as_list() {
+            Some(_) => {
+                let message = "`tasks` is a list; it must be a mapping";
+                let help = "write `tasks: { my_task: { run: … } }`; a task's key is its name";
+                self.report
+                    .error("runnel::schema::type", node.at, path, message)
+                    .help(help);
+                return Vec::new();
+            }
+            None => self.map(node, path).unwrap_or_default(),
+        };
+        if entries.is_empty() && group == Group::Main && node.as_map().is_some() {
+            self.report
+                .error("runnel::schema::empty", node.at, path, "the workflow has no task")
+                .help("a workflow has at least one task");
+        }
+        if entries.len() > TASKS_MAX {
+            let message = format!("{} tasks; the limit is {TASKS_MAX}", entries.len());
+            self.report
+                .error("runnel::dag::too_many_tasks", node.at, path, message)
+                .help("use `for_each` for work of one kind");
+            return Vec::new();
+        }
+        let tasks = entries.iter().enumerate();
+        tasks
+            .map(|(index, entry)| {
+                self.task(entry, path.key(&entry.key), Reader::Task(group, index), defaults)
+            })
+            .collect()
+    }
+
+    fn task(&mut self, entry: &Entry, path: Path<'_>, reader: Reader, defaults: &Defaults) -> Placed {
+        self.task_key(entry, path);
+        let mut placed = Placed {
+            task: blank(&entry.key),
+            at: entry.key_at,
+            need_extents: Vec::new(),
+        };
+        let Some(fields) = self.fields(&entry.node, path, TASK_KEYS) else {
+            return placed;
+        };
+        let for_each = self.fan_out(fields, path, reader);
+        let site = Site {
+            reader,
+            has_secrets: true,
+            has_each: for_each.is_some() || fields.get("matrix").is_some(),
+        };
+        let plain = Site {
+            has_secrets: false,
+            ..site
+        };
+        let edges = self.edges(fields, path, &entry.key);
+        let (kind, input) = self.work(entry, fields, path, site);
+        let takes_worker = !handler::RUNS_IN_ENGINE.contains(&kind.as_str());
+        let own_retry = fields
+            .get("retry")
+            .map(|node| self.retry(node, path.key("retry")))
+            .unwrap_or_default();
+        let retry = if takes_worker {
+            own_retry.or(&defaults.retry)
+        } else {
+            own_retry
+        };
+        let timeout = self.time(fields, path, "timeout");
+        let task = &mut placed.task;
+        task.input = input;
+        task.needs = edges.needs;
+        task.join = edges.join;
+        placed.need_extents = edges.extents;
+        // A condition on a fan-out is decided before there are items.
+        task.condition = fields.get("if").and_then(|n| {
+            self.condition(
+                n,
+                path.key("if"),
+                Site {
+                    has_each: false,
+                    ..plain
+                },
+            )
+        });
+        task.env = self.task_env(fields, path, site, defaults, takes_worker);
+        task.for_each = for_each;
+        task.retry = retry.resolve(&kind);
+        task.max_losses = self
+            .max_losses(fields, path)
+            .or(defaults.max_losses)
+            .unwrap_or(MAX_LOSSES);
+        task.timeout = timeout.or(defaults.timeout.filter(|_| takes_worker));
+        task.start_within = self.time(fields, path, "start_within");
+        task.complete_within = self.time(fields, path, "complete_within");
+        task.heartbeat = self.time(fields, path, "heartbeat");
+        task.priority = self.priority(fields, path);
+        task.kind = kind;
+        self.plain_fields(fields, path, plain, defaults, task);
+        self.shaped_fields(entry, fields, path, task);
+        placed
+    }
+
+    fn task_key(&mut self, entry: &Entry, path: Path<'_>) {
+        let key = &entry.key;
+        let is_legal = key.len() <= NAME_CHARS_MAX
+            && key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if !is_legal {
+            let message = format!("`{}` cannot be the key of a task", shorten(key));
+            let help = "a letter or `_`, then letters, digits and `_`, at most 128 (`a-b` would be a subtraction in an expression)";
+            self.report
+                .error("runnel::schema::task_key", entry.key_at, path, message)
+                .help(help);
+        }
+    }
+
+    fn time(&mut self, fields: Fields<'_>, path: Path<'_>, key: &str) -> Option<Duration> {
+        self.duration(fields.get(key)?, path.key(key), Zero::Refused)
+    }
+
+    fn fan_out(
+        &mut self,
+        fields: Fields<'_>,
+        path: Path<'_>,
+        reader: Reader,
+    ) -> Option<crate::definition::ForEach> {
+        let mut for_each = fields
+            .get("for_each")
+            .and_then(|node| self.for_each(node, path.key("for_each"), reader));
+        if let Some(entry) = fields.entry("max_parallel") {
+            let max_parallel = self.integer(&entry.node, path.key("max_parallel"), 1..=100_000);
+            match &mut for_each {
+                Some(for_each) => for_each.max_parallel = for_each.max_parallel.or(max_parallel),
+                None if fields.get("matrix").is_some() => {}
+                None => {
+                    let message = "`max_parallel` has no effect without `for_each`";
+                    self.report.error(
+                        "runnel::schema::conflict",
+                        entry.key_at,
+                        path.key("max_parallel"),
+                        message,
+                    );
+                }
+            }
+        }
+        for_each
+    }
+
+    fn task_env(
+        &mut self,
+        fields: Fields<'_>,
+        path: Path<'_>,
+        site: Site,
+        defaults: &Defaults,
+        takes_worker: bool,
+    ) -> Map<String, Value> {
+        let mut env = if takes_worker {
+            defaults.env.clone()
+        } else {
+            Map::new()
+        };
+        if let Some(node) = fields.get("env") {
+            env.extend(self.env(node, path.key("env"), site));
+        }
+        env
+    }
+
+    fn plain_fields(
+        &mut self,
+        fields: Fields<'_>,
+        path: Path<'_>,
+        site: Site,
+        defaults: &Defaults,
+        task: &mut Task,
+    ) {
+        if let Some(name) = fields
+            .get("name")
+            .and_then(|node| self.name(node, path.key("name")))
+        {
+            name.clone_into(&mut task.name);
+        }
+        let queue = fields
+            .get("queue")
+            .and_then(|node| self.name(node, path.key("queue")))
+            .map(str::to_owned);
+        task.queue = queue
+            .or_else(|| defaults.queue.clone())
+            .unwrap_or_else(|| QUEUE.to_owned());
+        task.continue_on_error = fields
+            .get("continue_on_error")
+            .and_then(|node| self.boolean(node, path.key("continue_on_error")))
+            .unwrap_or(false);
+        task.idempotency_key = fields.get("idempotency_key").and_then(|node| {
+            self.template(node, path.key("idempotency_key"), site);
+            self.text(node, path.key("idempotency_key")).map(str::to_owned)
+        });
+        if let Some(entries) = fields
+            .get("metadata")
+            .and_then(|node| self.map(node, path.key("metadata")))
+        {
+            task.metadata = crate::source::tree::to_json_map(entries);
+        }
+        if let Some(text) = fields
+            .get("description")
+            .and_then(|node| self.text(node, path.key("description")))
+        {
+            task.extra.insert("description".to_owned(), Value::from(text));
+        }
+        if let Some(node) = fields.get("tags") {
+            let tags = self.tags(node, path.key("tags"));
+            task.extra.insert("tags".to_owned(), Value::from(tags));
+        }
+    }
+
+    fn shaped_fields(&mut self, entry: &Entry, fields: Fields<'_>, path: Path<'_>, task: &mut Task) {
+        for key in SHAPED_KEYS {
+            let Some(entry) = fields.entry(key) else { continue };
+            self.shape(key, &entry.node, path.key(key));
+            self.feature(Place::Task, key, entry.key_at, path.key(key));
+            task.extra.insert((*key).to_owned(), entry.node.to_json());
+        }
+        let Some(compensate) = fields.entry("compensate") else {
+            return;
+        };
+        self.feature(
+            Place::Task,
+            "compensate",
+            compensate.key_at,
+            path.key("compensate"),
+        );
+        // Its keys and its work are checked like a task's; what it reads is known only once it can run.
+        if let Some(fields) = self.fields(&compensate.node, path.key("compensate"), TASK_KEYS) {
+            let site = Site {
+                reader: Reader::Outputs,
+                has_secrets: true,
+                has_each: false,
+            };
+            self.work(entry, fields, path.key("compensate"), site);
+            if let Some(node) = fields.get("retry") {
+                self.retry(node, path.key("compensate").key("retry"));
+            }
+        }
+    }
+}
+
+/// A task before anything of it was read.
+fn blank(key: &str) -> Task {
+    Task {
+        key: key.to_owned(),
+        name: key.to_owned(),
+        kind: String::new(),
+        input: Value::Object(Map::new()),
+        needs: Vec::new(),
+        join: crate::definition::Join::All,
+        condition: None,
+        env: Map::new(),
+        for_each: None,
+        retry: crate::source::check::policy::PartialRetry::default().resolve(""),
+        max_losses: MAX_LOSSES,
+        timeout: None,
+        start_within: None,
+        complete_within: None,
+        heartbeat: None,
+        queue: QUEUE.to_owned(),
+        priority: None,
+        continue_on_error: false,
+        idempotency_key: None,
+        metadata: Map::new(),
+        extra: Map::new(),
+    }
+}
