@@ -11,6 +11,8 @@ mod handler;
 mod inputs;
 mod needs;
 mod policy;
+
+pub(crate) use policy::is_one_expression;
 mod task;
 
 use std::time::Duration;
