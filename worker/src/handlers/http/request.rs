@@ -141,12 +141,11 @@ fn append_query(url: &mut Url, query: Option<&Value>) -> Result<(), TaskError> {
     };
     let mut pairs = url.query_pairs_mut();
     for (name, value) in fields {
-        match value {
-            Value::Array(items) => items
-                .iter()
-                .for_each(|item| drop(pairs.append_pair(name, &plain(item)))),
-            Value::Null => {}
-            one => drop(pairs.append_pair(name, &plain(one))),
+        let values = value
+            .as_array()
+            .map_or(std::slice::from_ref(value), Vec::as_slice);
+        for value in values.iter().filter(|value| !value.is_null()) {
+            pairs.append_pair(name, &plain(value));
         }
     }
     Ok(())
