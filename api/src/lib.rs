@@ -1,6 +1,27 @@
 //! GraphQL over HTTP, WebSocket and SSE; the HTTP aliases; health, metrics and GraphiQL.
+//!
+//! Guarantees: nothing is served without limits of size, time and cost; every caller is authenticated before anything
+//! is read; a mutation runs to its end whether or not its client waits; no text of the store or of the code reaches a
+//! client. Decides nothing about workflows and runs: that is `runtime`, which is the only crate called for them.
+
+mod app;
+mod auth;
+mod body;
+mod error;
+mod graphql;
+mod health;
+mod metrics;
+mod origin;
+mod pages;
+mod reply;
+mod request_id;
+mod rest;
+mod routes;
+mod schema;
+mod server;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use runnel_runtime::Orchestrator;
 use tokio::net::TcpListener;
@@ -23,7 +44,9 @@ pub struct ApiConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// Not a loopback address and no token.
-    #[error("{0} is not a loopback address: set RUNNEL_API_TOKEN, or pass --insecure to serve everybody who can reach it")]
+    #[error(
+        "{0} is not a loopback address: set RUNNEL_API_TOKEN, or pass --insecure to serve everybody who can reach it"
+    )]
     Unprotected(SocketAddr),
     /// The listener failed.
     #[error("cannot listen")]
@@ -40,12 +63,33 @@ pub async fn serve(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
-    let _ = (orchestrator, config, listener, stop);
-    unimplemented!()
+    let address = listener.local_addr().map_err(ServeError::Listen)?;
+    let credentials = auth::Credentials::new(config.api_token.as_deref(), config.worker_token.as_deref());
+    if credentials.is_open() && !address.ip().is_loopback() {
+        if !config.is_insecure {
+            return Err(ServeError::Unprotected(address));
+        }
+        tracing::warn!(%address, "everybody who can reach this address is an administrator");
+    }
+    // an open server that was made to listen on every address is called by its names, whatever they are
+    let is_loopback_only = credentials.is_open() && address.ip().is_loopback();
+    let metrics = metrics::Metrics::install();
+    let app = Arc::new(app::App {
+        schema: schema::build(orchestrator.clone()),
+        orchestrator,
+        credentials,
+        origins: origin::Origins::new(&config.allowed_origins, is_loopback_only),
+        metrics: metrics.clone(),
+        stop: stop.clone(),
+    });
+    let upkeep = tokio::spawn(metrics.upkeep(stop.clone()));
+    server::run(listener, routes::router(app), stop).await;
+    upkeep.abort();
+    Ok(())
 }
 
 /// The schema as SDL, sorted.
 #[must_use]
 pub fn sdl() -> String {
-    unimplemented!()
+    schema::sdl()
 }

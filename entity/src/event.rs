@@ -6,18 +6,18 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "event")]
 pub struct Model {
-    /// The run.
-    #[sea_orm(primary_key, auto_increment = false)]
+    /// Ascending with insertion, given by the database; with xid the cursor of the global feed.
+    #[sea_orm(primary_key)]
+    pub position: i64,
+    /// The run; (run_id, first_seq) is unique.
     pub run_id: Uuid,
     /// Sequence number of the first record.
-    #[sea_orm(primary_key, auto_increment = false)]
     pub first_seq: i64,
     /// Sequence number of the last record.
     pub last_seq: i64,
-    /// PostgreSQL: transaction id of the commit, so that a global feed never skips a late one; SQLite: 0.
+    /// PostgreSQL: with position the order of the global feed, so that it never skips a late commit; SQLite: 0. Both columns
+    /// are filled by the database and never written.
     pub xid: i64,
-    /// Ascending with insertion; with xid the cursor of the global feed.
-    pub position: i64,
     /// Owner.
     pub namespace: String,
     /// When the commit was decided.

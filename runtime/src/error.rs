@@ -25,6 +25,27 @@ pub enum StoreError {
         /// How often it was tried.
         attempts: u32,
     },
+    /// A guard found that a row had changed since it was read; the transaction is rolled back and begins again from its load.
+    #[error("rows changed meanwhile, could not {action}")]
+    Conflict {
+        /// What was being done.
+        action: &'static str,
+    },
+    /// The connection was lost during the commit: whether it took place is known only by loading again.
+    #[error("connection lost while committing to {action}; the outcome is unknown")]
+    CommitUnknown {
+        /// What was being done.
+        action: &'static str,
+        /// The cause.
+        #[source]
+        source: sea_orm::DbErr,
+    },
+    /// The transaction's task panicked or was stopped; it was rolled back.
+    #[error("the transaction to {action} was aborted")]
+    Aborted {
+        /// What was being done.
+        action: &'static str,
+    },
     /// A row cannot be understood.
     #[error("row of {table} is not valid: {problem}")]
     Corrupt {
@@ -38,6 +59,12 @@ pub enum StoreError {
     NewerSchema {
         /// The unknown migration.
         found: String,
+    },
+    /// The schema is older than this program and may not be changed now.
+    #[error("database schema lacks migration `{missing}`; run `runnel migrate`")]
+    OlderSchema {
+        /// The first one that is missing.
+        missing: String,
     },
     /// The orchestrator is stopping and takes nothing new.
     #[error("the orchestrator is stopping")]

@@ -4,16 +4,32 @@
 //! and committed records → [`feed`] → subscribers. Statuses are decided in `engine` alone; the database refuses surprises.
 
 pub mod actor;
+mod announcer;
+mod apply;
 pub mod clock;
 pub mod config;
+mod consumer;
+mod control;
 pub mod error;
 pub mod feed;
+mod intake;
+mod log;
+mod message;
 pub mod orchestrator;
 pub mod query;
+mod recovery;
+mod registry;
+mod relay;
+pub mod start;
+pub mod store;
+mod unwanted;
 pub mod view;
+mod waker;
+pub mod workflows;
 
 pub use actor::Actor;
-pub use clock::{Clock, Entropy};
+pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use config::{Config, DatabaseConfig};
 pub use error::{OperateError, PublishError, StartError, StoreError};
 pub use orchestrator::{Orchestrator, PublishRequest, Published, StartRequest, StartedRun};
+pub use store::{Backend, Schema, Store, migrate};

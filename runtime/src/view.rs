@@ -1,4 +1,6 @@
-//! Read models: what `api` and `cli` see. Converted from rows here, so that no row type leaves this crate.
+//! Read models: what `api` and `cli` see. Converted from rows in [`convert`], so that no row type leaves this crate.
+
+pub(crate) mod convert;
 
 use std::sync::Arc;
 
@@ -145,6 +147,17 @@ pub struct Page<T> {
     pub has_next: bool,
     /// Whether there are some before the first one.
     pub has_previous: bool,
+}
+
+/// One page of the feed. Filters are applied to a bounded stretch of it, so that a page may be empty and not the last.
+#[derive(Debug, Clone)]
+pub struct FeedPage {
+    /// The events that pass the filter, in order.
+    pub items: Vec<EventView>,
+    /// Whether there is more to scan now.
+    pub has_next: bool,
+    /// Everything up to here has been looked at: where the next page begins, also after an empty one. `None`: nothing was there.
+    pub scanned_to: Option<FeedCursor>,
 }
 
 /// Which part of a list: keyset, so that it is stable under inserts.

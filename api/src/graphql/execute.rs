@@ -1,0 +1,58 @@
+//! Runs a checked operation so that a client that hangs up cannot stop it half-way.
+
+use async_graphql::Response;
+use async_graphql::parser::types::OperationType;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt};
+
+use super::params::Operation;
+use crate::app::SharedApp;
+use crate::auth::Viewer;
+use crate::error::ApiError;
+use crate::metrics;
+use crate::schema::attach;
+use crate::schema::subscription::Resume;
+
+/// Runs a query or mutation in a task of its own: axum drops the handler of a client that hangs up at whatever await
+/// it is on, and a transaction dropped between two awaits is a lost or doubled write.
+pub(crate) async fn once(app: &SharedApp, operation: Operation, viewer: Viewer) -> Response {
+    let kind = operation.kind;
+    let (schema, request) = (
+        app.schema.clone(),
+        attach(operation.request, &app.orchestrator, viewer),
+    );
+    let response = match tokio::spawn(async move { schema.execute(request).await }).await {
+        Ok(response) => response,
+        Err(_) => failed(),
+    };
+    metrics::graphql_operation(kind, response.errors.is_empty());
+    response
+}
+
+/// Runs any operation as a stream of answers.
+pub(crate) fn stream(
+    app: &SharedApp,
+    operation: Operation,
+    viewer: Viewer,
+    resume: Resume,
+) -> BoxStream<'static, Response> {
+    if operation.kind == OperationType::Subscription {
+        metrics::graphql_operation(operation.kind, true);
+        let request = attach(operation.request, &app.orchestrator, viewer).data(resume);
+        return app.schema.execute_stream(request).boxed();
+    }
+    let app = app.clone();
+    // spawned here and not when first polled, so that it ends even if the stream is dropped
+    let running = tokio::spawn(async move { once(&app, operation, viewer).await });
+    running
+        .map(|joined| joined.unwrap_or_else(|_| failed()))
+        .into_stream()
+        .boxed()
+}
+
+fn failed() -> Response {
+    let error: async_graphql::Error = ApiError::internal("a resolver panicked").into();
+    let mut error = error.into_server_error(async_graphql::Pos::default());
+    error.locations.clear();
+    Response::from_errors(vec![error])
+}

@@ -1,0 +1,140 @@
+//! Pages and files for people: the start page, GraphiQL, the schemas, the pages about errors. All are in the binary.
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use rust_embed::RustEmbed;
+
+use crate::app::SharedApp;
+use crate::error::{ApiError, Code};
+use crate::reply;
+use crate::request_id::RequestId;
+
+/// What `npm run build` left in `web/dist`, compressed; empty in a build without Node.
+#[derive(RustEmbed)]
+#[folder = "../web/dist"]
+#[allow_missing = true]
+struct WebFiles;
+
+/// The pages about error codes.
+#[derive(RustEmbed)]
+#[folder = "../docs/errors"]
+#[allow_missing = true]
+struct ErrorPages;
+
+const WORKFLOW_SCHEMA: &str = include_str!("../../docs/workflow.v1.schema.json");
+const START_PAGE: &str = include_str!("start.html");
+const NO_GRAPHIQL_PAGE: &str = include_str!("no_graphiql.html");
+
+/// Plain pages: no script at all.
+const PLAIN_CSP: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
+/// GraphiQL: own scripts and workers; its editor writes inline styles.
+const GRAPHIQL_CSP: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; \
+     font-src 'self' data:; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'";
+
+/// Routes of this module.
+pub(crate) fn routes() -> Router<SharedApp> {
+    Router::new()
+        .route("/", get(|| async { html(START_PAGE, PLAIN_CSP) }))
+        .route("/graphiql", get(graphiql))
+        .route("/graphiql/{*path}", get(web_file))
+        .route("/schema.graphql", get(schema))
+        .route("/schema/workflow.v1.json", get(workflow_schema))
+        .route("/errors/{code}", get(error_page))
+}
+
+fn html(text: &'static str, csp: &'static str) -> Response {
+    let mut response = reply::body(StatusCode::OK, "text/html; charset=utf-8", text);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(csp));
+    response
+}
+
+async fn schema() -> Response {
+    reply::body(StatusCode::OK, "text/plain; charset=utf-8", crate::sdl())
+}
+
+async fn workflow_schema() -> Response {
+    reply::body(StatusCode::OK, "application/schema+json", WORKFLOW_SCHEMA)
+}
+
+async fn error_page(Path(code): Path<String>) -> Response {
+    match ErrorPages::get(&format!("{code}.md")) {
+        Some(page) => reply::body(
+            StatusCode::OK,
+            "text/markdown; charset=utf-8",
+            page.data.into_owned(),
+        ),
+        None => no_file(),
+    }
+}
+
+fn no_file() -> Response {
+    reply::error(
+        &ApiError::new(Code::NotFound, "there is nothing at this path"),
+        &RequestId::fresh(),
+    )
+}
+
+async fn graphiql(headers: HeaderMap) -> Response {
+    match web(&headers, "index.html") {
+        Some(mut page) => {
+            page.headers_mut().insert(
+                header::CONTENT_SECURITY_POLICY,
+                HeaderValue::from_static(GRAPHIQL_CSP),
+            );
+            page.headers_mut()
+                .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            page
+        }
+        None => html(NO_GRAPHIQL_PAGE, PLAIN_CSP),
+    }
+}
+
+async fn web_file(headers: HeaderMap, Path(path): Path<String>) -> Response {
+    web(&headers, &path).unwrap_or_else(no_file)
+}
+
+/// A file of the web build. Its name holds a hash of its content, so it may be kept for ever.
+fn web(headers: &HeaderMap, path: &str) -> Option<Response> {
+    let file = WebFiles::get(&format!("{path}.gz"))?;
+    let accepts = headers
+        .get(header::ACCEPT_ENCODING)
+        .and_then(|value| value.to_str().ok());
+    if accepts.is_some_and(|value| !value.contains("gzip") && !value.contains('*')) {
+        let error = ApiError::new(Code::NotAcceptable, "this file is served with gzip encoding only");
+        return Some(reply::error(&error, &RequestId::fresh()));
+    }
+    let mut response = file.data.into_owned().into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(path)));
+    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=31536000, immutable"),
+    );
+    // a worker is held by the policy of its own response
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(GRAPHIQL_CSP),
+    );
+    Some(response)
+}
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("ttf") => "font/ttf",
+        Some("woff2") => "font/woff2",
+        Some("json" | "map") => "application/json",
+        _ => "application/octet-stream",
+    }
+}

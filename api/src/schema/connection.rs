@@ -1,0 +1,92 @@
+//! Relay connections over the pages of the store.
+
+use async_graphql::{OutputType, SimpleObject};
+use runnel_runtime::view::Page;
+
+use super::event::Event;
+use super::run::Run;
+use super::task::Task;
+use super::workflow::{Workflow, WorkflowVersion};
+
+/// Where a page stands in its list.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct PageInfo {
+    /// Whether there are more items after the last one.
+    has_next_page: bool,
+    /// Whether there are items before the first one.
+    has_previous_page: bool,
+    /// Cursor of the first item; null when the page is empty.
+    start_cursor: Option<String>,
+    /// Cursor of the last item, for `after` of the next page; null when the page is empty.
+    end_cursor: Option<String>,
+}
+
+/// An item of a list with its cursor.
+#[derive(Debug, Clone, SimpleObject)]
+#[graphql(
+    concrete(name = "EventEdge", params(Event)),
+    concrete(name = "RunEdge", params(Run)),
+    concrete(name = "TaskEdge", params(Task)),
+    concrete(name = "WorkflowEdge", params(Workflow)),
+    concrete(name = "WorkflowVersionEdge", params(WorkflowVersion))
+)]
+pub(crate) struct Edge<T: OutputType> {
+    /// Place of the item, for `after`.
+    cursor: String,
+    /// The item.
+    node: T,
+}
+
+/// One page of a list.
+#[derive(Debug, SimpleObject)]
+#[graphql(
+    concrete(name = "EventConnection", params(Event)),
+    concrete(name = "RunConnection", params(Run)),
+    concrete(name = "TaskConnection", params(Task)),
+    concrete(name = "WorkflowConnection", params(Workflow)),
+    concrete(name = "WorkflowVersionConnection", params(WorkflowVersion))
+)]
+pub(crate) struct Connection<T: OutputType>
+where
+    Edge<T>: OutputType,
+{
+    /// The items with their cursors, in order.
+    edges: Vec<Edge<T>>,
+    /// The items without their cursors, in order.
+    nodes: Vec<T>,
+    /// Where the page stands.
+    page_info: PageInfo,
+}
+
+impl<T: OutputType + Clone> Connection<T>
+where
+    Edge<T>: OutputType,
+{
+    /// From a page of the store: how an item's cursor is written, and what it becomes.
+    pub(crate) fn new<V>(page: Page<V>, cursor: impl Fn(&V) -> String, node: impl Fn(V) -> T) -> Self {
+        let Page {
+            items,
+            has_next,
+            has_previous,
+        } = page;
+        let edges: Vec<_> = items
+            .into_iter()
+            .map(|view| Edge {
+                cursor: cursor(&view),
+                node: node(view),
+            })
+            .collect();
+        let page_info = PageInfo {
+            has_next_page: has_next,
+            has_previous_page: has_previous,
+            start_cursor: edges.first().map(|edge| edge.cursor.clone()),
+            end_cursor: edges.last().map(|edge| edge.cursor.clone()),
+        };
+        let nodes = edges.iter().map(|edge| edge.node.clone()).collect();
+        Self {
+            edges,
+            nodes,
+            page_info,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Node ids: opaque to clients, `<type>_<32 hex digits>`, so that an id of one type is never taken for another.
+
+use async_graphql::ID;
+use runnel_engine::{RunId, TaskIx, WorkflowId, WorkflowVersionId};
+use runnel_runtime::view::NodeRef;
+use uuid::Uuid;
+
+/// The id of a run.
+pub(crate) fn run(id: RunId) -> ID {
+    ID(format!("run_{}", id.0.simple()))
+}
+
+/// The id of a workflow.
+pub(crate) fn workflow(id: WorkflowId) -> ID {
+    ID(format!("workflow_{}", id.0.simple()))
+}
+
+/// The id of a workflow version.
+pub(crate) fn version(id: WorkflowVersionId) -> ID {
+    ID(format!("version_{}", id.0.simple()))
+}
+
+/// The id of a task: that of its run with the index.
+pub(crate) fn task(run: RunId, ix: TaskIx) -> ID {
+    ID(format!("task_{}_{}", run.0.simple(), ix.0))
+}
+
+/// Reads any node id; `None` for everything else.
+pub(crate) fn parse(id: &str) -> Option<NodeRef> {
+    let (tag, rest) = id.split_once('_')?;
+    match tag {
+        "run" => hex(rest).map(NodeRef::Run),
+        "workflow" => hex(rest).map(NodeRef::Workflow),
+        "version" => hex(rest).map(NodeRef::WorkflowVersion),
+        "task" => {
+            let (run, ix) = rest.split_once('_')?;
+            let is_plain = ix == "0" || (!ix.starts_with('0') && ix.bytes().all(|b| b.is_ascii_digit()));
+            is_plain.then_some(())?;
+            Some(NodeRef::Task(hex(run)?, ix.parse().ok()?))
+        }
+        _ => None,
+    }
+}
+
+/// Reads the id of a run: the node id, or the bare UUID that logs and workers show.
+pub(crate) fn parse_run(id: &str) -> Option<RunId> {
+    match parse(id) {
+        Some(NodeRef::Run(uuid)) => Some(RunId(uuid)),
+        Some(NodeRef::Workflow(_) | NodeRef::WorkflowVersion(_) | NodeRef::Task(..)) => None,
+        None => Uuid::try_parse(id).ok().map(RunId),
+    }
+}
+
+/// Reads the id of a task.
+pub(crate) fn parse_task(id: &str) -> Option<(RunId, TaskIx)> {
+    match parse(id) {
+        Some(NodeRef::Task(run, ix)) => Some((RunId(run), TaskIx(ix))),
+        _ => None,
+    }
+}
+
+fn hex(text: &str) -> Option<Uuid> {
+    let is_canonical = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    is_canonical.then(|| Uuid::try_parse(text).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use runnel_engine::{RunId, TaskIx, WorkflowId, WorkflowVersionId};
+    use runnel_runtime::view::NodeRef;
+    use uuid::Uuid;
+
+    use super::{parse, parse_run};
+
+    const ID: Uuid = Uuid::from_u128(0x0198_7c0f_0000_7000_8000_0000_0000_00ab);
+
+    #[test]
+    fn an_id_reads_back_as_what_it_was_made_of() {
+        assert_eq!(parse(&super::run(RunId(ID))), Some(NodeRef::Run(ID)));
+        assert_eq!(
+            parse(&super::workflow(WorkflowId(ID))),
+            Some(NodeRef::Workflow(ID))
+        );
+        assert_eq!(
+            parse(&super::version(WorkflowVersionId(ID))),
+            Some(NodeRef::WorkflowVersion(ID))
+        );
+        assert_eq!(
+            parse(&super::task(RunId(ID), TaskIx(7))),
+            Some(NodeRef::Task(ID, 7))
+        );
+    }
+
+    #[test]
+    fn a_run_is_found_by_node_id_and_by_bare_uuid_only() {
+        assert_eq!(parse_run(&ID.to_string()), Some(RunId(ID)));
+        assert_eq!(parse_run(&ID.simple().to_string()), Some(RunId(ID)));
+        assert_eq!(parse_run(&super::run(RunId(ID))), Some(RunId(ID)));
+        assert_eq!(parse_run(&super::workflow(WorkflowId(ID))), None);
+    }
+
+    #[test]
+    fn anything_else_is_no_id() {
+        for text in [
+            "",
+            "_",
+            "run_",
+            "run_zz",
+            "run",
+            "task_",
+            "task_ab_1",
+            "user_00000000000000000000000000000000",
+            "🦀_🦀",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+            assert_eq!(parse_run(text), None, "{text}");
+        }
+        let task = super::task(RunId(ID), TaskIx(7)).to_string();
+        for bad in [
+            task.replace("_7", "_07"),
+            task.replace("_7", "_-7"),
+            task.replace("_7", "_99999999999"),
+        ] {
+            assert_eq!(parse(&bad), None, "{bad}");
+        }
+    }
+}

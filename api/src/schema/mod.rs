@@ -1,0 +1,68 @@
+//! The GraphQL schema: parse, authorise, call the runtime, map. No rule of the product is decided here.
+
+mod connection;
+pub(crate) mod cursor;
+mod diagnostic;
+mod enums;
+mod event;
+mod filters;
+pub(crate) mod id;
+mod mutation_run;
+mod mutation_workflow;
+mod query;
+mod run;
+mod scalars;
+mod session;
+pub(crate) mod subscription;
+mod task;
+#[cfg(test)]
+mod tests;
+mod user_error;
+mod workflow;
+
+use async_graphql::{MergedObject, MergedSubscription, Request, SDLExportOptions, Schema, SchemaBuilder};
+use runnel_runtime::Orchestrator;
+
+use crate::auth::Viewer;
+use mutation_run::RunMutation;
+use mutation_workflow::WorkflowMutation;
+use query::Query;
+use session::ReadLoader;
+use subscription::{EventSubscription, LogSubscription, RunSubscription};
+
+/// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
+#[derive(Debug, Default, MergedObject)]
+pub(crate) struct Mutation(WorkflowMutation, RunMutation);
+
+/// Subscriptions, over WebSocket (`/graphql/ws`) and SSE (`/graphql/stream`). Each message has a cursor to resume after.
+#[derive(Debug, Default, MergedSubscription)]
+pub(crate) struct Subscription(EventSubscription, RunSubscription, LogSubscription);
+
+/// The schema of this server.
+pub(crate) type ApiSchema = Schema<Query, Mutation, Subscription>;
+
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    // suggestions would tell an unauthenticated caller the names it does not know
+    Schema::build(Query, Mutation::default(), Subscription::default()).disable_suggestions()
+}
+
+/// The schema over an orchestrator.
+pub(crate) fn build(orchestrator: Orchestrator) -> ApiSchema {
+    builder().data(orchestrator).finish()
+}
+
+/// Gives a request its caller and its loaders.
+pub(crate) fn attach(request: Request, orchestrator: &Orchestrator, viewer: Viewer) -> Request {
+    let loader = ReadLoader::of_request(orchestrator.clone(), viewer.actor.clone());
+    request.data(viewer).data(loader)
+}
+
+/// The schema as SDL, sorted.
+pub(crate) fn sdl() -> String {
+    let options = SDLExportOptions::new()
+        .sorted_fields()
+        .sorted_arguments()
+        .sorted_enum_items()
+        .include_specified_by();
+    builder().finish().sdl_with_options(options)
+}

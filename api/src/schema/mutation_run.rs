@@ -1,0 +1,353 @@
+//! Mutations of runs and their tasks.
+
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use runnel_engine::RunId;
+use runnel_runtime::view::{RunView, TaskView};
+use runnel_runtime::{OperateError, StartError, StartRequest};
+use serde_json::{Map, Value};
+
+use super::enums::CancelMode;
+use super::id;
+use super::run::Run;
+use super::scalars::Json;
+use super::session::{Session, open};
+use super::task::Task;
+use super::user_error::UserError;
+use crate::auth::Permission;
+use crate::error::ApiError;
+
+/// Longest idempotency key, tag or reason in characters.
+const TEXT_CHARS_MAX: usize = 1_000;
+/// Most tags of one start.
+const TAGS_MAX: usize = 100;
+
+/// Arguments of `runStart`.
+#[derive(Debug, InputObject)]
+pub(crate) struct RunStartInput {
+    /// Key of the workflow.
+    workflow: String,
+    /// Number of the version; the newest when null.
+    version: Option<i32>,
+    /// Inputs: an object that fits the workflow's schema.
+    inputs: Option<Json>,
+    /// A repeated start with the same key answers the same run.
+    idempotency_key: Option<String>,
+    /// 0 to 100; the workflow's when null.
+    priority: Option<i32>,
+    /// Tags besides the workflow's.
+    tags: Option<Vec<String>>,
+    /// Echoed in the answer.
+    client_mutation_id: Option<String>,
+}
+
+/// What `runStart` did.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct RunStartPayload {
+    /// The run, committed; null when the start was refused.
+    run: Option<Run>,
+    /// Whether the run existed already under the idempotency key.
+    is_replay: bool,
+    /// Why the start was refused.
+    user_errors: Vec<UserError>,
+    /// As given.
+    client_mutation_id: Option<String>,
+}
+
+/// Arguments of `runCancel`.
+#[derive(Debug, InputObject)]
+pub(crate) struct RunCancelInput {
+    /// Id of the run.
+    id: ID,
+    /// How.
+    #[graphql(default_with = "CancelMode::Graceful")]
+    mode: CancelMode,
+    /// Why; kept in the history.
+    reason: Option<String>,
+    /// Echoed in the answer.
+    client_mutation_id: Option<String>,
+}
+
+/// Names a run.
+#[derive(Debug, InputObject)]
+pub(crate) struct RunIdInput {
+    /// Id of the run.
+    id: ID,
+    /// Why; kept in the history where the operation has a place for it.
+    reason: Option<String>,
+    /// Echoed in the answer.
+    client_mutation_id: Option<String>,
+}
+
+/// What an operation on a run did.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct RunPayload {
+    /// The run after the operation; null when it was refused.
+    run: Option<Run>,
+    /// Why it was refused.
+    user_errors: Vec<UserError>,
+    /// As given.
+    client_mutation_id: Option<String>,
+}
+
+/// Names a task.
+#[derive(Debug, InputObject)]
+pub(crate) struct TaskIdInput {
+    /// Id of the run.
+    run: ID,
+    /// Key of the task; an item of a fan-out as `clean[42]`.
+    task: String,
+    /// Why; kept in the history where the operation has a place for it.
+    reason: Option<String>,
+    /// Echoed in the answer.
+    client_mutation_id: Option<String>,
+}
+
+/// What an operation on a task did.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct TaskPayload {
+    /// The task after the operation; null when it was refused.
+    task: Option<Task>,
+    /// The run after the operation; null when it was refused.
+    run: Option<Run>,
+    /// Why it was refused.
+    user_errors: Vec<UserError>,
+    /// As given.
+    client_mutation_id: Option<String>,
+}
+
+/// Mutations of runs.
+#[derive(Debug, Default)]
+pub(crate) struct RunMutation;
+
+/// Mutations of runs.
+#[Object]
+impl RunMutation {
+    /// Starts a run. Accepted means committed: it will reach an end, whatever happens to this server.
+    async fn run_start(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to start.")] input: RunStartInput,
+    ) -> Result<RunStartPayload, ApiError> {
+        let session = open(ctx, Permission::RunsOperate)?;
+        let client_mutation_id = input.client_mutation_id.clone();
+        let refused = |user_errors| RunStartPayload {
+            run: None,
+            is_replay: false,
+            user_errors,
+            client_mutation_id,
+        };
+        let request = match start_request(input) {
+            Ok(request) => request,
+            Err(problem) => return Ok(refused(vec![problem])),
+        };
+        match session.orchestrator.start_run(session.actor, request).await {
+            Ok(started) => Ok(RunStartPayload {
+                run: Some(Run(started.run)),
+                is_replay: started.is_replay,
+                ..refused(Vec::new())
+            }),
+            Err(error) => {
+                let holder = match &error {
+                    StartError::IdempotencyConflict { run } => session
+                        .orchestrator
+                        .find_run(session.actor, *run)
+                        .await
+                        .map_err(|e| ApiError::store(&e))?,
+                    _ => None,
+                };
+                Ok(refused(UserError::of_start(error, holder.map(Run))?))
+            }
+        }
+    }
+
+    /// Cancels a run: nothing new is dispatched, running attempts are told, then the run ends.
+    async fn run_cancel(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which run, and how.")] input: RunCancelInput,
+    ) -> Result<RunPayload, ApiError> {
+        let RunCancelInput {
+            id,
+            mode,
+            reason,
+            client_mutation_id,
+        } = input;
+        let (session, run) = (open(ctx, Permission::RunsOperate)?, id::parse_run(&id));
+        let done = match run {
+            Some(run) => {
+                session
+                    .orchestrator
+                    .cancel_run(session.actor, run, mode.into(), clip(reason))
+                    .await
+            }
+            None => Err(OperateError::UnknownRun),
+        };
+        run_payload(done, client_mutation_id)
+    }
+
+    /// Pauses a run: running attempts finish, nothing new starts.
+    async fn run_pause(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which run.")] input: RunIdInput,
+    ) -> Result<RunPayload, ApiError> {
+        let (session, run) = (open(ctx, Permission::RunsOperate)?, id::parse_run(&input.id));
+        let done = match run {
+            Some(run) => {
+                session
+                    .orchestrator
+                    .pause_run(session.actor, run, clip(input.reason))
+                    .await
+            }
+            None => Err(OperateError::UnknownRun),
+        };
+        run_payload(done, input.client_mutation_id)
+    }
+
+    /// Resumes a paused run.
+    async fn run_resume(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which run.")] input: RunIdInput,
+    ) -> Result<RunPayload, ApiError> {
+        let (session, run) = (open(ctx, Permission::RunsOperate)?, id::parse_run(&input.id));
+        let done = match run {
+            Some(run) => session.orchestrator.resume_run(session.actor, run).await,
+            None => Err(OperateError::UnknownRun),
+        };
+        run_payload(done, input.client_mutation_id)
+    }
+
+    /// Gives a failed task another attempt, and what was skipped because of it another chance; opens an ended run again.
+    async fn task_retry(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which task.")] input: TaskIdInput,
+    ) -> Result<TaskPayload, ApiError> {
+        let (session, run) = (open(ctx, Permission::RunsOperate)?, id::parse_run(&input.run));
+        let done = match run {
+            Some(run) => {
+                session
+                    .orchestrator
+                    .retry_task(session.actor, run, &input.task)
+                    .await
+            }
+            None => Err(OperateError::UnknownRun),
+        };
+        task_payload(done, input.client_mutation_id)
+    }
+
+    /// Skips a task that has not ended.
+    async fn task_skip(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which task.")] input: TaskIdInput,
+    ) -> Result<TaskPayload, ApiError> {
+        let (session, run) = (open(ctx, Permission::RunsOperate)?, id::parse_run(&input.run));
+        let done = skip(session, run, &input.task, clip(input.reason)).await;
+        task_payload(done, input.client_mutation_id)
+    }
+}
+
+async fn skip(
+    session: Session<'_>,
+    run: Option<RunId>,
+    task: &str,
+    reason: Option<String>,
+) -> Result<(RunView, TaskView), OperateError> {
+    match run {
+        Some(run) => {
+            session
+                .orchestrator
+                .skip_task(session.actor, run, task, reason)
+                .await
+        }
+        None => Err(OperateError::UnknownRun),
+    }
+}
+
+fn run_payload(
+    done: Result<RunView, OperateError>,
+    client_mutation_id: Option<String>,
+) -> Result<RunPayload, ApiError> {
+    match done {
+        Ok(run) => Ok(RunPayload {
+            run: Some(Run(run)),
+            user_errors: Vec::new(),
+            client_mutation_id,
+        }),
+        Err(error) => Ok(RunPayload {
+            run: None,
+            user_errors: vec![UserError::of_operate(error, "id")?],
+            client_mutation_id,
+        }),
+    }
+}
+
+fn task_payload(
+    done: Result<(RunView, TaskView), OperateError>,
+    client_mutation_id: Option<String>,
+) -> Result<TaskPayload, ApiError> {
+    match done {
+        Ok((run, view)) => {
+            let task = Some(Task {
+                view,
+                version: Some(run.workflow_version_id),
+            });
+            Ok(TaskPayload {
+                task,
+                run: Some(Run(run)),
+                user_errors: Vec::new(),
+                client_mutation_id,
+            })
+        }
+        Err(error) => {
+            let user_errors = vec![UserError::of_operate(error, "run")?];
+            Ok(TaskPayload {
+                task: None,
+                run: None,
+                user_errors,
+                client_mutation_id,
+            })
+        }
+    }
+}
+
+/// A reason is for people: what is too long is cut instead of refusing an operation that may be urgent.
+fn clip(reason: Option<String>) -> Option<String> {
+    reason.map(|text| text.chars().take(TEXT_CHARS_MAX).collect())
+}
+
+fn start_request(input: RunStartInput) -> Result<StartRequest, UserError> {
+    let inputs = match input.inputs.map(|json| json.0.into_json()) {
+        None | Some(Ok(Value::Null)) => Map::new(),
+        Some(Ok(Value::Object(inputs))) => inputs,
+        Some(_) => return Err(UserError::input("`inputs` must be an object", "inputs")),
+    };
+    let priority = match input.priority.map(u8::try_from) {
+        None => None,
+        Some(Ok(priority)) if priority <= 100 => Some(priority),
+        Some(_) => return Err(UserError::input("`priority` must be from 0 to 100", "priority")),
+    };
+    let tags = input.tags.unwrap_or_default();
+    if tags.len() > TAGS_MAX || tags.iter().any(|tag| is_bad_text(tag)) {
+        let message = format!("`tags` may have {TAGS_MAX} items of 1 to {TEXT_CHARS_MAX} characters");
+        return Err(UserError::input(message, "tags"));
+    }
+    if input.idempotency_key.as_deref().is_some_and(is_bad_text) {
+        let message = format!("`idempotencyKey` must have 1 to {TEXT_CHARS_MAX} characters");
+        return Err(UserError::input(message, "idempotencyKey"));
+    }
+    Ok(StartRequest {
+        workflow: input.workflow,
+        version: input.version,
+        inputs,
+        idempotency_key: input.idempotency_key,
+        priority,
+        tags,
+    })
+}
+
+fn is_bad_text(text: &str) -> bool {
+    text.is_empty() || text.chars().count() > TEXT_CHARS_MAX
+}

@@ -1,0 +1,345 @@
+//! Runs.
+
+use async_graphql::{Context, ID, Object, SimpleObject};
+use runnel_engine::run as engine;
+use runnel_runtime::view::{PageRequest, RunFilter, RunOrder, RunView};
+
+use super::connection::Connection;
+use super::cursor::{Cursor, RunSeq, first};
+use super::enums::{FailureCategory, RunStatus};
+use super::event::{Event, run_events_after};
+use super::filters::TaskFilter;
+use super::id;
+use super::scalars::{DateTime, Duration, Json};
+use super::session::{Session, load_referred, open};
+use super::task::Task;
+use super::workflow::{Workflow, WorkflowVersion};
+use crate::auth::Permission;
+use crate::error::ApiError;
+
+/// One execution of a workflow version.
+#[derive(Debug, Clone)]
+pub(crate) struct Run(pub(crate) RunView);
+
+/// One execution of a workflow version.
+#[Object]
+impl Run {
+    /// Opaque id.
+    pub(crate) async fn id(&self) -> ID {
+        id::run(self.0.id)
+    }
+
+    /// Status.
+    async fn status(&self) -> RunStatus {
+        self.0.status.into()
+    }
+
+    /// Whether nothing new starts until the run is resumed.
+    async fn is_paused(&self) -> bool {
+        self.0.is_paused
+    }
+
+    /// Whether a failure was tolerated (`continue_on_error`, `tolerate`).
+    async fn has_tolerated_failures(&self) -> bool {
+        self.0.has_tolerated_failures
+    }
+
+    /// The workflow.
+    async fn workflow(&self, ctx: &Context<'_>) -> Result<Workflow, ApiError> {
+        load_referred(ctx, self.0.workflow_id).await.map(Workflow)
+    }
+
+    /// The version it is pinned to for life.
+    async fn version(&self, ctx: &Context<'_>) -> Result<WorkflowVersion, ApiError> {
+        load_referred(ctx, self.0.workflow_version_id)
+            .await
+            .map(WorkflowVersion)
+    }
+
+    /// Inputs with defaults filled.
+    async fn inputs(&self) -> Result<Option<Json>, ApiError> {
+        Json::from_text(&self.0.inputs).map(Some)
+    }
+
+    /// Outputs; null until the run has succeeded.
+    async fn outputs(&self) -> Result<Option<Json>, ApiError> {
+        self.0.outputs.as_deref().map(Json::from_text).transpose()
+    }
+
+    /// The first root cause; null unless the run failed.
+    async fn error(&self) -> Option<TaskFailure> {
+        self.0.error.clone().map(TaskFailure::from)
+    }
+
+    /// Number of tasks per status.
+    async fn counts(&self) -> TaskCounts {
+        self.0.counts.into()
+    }
+
+    /// 0 to 100; higher goes first.
+    async fn priority(&self) -> i32 {
+        self.0.priority.into()
+    }
+
+    /// Tags for filters.
+    async fn tags(&self) -> &[String] {
+        &self.0.tags
+    }
+
+    /// The key that makes a repeated start answer this run.
+    async fn idempotency_key(&self) -> Option<&str> {
+        self.0.idempotency_key.as_deref()
+    }
+
+    /// When the run was accepted.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.0.created_at)
+    }
+
+    /// Who started it.
+    async fn created_by(&self) -> &str {
+        &self.0.created_by
+    }
+
+    /// When the first task became ready.
+    async fn started_at(&self) -> Option<DateTime> {
+        self.0.started_at.map(DateTime)
+    }
+
+    /// When the run ended.
+    async fn finished_at(&self) -> Option<DateTime> {
+        self.0.finished_at.map(DateTime)
+    }
+
+    /// From start to end; null until the run has ended.
+    async fn duration(&self) -> Option<Duration> {
+        let (started_at, finished_at) = self.0.started_at.zip(self.0.finished_at)?;
+        Some(Duration(finished_at.since(started_at)))
+    }
+
+    /// When something is due next by itself (retry, timer, timeout); null when nothing is.
+    async fn wake_at(&self) -> Option<DateTime> {
+        self.0.wake_at.map(DateTime)
+    }
+
+    /// Place of this snapshot in the run's history, for `runUpdates(after:)`.
+    async fn cursor(&self) -> String {
+        RunSeq(self.0.last_seq).encode()
+    }
+
+    /// Whether the caller may cancel it now.
+    async fn can_cancel(&self, ctx: &Context<'_>) -> bool {
+        !self.0.status.is_terminal() && may_operate(ctx)
+    }
+
+    /// Whether the caller may pause it now.
+    async fn can_pause(&self, ctx: &Context<'_>) -> bool {
+        is_pausable(self.0.status) && !self.0.is_paused && may_operate(ctx)
+    }
+
+    /// Whether the caller may resume it now.
+    async fn can_resume(&self, ctx: &Context<'_>) -> bool {
+        self.0.is_paused && !self.0.status.is_terminal() && may_operate(ctx)
+    }
+
+    /// One task by key; an item of a fan-out as `clean[42]`. Null when there is none.
+    async fn task(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Key of the task.")] key: String,
+    ) -> Result<Option<Task>, ApiError> {
+        let session = open(ctx, Permission::RunsRead)?;
+        let task = session
+            .orchestrator
+            .find_task(session.actor, self.0.id, &key)
+            .await;
+        let task = task.map_err(|e| ApiError::store(&e))?;
+        Ok(task.map(|view| Task {
+            view,
+            version: Some(self.0.workflow_version_id),
+        }))
+    }
+
+    /// Tasks in index order: those of the file, then the items of fan-outs.
+    async fn tasks(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 50, desc = "Most items, 1 to 200.", name = "first")] size: i32,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Only these tasks.")] filter: Option<TaskFilter>,
+    ) -> Result<Connection<Task>, ApiError> {
+        let session = open(ctx, Permission::RunsRead)?;
+        let filter = filter.unwrap_or_default().into_view()?;
+        let page = PageRequest {
+            first: first(size)?,
+            after: Cursor::after(after.as_deref())?,
+        };
+        let page = session
+            .orchestrator
+            .list_tasks(session.actor, self.0.id, filter, page)
+            .await;
+        let page = page.map_err(|e| ApiError::store(&e))?;
+        let version = Some(self.0.workflow_version_id);
+        Ok(Connection::new(
+            page,
+            |task| task.ix.encode(),
+            |view| Task { view, version },
+        ))
+    }
+
+    /// History of the run, oldest first, without a gap.
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 100, desc = "Most items, 1 to 200.", name = "first")] size: i32,
+        #[graphql(
+            desc = "Only items after this cursor: of this list, or the `cursor` of an event of this run."
+        )]
+        after: Option<String>,
+    ) -> Result<Connection<Event>, ApiError> {
+        let session = open(ctx, Permission::RunsRead)?;
+        let page = PageRequest {
+            first: first(size)?,
+            after: run_events_after(after.as_deref())?,
+        };
+        let page = session
+            .orchestrator
+            .run_events(session.actor, self.0.id, page)
+            .await;
+        let page = page.map_err(|e| ApiError::store(&e))?;
+        Ok(Connection::new(
+            page,
+            |event| RunSeq(event.record.seq).encode(),
+            Event,
+        ))
+    }
+}
+
+fn may_operate(ctx: &Context<'_>) -> bool {
+    super::session::viewer(ctx).is_ok_and(|viewer| viewer.require(Permission::RunsOperate).is_ok())
+}
+
+fn is_pausable(status: engine::RunStatus) -> bool {
+    matches!(status, engine::RunStatus::Pending | engine::RunStatus::Running)
+}
+
+/// One page of runs.
+pub(crate) async fn list_runs(
+    session: Session<'_>,
+    filter: RunFilter,
+    order: RunOrder,
+    size: i32,
+    after: Option<&str>,
+) -> Result<Connection<Run>, ApiError> {
+    let page = PageRequest {
+        first: first(size)?,
+        after: Cursor::after(after)?,
+    };
+    let page = session
+        .orchestrator
+        .list_runs(session.actor, filter, order, page)
+        .await;
+    let page = page.map_err(|e| ApiError::store(&e))?;
+    Ok(Connection::new(
+        page,
+        |run| (run.created_at.0, run.id).encode(),
+        Run,
+    ))
+}
+
+/// Why an attempt, a task or a run did not succeed.
+#[derive(Debug, Clone, SimpleObject)]
+pub(crate) struct TaskFailure {
+    /// The kind.
+    category: FailureCategory,
+    /// Stable code within the category, as `EXIT_CODE` or `HTTP_503`.
+    code: String,
+    /// One sentence.
+    message: String,
+    /// Structured details.
+    details: Option<Json>,
+    /// Whether another attempt may succeed.
+    is_retryable: bool,
+    /// Traceback where there is one.
+    traceback: Option<String>,
+}
+
+impl From<engine::TaskFailure> for TaskFailure {
+    fn from(failure: engine::TaskFailure) -> Self {
+        Self {
+            category: failure.category.into(),
+            code: failure.code,
+            message: failure.message,
+            details: failure.details.map(Json::from_json),
+            is_retryable: failure.retryable,
+            traceback: failure.traceback,
+        }
+    }
+}
+
+/// Number of tasks per status; items of fan-outs and handlers included.
+#[derive(Debug, Clone, Copy, SimpleObject)]
+pub(crate) struct TaskCounts {
+    /// All tasks.
+    total: u32,
+    /// Wait for upstreams.
+    blocked: u32,
+    /// Eligible.
+    ready: u32,
+    /// On the way to a worker.
+    queued: u32,
+    /// Run.
+    running: u32,
+    /// Wait for a time, an event or a person.
+    waiting: u32,
+    /// Wait for their next attempt.
+    retry_wait: u32,
+    /// Ended well.
+    succeeded: u32,
+    /// Failed.
+    failed: u32,
+    /// Ended by a timeout.
+    timed_out: u32,
+    /// Cancelled.
+    cancelled: u32,
+    /// Will not run.
+    skipped: u32,
+    /// Took an earlier result.
+    cached: u32,
+}
+
+impl From<engine::Counts> for TaskCounts {
+    fn from(counts: engine::Counts) -> Self {
+        let engine::Counts {
+            blocked,
+            ready,
+            queued,
+            running,
+            waiting,
+            retry_wait,
+            succeeded,
+            failed,
+            timed_out,
+            cancelled,
+            skipped,
+            cached,
+        } = counts;
+        let live = blocked + ready + queued + running + waiting + retry_wait;
+        let total = live + succeeded + failed + timed_out + cancelled + skipped + cached;
+        Self {
+            total,
+            blocked,
+            ready,
+            queued,
+            running,
+            waiting,
+            retry_wait,
+            succeeded,
+            failed,
+            timed_out,
+            cancelled,
+            skipped,
+            cached,
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Tasks of a run.
+
+use async_graphql::{Context, ID, Object};
+use runnel_engine::WorkflowVersionId;
+use runnel_runtime::view::TaskView;
+
+use super::enums::TaskStatus;
+use super::id;
+use super::run::{Run, TaskFailure};
+use super::scalars::{DateTime, Duration, Json};
+use super::session::{load_referred, open};
+use crate::auth::Permission;
+use crate::error::ApiError;
+
+/// One task of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct Task {
+    /// As stored.
+    pub(crate) view: TaskView,
+    /// Version of the run where it is known already; saves a read of the run.
+    pub(crate) version: Option<WorkflowVersionId>,
+}
+
+/// One task of a run.
+#[Object]
+impl Task {
+    /// Opaque id.
+    pub(crate) async fn id(&self) -> ID {
+        id::task(self.view.run_id, self.view.ix)
+    }
+
+    /// Key in the workflow file; an item of a fan-out as `clean[42]`.
+    async fn key(&self) -> &str {
+        &self.view.key
+    }
+
+    /// Position in the run.
+    async fn index(&self) -> u32 {
+        self.view.ix.0
+    }
+
+    /// Task type, as `http` or `shell`.
+    async fn r#type(&self) -> &str {
+        &self.view.kind
+    }
+
+    /// Task queue.
+    async fn queue(&self) -> &str {
+        &self.view.queue
+    }
+
+    /// Status.
+    async fn status(&self) -> TaskStatus {
+        self.view.status.into()
+    }
+
+    /// Why it does not run now, as `UPSTREAM`, `NO_WORKER`, `PAUSED`, `QUEUED`, `TIMER` or `RETRY`.
+    async fn waiting_for(&self) -> Option<&str> {
+        self.view.waiting_for
+    }
+
+    /// Current attempt, from 1; 0 before the first.
+    async fn attempt(&self) -> u32 {
+        self.view.attempt
+    }
+
+    /// Retries used of the policy's limit.
+    async fn retries(&self) -> u32 {
+        self.view.retries
+    }
+
+    /// How often a worker was lost.
+    async fn losses(&self) -> u32 {
+        self.view.losses
+    }
+
+    /// The run.
+    async fn run(&self, ctx: &Context<'_>) -> Result<Run, ApiError> {
+        load_referred(ctx, self.view.run_id).await.map(Run)
+    }
+
+    /// Keys of the upstreams.
+    async fn needs(&self, ctx: &Context<'_>) -> Result<Vec<String>, ApiError> {
+        let session = open(ctx, Permission::RunsRead)?;
+        let version = match self.version {
+            Some(version) => version,
+            None => load_referred(ctx, self.view.run_id).await?.workflow_version_id,
+        };
+        let keys = session.orchestrator.upstream_keys(session.actor, version).await;
+        let keys = keys.map_err(|e| ApiError::store(&e))?;
+        Ok(keys.get(self.view.template.at()).cloned().unwrap_or_default())
+    }
+
+    /// Resolved input of the current attempt.
+    async fn input(&self) -> Result<Option<Json>, ApiError> {
+        self.view.input.as_deref().map(Json::from_text).transpose()
+    }
+
+    /// Output; null until the task has succeeded.
+    async fn output(&self) -> Result<Option<Json>, ApiError> {
+        self.view.output.as_deref().map(Json::from_text).transpose()
+    }
+
+    /// Last failure.
+    async fn error(&self) -> Option<TaskFailure> {
+        self.view.error.clone().map(TaskFailure::from)
+    }
+
+    /// Worker of the current attempt.
+    async fn worker(&self) -> Option<&str> {
+        self.view.worker.as_deref()
+    }
+
+    /// When the upstreams allowed it.
+    async fn ready_at(&self) -> Option<DateTime> {
+        self.view.ready_at.map(DateTime)
+    }
+
+    /// When the current attempt was sent.
+    async fn queued_at(&self) -> Option<DateTime> {
+        self.view.queued_at.map(DateTime)
+    }
+
+    /// When a worker began the current attempt.
+    async fn started_at(&self) -> Option<DateTime> {
+        self.view.started_at.map(DateTime)
+    }
+
+    /// When the task ended.
+    async fn finished_at(&self) -> Option<DateTime> {
+        self.view.finished_at.map(DateTime)
+    }
+
+    /// From the start of the current attempt to the end; null until the task has ended.
+    async fn duration(&self) -> Option<Duration> {
+        let (started_at, finished_at) = self.view.started_at.zip(self.view.finished_at)?;
+        Some(Duration(finished_at.since(started_at)))
+    }
+
+    /// When something is due next by itself (retry, timer, timeout); null when nothing is.
+    async fn wake_at(&self) -> Option<DateTime> {
+        self.view.wake_at.map(DateTime)
+    }
+}

@@ -1,0 +1,272 @@
+//! The history: of one run, and the feed of all.
+//!
+//! A row holds the records of one commit on one run; it is unpacked here. On PostgreSQL the feed shows only rows below the
+//! oldest transaction that still runs: everything older has ended, so nothing can appear behind a reader's cursor.
+
+use std::sync::Arc;
+
+use runnel_engine::RunId;
+use runnel_engine::run::Record;
+use sea_orm::{ConnectionTrait, QueryResult, Value};
+use uuid::Uuid;
+
+use super::{Reads, limit};
+use crate::actor::Actor;
+use crate::error::StoreError;
+use crate::store::{Backend, failed_to};
+use crate::view::convert::json;
+use crate::view::{EventFilter, EventView, FeedCursor, FeedPage, Page, PageRequest};
+
+/// Most rows that one call looks at: a filter that nothing passes answers an empty page with a cursor, not a long wait.
+const SCAN_ROWS_MAX: usize = 1_000;
+
+/// Rows of one statement.
+const CHUNK_ROWS: usize = 250;
+
+/// One stored row.
+struct Row {
+    run: RunId,
+    place: FeedCursor,
+    /// `None`: of another namespace.
+    records: Option<String>,
+}
+
+impl Row {
+    fn read(row: &QueryResult) -> Result<Self, StoreError> {
+        let failed = failed_to("read events");
+        let run: Uuid = row.try_get_by_index(0).map_err(failed)?;
+        let place = FeedCursor {
+            xid: row.try_get_by_index(1).map_err(failed)?,
+            position: row.try_get_by_index(2).map_err(failed)?,
+            seq: row.try_get_by_index(3).map_err(failed)?,
+        };
+        Ok(Self {
+            run: RunId(run),
+            place,
+            records: row.try_get_by_index(4).map_err(failed)?,
+        })
+    }
+
+    fn unpack(self) -> Result<Vec<EventView>, StoreError> {
+        let Some(text) = self.records else {
+            return Ok(Vec::new());
+        };
+        let records: Vec<Record> = json(
+            "event",
+            format!("{} up to {}", self.run, self.place.seq),
+            "records",
+            &text,
+        )?;
+        let view = |record: Record| EventView {
+            run_id: self.run,
+            cursor: FeedCursor {
+                seq: record.seq,
+                ..self.place
+            },
+            record: Arc::new(record),
+        };
+        Ok(records.into_iter().map(view).collect())
+    }
+}
+
+pub(super) async fn of_run(
+    reads: &Reads,
+    actor: &Actor,
+    run: RunId,
+    request: PageRequest<i64>,
+) -> Result<Page<EventView>, StoreError> {
+    let limit = limit(&request);
+    let mut after = request.after.unwrap_or(0).max(0);
+    let mut items = Vec::new();
+    loop {
+        // a row has one record at least, so that one more than the page needs is enough
+        let chunk = (limit + 1).min(CHUNK_ROWS);
+        let rows = rows_of_run(reads, actor, run, after, chunk).await?;
+        let is_last = rows.len() < chunk;
+        for row in rows {
+            let end = row.place.seq;
+            items.extend(row.unpack()?.into_iter().filter(|event| event.record.seq > after));
+            after = after.max(end);
+            if items.len() > limit {
+                return Ok(super::page(items, limit, request.after.is_some()));
+            }
+        }
+        if is_last {
+            return Ok(super::page(items, limit, request.after.is_some()));
+        }
+    }
+}
+
+async fn rows_of_run(
+    reads: &Reads,
+    actor: &Actor,
+    run: RunId,
+    after: i64,
+    chunk: usize,
+) -> Result<Vec<Row>, StoreError> {
+    let (p1, p2, p3) = reads.store.backend().pick(("$1", "$2", "$3"), ("?1", "?2", "?3"));
+    // the row that holds the next record is the last one that begins at or before it
+    let sql = format!(
+        "SELECT run_id, xid, position, last_seq, records FROM event WHERE run_id = {p1} AND namespace = {p2} AND first_seq >= \
+         COALESCE((SELECT max(first_seq) FROM event WHERE run_id = {p1} AND first_seq <= {p3}), 0) \
+         ORDER BY first_seq LIMIT {chunk}"
+    );
+    let values = [run.0.into(), (&*actor.namespace).into(), (after + 1).into()];
+    fetch(reads, sql, values).await
+}
+
+pub(super) async fn list(
+    reads: &Reads,
+    actor: &Actor,
+    filter: EventFilter,
+    request: PageRequest<FeedCursor>,
+) -> Result<Page<EventView>, StoreError> {
+    let has_previous = request.after.is_some();
+    let mut request = request;
+    loop {
+        let page = scan(reads, actor, &filter, request.clone()).await?;
+        if !page.items.is_empty() || !page.has_next {
+            return Ok(Page {
+                items: page.items,
+                has_next: page.has_next,
+                has_previous,
+            });
+        }
+        request.after = page.scanned_to;
+    }
+}
+
+pub(super) async fn scan(
+    reads: &Reads,
+    actor: &Actor,
+    filter: &EventFilter,
+    request: PageRequest<FeedCursor>,
+) -> Result<FeedPage, StoreError> {
+    let limit = limit(&request);
+    let start = request.after.unwrap_or_default();
+    let mut page = FeedPage {
+        items: Vec::new(),
+        has_next: false,
+        scanned_to: request.after,
+    };
+    let mut scanned = 0;
+    // the row of the cursor may hold more records than have been read, so that a scan begins with it
+    let mut from = start;
+    while scanned < SCAN_ROWS_MAX {
+        let chunk = (limit + 2).min(CHUNK_ROWS).min(SCAN_ROWS_MAX - scanned);
+        let rows = rows_of_feed(reads, actor, filter, from, scanned == 0, chunk).await?;
+        scanned += rows.len();
+        let is_last = rows.len() < chunk;
+        for row in rows {
+            let place = row.place;
+            for event in row
+                .unpack()?
+                .into_iter()
+                .filter(|event| event.cursor > start && passes(filter, event))
+            {
+                if page.items.len() == limit {
+                    page.has_next = true;
+                    return Ok(page);
+                }
+                page.scanned_to = Some(event.cursor);
+                page.items.push(event);
+            }
+            page.scanned_to = page.scanned_to.max(Some(place));
+            from = place;
+        }
+        if is_last {
+            return Ok(page);
+        }
+    }
+    page.has_next = true;
+    Ok(page)
+}
+
+fn passes(filter: &EventFilter, event: &EventView) -> bool {
+    let EventFilter {
+        run,
+        task_key,
+        kind_in,
+    } = filter;
+    run.is_none_or(|run| run == event.run_id)
+        && task_key
+            .as_ref()
+            .is_none_or(|key| event.record.key.as_ref() == Some(key))
+        && kind_in
+            .as_ref()
+            .is_none_or(|kinds| kinds.contains(&event.record.kind))
+}
+
+async fn rows_of_feed(
+    reads: &Reads,
+    actor: &Actor,
+    filter: &EventFilter,
+    from: FeedCursor,
+    is_inclusive: bool,
+    chunk: usize,
+) -> Result<Vec<Row>, StoreError> {
+    let backend = reads.store.backend();
+    let compare = if is_inclusive { ">=" } else { ">" };
+    let mut values: Vec<Value> = vec![(&*actor.namespace).into(), from.position.into()];
+    let place = match backend {
+        Backend::Postgres => {
+            values.push(from.xid.into());
+            format!("(xid, position) {compare} ($3, $2) AND {BELOW_HORIZON}")
+        }
+        Backend::Sqlite => format!("position {compare} ?2"),
+    };
+    let (own, order) = backend.pick(
+        ("namespace = $1", "xid, position"),
+        ("namespace = ?1", "position"),
+    );
+    let run = filter.run.map(|run| {
+        values.push(run.0.into());
+        // a run's rows are in feed order and in order of seq; the latter has the better index
+        (
+            format!(" AND run_id = {}{}", backend.pick("$", "?"), values.len()),
+            "first_seq",
+        )
+    });
+    let (of_run, order) = run.unwrap_or((String::new(), order));
+    let sql = format!(
+        "SELECT run_id, xid, position, last_seq, CASE WHEN {own} THEN records END FROM event \
+         WHERE {place}{of_run} ORDER BY {order} LIMIT {chunk}"
+    );
+    fetch(reads, sql, values).await
+}
+
+/// PostgreSQL: rows of transactions that began before any that still runs.
+const BELOW_HORIZON: &str = "xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
+
+pub(super) async fn head(reads: &Reads) -> Result<FeedCursor, StoreError> {
+    let sql = match reads.store.backend() {
+        Backend::Postgres => format!(
+            "SELECT run_id, xid, position, last_seq, NULL::text FROM event WHERE {BELOW_HORIZON} \
+             ORDER BY xid DESC, position DESC LIMIT 1"
+        ),
+        Backend::Sqlite => {
+            "SELECT run_id, xid, position, last_seq, NULL FROM event ORDER BY position DESC LIMIT 1"
+                .to_owned()
+        }
+    };
+    Ok(fetch(reads, sql, [])
+        .await?
+        .first()
+        .map(|row| row.place)
+        .unwrap_or_default())
+}
+
+async fn fetch(
+    reads: &Reads,
+    sql: String,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Vec<Row>, StoreError> {
+    let statement = reads.store.backend().statement(sql, values);
+    let rows = reads
+        .store
+        .read()
+        .query_all_raw(statement)
+        .await
+        .map_err(failed_to("read events"))?;
+    rows.iter().map(Row::read).collect()
+}

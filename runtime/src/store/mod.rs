@@ -1,0 +1,267 @@
+//! The database behind one handle: where it is opened, and the one way to write.
+//!
+//! Guarantees: every write is a transaction run by [`Store::tx`], in a task of its own, so that a caller that hangs up
+//! cannot leave half of it behind; conflicts are retried as a whole; an unknown outcome of a commit is said and never
+//! blindly repeated. Reads go through connections that cannot write.
+
+mod fault;
+mod open;
+mod tx;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use runnel_migration::Migrator;
+use runnel_migration::MigratorTrait;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TransactionTrait, Value};
+
+use crate::clock::Entropy;
+use crate::config::DatabaseConfig;
+use crate::error::StoreError;
+
+pub use tx::{ATTEMPTS_MAX, Work};
+
+/// Which database it is. The SQL of batches differs; everything else does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// PostgreSQL, with `UNNEST` for sets of rows.
+    Postgres,
+    /// SQLite, with `json_each` for sets of rows.
+    Sqlite,
+}
+
+impl Backend {
+    /// A statement in the form that this backend binds: `$1` with PostgreSQL, `?1` with SQLite.
+    pub fn statement(self, sql: impl Into<String>, values: impl IntoIterator<Item = Value>) -> Statement {
+        Statement::from_sql_and_values(self.into(), sql, values)
+    }
+
+    /// The form that fits.
+    #[must_use]
+    pub fn pick<T>(self, postgres: T, sqlite: T) -> T {
+        match self {
+            Self::Postgres => postgres,
+            Self::Sqlite => sqlite,
+        }
+    }
+}
+
+impl From<Backend> for DbBackend {
+    fn from(backend: Backend) -> Self {
+        match backend {
+            Backend::Postgres => Self::Postgres,
+            Backend::Sqlite => Self::Sqlite,
+        }
+    }
+}
+
+/// What to do about a schema that is older than this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// Bring it up to date.
+    Migrate,
+    /// Refuse it.
+    Require,
+}
+
+/// A handle on the database; clones share its connections.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    backend: Backend,
+    write: DatabaseConnection,
+    read: DatabaseConnection,
+    /// Postgres only: for LISTEN, which needs a connection of its own.
+    postgres: Option<sqlx::PgPool>,
+    statements: Arc<AtomicU64>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("backend", &self.inner.backend)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the database and checks, or brings up to date, its schema.
+    ///
+    /// # Errors
+    /// It cannot be reached, it was made by a newer program, or it is older and `schema` forbids to change it.
+    pub async fn open(
+        config: &DatabaseConfig,
+        entropy: Arc<dyn Entropy>,
+        schema: Schema,
+    ) -> Result<Self, StoreError> {
+        let opened = open::connect(config).await?;
+        let statements = Arc::new(AtomicU64::new(0));
+        let store = Self {
+            inner: Arc::new(Inner {
+                backend: opened.backend,
+                write: counted(opened.write, &statements),
+                read: counted(opened.read, &statements),
+                postgres: opened.postgres,
+                statements,
+                entropy,
+            }),
+        };
+        match store.settle_schema(schema).await {
+            Ok(_) => Ok(store),
+            Err(error) => {
+                store.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Which database it is.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.inner.backend
+    }
+
+    /// For reads outside a transaction. PostgreSQL and SQLite both refuse a write through it.
+    #[must_use]
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.inner.read
+    }
+
+    /// Prepared statements sent so far through this store (not `BEGIN` and `COMMIT`); tests assert that a batch takes a constant number.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.inner.statements.load(Ordering::Relaxed)
+    }
+
+    /// The pool to take a `LISTEN` connection from; `None` with SQLite.
+    pub(crate) fn postgres(&self) -> Option<&sqlx::PgPool> {
+        self.inner.postgres.as_ref()
+    }
+
+    /// Answers once the database answers and its schema is the one of this program; for readiness.
+    ///
+    /// # Errors
+    /// It does not answer, or another program has changed the schema.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let reading = |source| StoreError::Statement {
+            action: "read the schema version",
+            source,
+        };
+        if let Some(found) = runnel_migration::find_unknown(self.read())
+            .await
+            .map_err(reading)?
+        {
+            return Err(StoreError::NewerSchema { found });
+        }
+        match runnel_migration::pending(self.read())
+            .await
+            .map_err(reading)?
+            .into_iter()
+            .next()
+        {
+            Some(missing) => Err(StoreError::OlderSchema { missing }),
+            None => Ok(()),
+        }
+    }
+
+    /// Closes every connection. Transactions in flight end first.
+    pub async fn close(&self) {
+        for connection in [&self.inner.read, &self.inner.write] {
+            // closing has no outcome that anybody could act on
+            if let Err(error) = connection.close_by_ref().await {
+                tracing::debug!(%error, "database connection did not close cleanly");
+            }
+        }
+    }
+
+    /// Names of the migrations that were applied now.
+    async fn settle_schema(&self, schema: Schema) -> Result<Vec<String>, StoreError> {
+        match schema {
+            Schema::Require => {
+                self.check().await?;
+                Ok(Vec::new())
+            }
+            Schema::Migrate => self.migrate().await,
+        }
+    }
+
+    /// One transaction for all migrations; replicas that start together wait for each other.
+    async fn migrate(&self) -> Result<Vec<String>, StoreError> {
+        let failed = |source| StoreError::Statement {
+            action: "migrate the schema",
+            source,
+        };
+        let write = self.inner.write.clone();
+        let backend = self.inner.backend;
+        let work = async move {
+            let txn = write
+                .begin_with_options(tx::begin_options(backend))
+                .await
+                .map_err(failed)?;
+            if backend == Backend::Postgres {
+                // waits for another replica's migration, however long that takes
+                for sql in [
+                    "SET LOCAL lock_timeout = 0",
+                    "SET LOCAL statement_timeout = 0",
+                    MIGRATION_LOCK,
+                ] {
+                    txn.execute_unprepared(sql).await.map_err(failed)?;
+                }
+            }
+            if let Some(found) = runnel_migration::find_unknown(&txn).await.map_err(failed)? {
+                return Err(StoreError::NewerSchema { found });
+            }
+            let pending = runnel_migration::pending(&txn).await.map_err(failed)?;
+            if !pending.is_empty() {
+                Migrator::up(&txn, None).await.map_err(failed)?;
+            }
+            txn.commit().await.map_err(failed)?;
+            Ok(pending)
+        };
+        tokio::spawn(work).await.map_err(|_| StoreError::Aborted {
+            action: "migrate the schema",
+        })?
+    }
+}
+
+/// Brings the schema up to date and answers the names of the migrations that were applied.
+///
+/// # Errors
+/// See [`Store::open`].
+pub async fn migrate(config: &DatabaseConfig) -> Result<Vec<String>, StoreError> {
+    let opened = open::connect(config).await?;
+    let store = Store {
+        inner: Arc::new(Inner {
+            backend: opened.backend,
+            write: opened.write,
+            read: opened.read,
+            postgres: opened.postgres,
+            statements: Arc::default(),
+            entropy: Arc::new(crate::clock::SystemEntropy),
+        }),
+    };
+    let applied = store.migrate().await;
+    store.close().await;
+    applied
+}
+
+/// Any number will do, as long as nothing else in the database locks the same.
+const MIGRATION_LOCK: &str = "SELECT pg_advisory_xact_lock(8230114072461311)";
+
+fn counted(mut connection: DatabaseConnection, statements: &Arc<AtomicU64>) -> DatabaseConnection {
+    let statements = Arc::clone(statements);
+    connection.set_metric_callback(move |_| {
+        statements.fetch_add(1, Ordering::Relaxed);
+    });
+    connection
+}
+
+/// Names what was being done, for a failed statement.
+pub(crate) fn failed_to(action: &'static str) -> impl Fn(DbErr) -> StoreError + Copy {
+    move |source| StoreError::Statement { action, source }
+}
