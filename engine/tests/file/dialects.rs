@@ -18,19 +18,20 @@ pub fn samples() -> Vec<(PathBuf, String)> {
         "../examples/dialects/nodes",
         "tests/data",
     ];
-    let mut files: Vec<PathBuf> = folders
-        .iter()
-        .flat_map(|folder| {
-            std::fs::read_dir(root.join(folder))
-                .unwrap()
-                .map(|entry| entry.unwrap().path())
-        })
-        .collect();
-    files.sort();
-    files
-        .into_iter()
-        .map(|path| (path.clone(), std::fs::read_to_string(path).unwrap()))
-        .collect()
+    let mut samples = Vec::new();
+    for folder in folders {
+        let Ok(entries) = std::fs::read_dir(root.join(folder)) else {
+            panic!("no folder {folder}")
+        };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let Ok(text) = std::fs::read_to_string(&path) else {
+                panic!("cannot read {}", path.display())
+            };
+            samples.push((path, text));
+        }
+    }
+    samples.sort();
+    samples
 }
 
 fn task(text: &str, key: &str) -> Task {

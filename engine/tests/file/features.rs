@@ -76,6 +76,34 @@ fn unsupported_features_are_checked_all_the_same() {
 }
 
 #[test]
+fn handlers_are_tasks_that_read_the_main_graph() {
+    let workflow = accepted(
+        "id: a
+tasks: { t: { run: x } }
+on_failure: { page: { run: y, env: { E: \"${{ tasks.t.error }}\" } }, after: { run: z, needs: page } }
+on_success: { done: { run: y } }
+finally: { audit: { run: y } }
+",
+    );
+    assert_eq!(
+        (
+            workflow.on_failure.len(),
+            workflow.on_success.len(),
+            workflow.finally.len()
+        ),
+        (2, 1, 1)
+    );
+    assert_eq!(
+        error_codes("id: a\ntasks: { t: { run: x } }\nfinally: { t: { run: x } }\n"),
+        ["runnel::dag::duplicate_task"]
+    );
+    assert_eq!(
+        error_codes("id: a\ntasks: { t: { run: x } }\nfinally: { u: { run: x, needs: t } }\n"),
+        ["runnel::dag::unknown_upstream"]
+    );
+}
+
+#[test]
 fn inactive_features_are_warnings_and_are_kept() {
     let text = "id: a\ntriggers: [ { schedule: '0 2 * * *' } ]\nsla: { finish_within: 45m }\ntasks:\n  t: { run: x, labels: { a: b }, resources: { cpu: 1 }, sla: { start_within: 1m } }\n";
     let reading = read(text, Format::Auto);
