@@ -23,6 +23,8 @@ pub struct Model {
     pub priority: i16,
     /// Microseconds since the epoch.
     pub created_at: i64,
+    /// The relay that holds the message in memory sends it before this moment; others leave it alone until then.
+    pub leased_until: i64,
 }
 
 /// No relations: joins are written where they are needed.

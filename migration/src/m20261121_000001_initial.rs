@@ -249,6 +249,7 @@ fn outbox() -> TableCreateStatement {
         .col(text("kind"))
         .col(small_integer("priority"))
         .col(big_integer("created_at"))
+        .col(big_integer("leased_until"))
         .to_owned()
 }
 

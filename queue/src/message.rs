@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -85,7 +86,7 @@ pub struct ReportBatch {
 
 /// One report.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", try_from = "wire::ReportFields")]
 pub enum Report {
     /// The worker is there: sent at start and every 30 s.
     Hello {
@@ -242,13 +243,28 @@ pub enum MessageError {
     },
 }
 
-/// Reads the version first, so that an unknown newer message is never misread.
+/// Writes a task message.
+///
+/// # Errors
+/// [`MessageError::TooLarge`] when it exceeds [`MESSAGE_BYTES_MAX`].
+pub fn encode_task(message: &TaskMessage) -> Result<String, MessageError> {
+    encode(message)
+}
+
+/// Writes a batch of reports.
+///
+/// # Errors
+/// [`MessageError::TooLarge`] when it exceeds [`MESSAGE_BYTES_MAX`].
+pub fn encode_reports(batch: &ReportBatch) -> Result<String, MessageError> {
+    encode(batch)
+}
+
+/// Reads a task message. A newer version is refused even where it could be read, so that it is never misread.
 ///
 /// # Errors
 /// [`MessageError`] tells a newer version (keep) from a malformed text (poison).
 pub fn decode_task(body: &str) -> Result<TaskMessage, MessageError> {
-    check_version(body)?;
-    serde_json::from_str(body).map_err(|e| MessageError::Malformed(e.to_string()))
+    decode(body, |message: &TaskMessage| message.v)
 }
 
 /// As [`decode_task`], for reports.
@@ -256,21 +272,53 @@ pub fn decode_task(body: &str) -> Result<TaskMessage, MessageError> {
 /// # Errors
 /// See [`decode_task`].
 pub fn decode_reports(body: &str) -> Result<ReportBatch, MessageError> {
-    check_version(body)?;
-    serde_json::from_str(body).map_err(|e| MessageError::Malformed(e.to_string()))
+    decode(body, |batch: &ReportBatch| batch.v)
 }
 
-fn check_version(body: &str) -> Result<(), MessageError> {
+fn encode<T: Serialize>(message: &T) -> Result<String, MessageError> {
+    let body = serde_json::to_string(message).map_err(|e| MessageError::Malformed(e.to_string()))?;
+    check_size(&body)?;
+    Ok(body)
+}
+
+fn decode<T: DeserializeOwned>(body: &str, version: impl Fn(&T) -> u32) -> Result<T, MessageError> {
+    check_size(body)?;
+    match serde_json::from_str(body) {
+        Ok(message) => check_version(version(&message)).map(|()| message),
+        // only a text that cannot be read pays for a second look at its version
+        Err(error) => Err(version_error(body).unwrap_or_else(|| MessageError::Malformed(error.to_string()))),
+    }
+}
+
+fn version_error(body: &str) -> Option<MessageError> {
     #[derive(Deserialize)]
     struct Head {
         v: u32,
     }
-    if body.len() > MESSAGE_BYTES_MAX {
-        return Err(MessageError::TooLarge { bytes: body.len(), limit: MESSAGE_BYTES_MAX });
-    }
-    let head: Head = serde_json::from_str(body).map_err(|e| MessageError::Malformed(e.to_string()))?;
-    if head.v > MESSAGE_VERSION {
-        return Err(MessageError::NewerVersion { found: head.v, understood: MESSAGE_VERSION });
+    check_version(serde_json::from_str::<Head>(body).ok()?.v).err()
+}
+
+fn check_version(found: u32) -> Result<(), MessageError> {
+    if found > MESSAGE_VERSION {
+        return Err(MessageError::NewerVersion {
+            found,
+            understood: MESSAGE_VERSION,
+        });
     }
     Ok(())
 }
+
+fn check_size(body: &str) -> Result<(), MessageError> {
+    if body.len() > MESSAGE_BYTES_MAX {
+        return Err(MessageError::TooLarge {
+            bytes: body.len(),
+            limit: MESSAGE_BYTES_MAX,
+        });
+    }
+    Ok(())
+}
+
+mod wire;
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+/// Longest delay of a message, the limit of SQS; a longer one is shortened to it. Longer waits belong into the database.
+pub const DELAY_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// Longest visibility, the limit of SQS; a longer one is shortened to it.
+pub const VISIBILITY_MAX: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// End of the name of every dead-letter queue.
+const DEAD_LETTER_SUFFIX: &str = "-dlq";
+
+/// Whether the queue is itself a dead-letter queue; such a queue has none of its own.
+#[must_use]
+pub fn is_dead_letter(queue: &QueueName) -> bool {
+    queue.0.ends_with(DEAD_LETTER_SUFFIX)
+}
+
 /// Logical name of a queue, as `default`, `gpu` or `completions`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueueName(pub String);
@@ -128,7 +143,7 @@ pub trait TaskQueue: Send + Sync + fmt::Debug {
 
     /// Name of the dead-letter queue that belongs to `queue`.
     fn dead_letter(&self, queue: &QueueName) -> QueueName {
-        QueueName(format!("{queue}-dlq"))
+        QueueName(format!("{queue}{DEAD_LETTER_SUFFIX}"))
     }
 
     /// Whether the queue survives the end of this process. If not, everything unfinished is dispatched again at boot.

@@ -4,14 +4,27 @@
 //! and committed records → [`feed`] → subscribers. Statuses are decided in `engine` alone; the database refuses surprises.
 
 pub mod actor;
+mod announcer;
+mod apply;
 pub mod clock;
 pub mod config;
+mod consumer;
+mod control;
 pub mod error;
 pub mod feed;
+mod intake;
+mod log;
+mod message;
 pub mod orchestrator;
 pub mod query;
+mod recovery;
+mod registry;
+mod relay;
+pub mod start;
 pub mod store;
+mod unwanted;
 pub mod view;
+mod waker;
 pub mod workflows;
 
 pub use actor::Actor;

@@ -3,18 +3,48 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use runnel_engine::RunId;
-use runnel_engine::run::CancelMode;
 use runnel_engine::source::{Format, Reading};
+use runnel_queue::{AttemptRef, QueueName, ReportBatch};
 use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::actor::Actor;
+use crate::announcer::Announcer;
+use crate::apply::{Applier, Appliers, Shell, Sql};
+use crate::clock::{Clock, Entropy};
 use crate::config::Config;
-use crate::error::{OperateError, PublishError, StartError, StoreError};
+use crate::consumer::{Consumer, DeadLetters};
+use crate::error::{PublishError, StoreError};
 use crate::feed::Feed;
+use crate::intake::Intake;
 use crate::query::Reads;
-use crate::view::{RunView, TaskView, VersionView, WorkflowView};
-use crate::workflows;
+use crate::registry::Registry;
+use crate::relay::{self, Relay, RelayHandle};
+use crate::store::{Schema, Store};
+use crate::view::{RunView, VersionView, WorkflowView};
+use crate::waker::{Alarm, Waker};
+use crate::{recovery, unwanted, workflows};
+
+/// Places where a test kills the process; nothing may be lost at any of them.
+pub const CRASH_POINTS: &[&str] = &[
+    "start.before_commit",
+    "start.after_commit",
+    "relay.before_send",
+    "relay.after_send",
+    "complete.before_commit",
+    "complete.after_commit",
+];
+
+/// Open long polls of the completion queue: one receives while the others apply.
+const CONSUMERS: usize = 4;
+
+/// First pause of a report that could not be committed; doubles up to [`REPORT_PAUSE_MAX`].
+const REPORT_PAUSE: Duration = Duration::from_millis(50);
+const REPORT_PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// How often [`Orchestrator::settle`] looks.
+const SETTLE_PAUSE: Duration = Duration::from_millis(1);
 
 /// A cheap handle; clones share one orchestrator.
 #[derive(Clone)]
@@ -25,6 +55,28 @@ pub struct Orchestrator {
 struct Inner {
     reads: Reads,
     feed: Feed,
+    shell: Arc<Shell>,
+    appliers: Appliers,
+    intake: Intake,
+    consumer: Consumer,
+    vars: Arc<Map<String, Value>>,
+    loops: Loops,
+}
+
+/// The loops in the order of their end: first those that bring work, then those that do it, then those that carry it on.
+struct Loops {
+    bringing: Group,
+    applying: Group,
+    relaying: Group,
+    telling: Group,
+    feed_tasks: TaskTracker,
+}
+
+/// Loops that stop together.
+#[derive(Default)]
+struct Group {
+    stop: CancellationToken,
+    tasks: TaskTracker,
 }
 
 /// What to publish.
@@ -88,19 +140,62 @@ impl Orchestrator {
         &self.inner.feed
     }
 
+    /// The way to the runs.
+    pub(crate) fn appliers(&self) -> &Appliers {
+        &self.inner.appliers
+    }
+
+    /// The time.
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.inner.shell.clock
+    }
+
+    /// Ids.
+    pub(crate) fn entropy(&self) -> &dyn Entropy {
+        &*self.inner.shell.entropy
+    }
+
+    /// `vars.X` of new runs.
+    pub(crate) fn vars(&self) -> &Arc<Map<String, Value>> {
+        &self.inner.vars
+    }
+
     /// Opens the database, migrates it, recovers what a crash left, and starts the loops.
     ///
     /// # Errors
     /// The database cannot be opened or is newer than this program.
     pub async fn start(config: Config) -> Result<Self, StoreError> {
-        let _ = config;
-        unimplemented!()
+        let store = Store::open(&config.database, Arc::clone(&config.entropy), Schema::Migrate).await?;
+        let queue = &config.queue;
+        if let Err(error) = queue.ensure(&QueueName::completions()).await {
+            // the consumer goes on trying; what is accepted meanwhile waits in the outbox
+            tracing::error!(error = &error as &dyn std::error::Error, "the completion queue is not there");
+        }
+        let again = recovery::run(&store, &*config.clock, queue.is_durable()).await?;
+        if again > 0 {
+            tracing::info!(attempts = again, "attempts of before the start are dispatched again");
+        }
+        Ok(Self { inner: Arc::new(Inner::assemble(config, store)) })
     }
 
     /// Stops taking work, finishes what is in flight within `grace`, closes the database.
     pub async fn stop(&self, grace: Duration) {
-        let _ = (&self.inner, grace);
-        unimplemented!()
+        let loops = &self.inner.loops;
+        let stopped = async {
+            loops.bringing.stop().await;
+            loops.applying.stop().await;
+            loops.relaying.stop().await;
+            loops.telling.stop().await;
+            loops.feed_tasks.close();
+            loops.feed_tasks.wait().await;
+        };
+        if tokio::time::timeout(grace, stopped).await.is_err() {
+            tracing::warn!("the grace of the stop is over; what is unfinished goes on after the next start");
+            for group in [&loops.bringing, &loops.applying, &loops.relaying, &loops.telling] {
+                group.stop.cancel();
+            }
+        }
+        self.inner.reads.store.close().await;
     }
 
     /// Answers once the database answers and the schema is current; for readiness.
@@ -108,7 +203,10 @@ impl Orchestrator {
     /// # Errors
     /// The store does not answer.
     pub async fn check(&self) -> Result<(), StoreError> {
-        unimplemented!()
+        if self.inner.loops.bringing.stop.is_cancelled() {
+            return Err(StoreError::Stopping);
+        }
+        self.inner.reads.store.check().await
     }
 
     /// Reads a workflow file without storing anything.
@@ -125,97 +223,149 @@ impl Orchestrator {
         workflows::publish(self.reads(), actor, request).await
     }
 
-    /// Starts a run. Accepted means committed.
-    ///
-    /// # Errors
-    /// See [`StartError`].
-    pub async fn start_run(&self, actor: &Actor, request: StartRequest) -> Result<StartedRun, StartError> {
-        let _ = (actor, request);
-        unimplemented!()
-    }
-
-    /// Cancels a run.
-    ///
-    /// # Errors
-    /// See [`OperateError`].
-    pub async fn cancel_run(
-        &self,
-        actor: &Actor,
-        run: RunId,
-        mode: CancelMode,
-        reason: Option<String>,
-    ) -> Result<RunView, OperateError> {
-        let _ = (actor, run, mode, reason);
-        unimplemented!()
-    }
-
-    /// Pauses a run: running attempts finish, nothing new starts.
-    ///
-    /// # Errors
-    /// See [`OperateError`].
-    pub async fn pause_run(
-        &self,
-        actor: &Actor,
-        run: RunId,
-        reason: Option<String>,
-    ) -> Result<RunView, OperateError> {
-        let _ = (actor, run, reason);
-        unimplemented!()
-    }
-
-    /// Resumes a paused run.
-    ///
-    /// # Errors
-    /// See [`OperateError`].
-    pub async fn resume_run(&self, actor: &Actor, run: RunId) -> Result<RunView, OperateError> {
-        let _ = (actor, run);
-        unimplemented!()
-    }
-
-    /// Retries a failed task.
-    ///
-    /// # Errors
-    /// See [`OperateError`].
-    pub async fn retry_task(
-        &self,
-        actor: &Actor,
-        run: RunId,
-        task: &str,
-    ) -> Result<(RunView, TaskView), OperateError> {
-        let _ = (actor, run, task);
-        unimplemented!()
-    }
-
-    /// Skips a task that has not ended.
-    ///
-    /// # Errors
-    /// See [`OperateError`].
-    pub async fn skip_task(
-        &self,
-        actor: &Actor,
-        run: RunId,
-        task: &str,
-        reason: Option<String>,
-    ) -> Result<(RunView, TaskView), OperateError> {
-        let _ = (actor, run, task, reason);
-        unimplemented!()
-    }
-
-    /// Accepts what a worker reports other than through the completion queue (in-process and HTTP control channel).
-    /// Invalid tokens are counted and dropped.
-    pub async fn report(&self, batch: runnel_queue::ReportBatch) {
-        let _ = batch;
-        unimplemented!()
+    /// Accepts what a worker reports other than through the completion queue (in-process and HTTP control channel), and
+    /// answers after the commit. Invalid tokens are counted and dropped. While the database is away it goes on trying: a
+    /// worker that was told that its report is accepted may forget it.
+    pub async fn report(&self, batch: ReportBatch) {
+        let intake = self.inner.intake.clone();
+        let accepting = tokio::spawn(async move {
+            let batches = [batch];
+            let mut pause = REPORT_PAUSE;
+            loop {
+                match intake.accept(&batches).await {
+                    Ok(()) | Err(StoreError::Stopping) => return,
+                    Err(StoreError::Corrupt { .. }) => return, // quarantined and logged; trying again changes nothing
+                    Err(error) => tracing::warn!(%error, "reports are tried again"),
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(REPORT_PAUSE_MAX);
+            }
+        });
+        // the task ends by itself; a caller that goes away does not stop it
+        let _ = accepting.await;
     }
 
     /// Of the given attempts, those whose result is no longer wanted (cancelled, fenced, finished): the answer to a heartbeat.
-    pub async fn unwanted(&self, attempts: &[runnel_queue::AttemptRef]) -> Vec<runnel_queue::AttemptRef> {
-        let _ = attempts;
-        unimplemented!()
+    pub async fn unwanted(&self, attempts: &[AttemptRef]) -> Vec<AttemptRef> {
+        match unwanted::find(&self.inner.shell, attempts).await {
+            Ok(unwanted) => unwanted,
+            Err(error) => {
+                // a worker that is told nothing goes on; the fence refuses what is late
+                tracing::warn!(%error, "heartbeats are answered without cancels");
+                Vec::new()
+            }
+        }
     }
 
-    /// Resolves when nothing is in flight: no input waits, the outbox is empty, and no run is due. For tests and drains.
+    /// Resolves when nothing is in flight: no input waits, the outbox holds nothing that can be sent, and no run is due.
+    /// For tests and drains.
     pub async fn settle(&self) {
-        unimplemented!()
+        self.inner.shell.alarm.ring();
+        loop {
+            match self.is_settled().await {
+                Ok(true) | Err(StoreError::Stopping) => return,
+                Ok(false) => {}
+                Err(error) => tracing::debug!(%error, "cannot see yet whether all is settled"),
+            }
+            tokio::time::sleep(SETTLE_PAUSE).await;
+        }
+    }
+
+    async fn is_settled(&self) -> Result<bool, StoreError> {
+        let shell = &self.inner.shell;
+        if self.inner.loops.bringing.stop.is_cancelled() {
+            return Err(StoreError::Stopping);
+        }
+        if self.is_moving() {
+            return Ok(false);
+        }
+        if Waker::is_due(shell).await? {
+            shell.alarm.ring();
+            return Ok(false);
+        }
+        let now = shell.clock.now();
+        let waiting = relay::waiting(shell, now).await?;
+        let is_sendable = |queue: &str, kind: &str| shell.registry.is_served(queue, kind, now);
+        if waiting.iter().any(|(queue, kinds)| kinds.iter().any(|kind| is_sendable(queue, kind))) {
+            shell.relay.look();
+            return Ok(false);
+        }
+        // something may have arrived while the database was asked
+        Ok(!self.is_moving())
+    }
+
+    fn is_moving(&self) -> bool {
+        let inner = &self.inner;
+        inner.appliers.unfinished() > 0 || inner.shell.relay.unfinished() > 0 || inner.consumer.is_busy()
+    }
+}
+
+impl Inner {
+    fn assemble(config: Config, store: Store) -> Self {
+        let loops = Loops {
+            bringing: Group::default(),
+            applying: Group::default(),
+            relaying: Group::default(),
+            telling: Group::default(),
+            feed_tasks: TaskTracker::new(),
+        };
+        let (clock, entropy) = (Arc::clone(&config.clock), Arc::clone(&config.entropy));
+        let reads = Reads::new(store.clone(), Arc::clone(&clock), Arc::clone(&entropy), config.local_types.clone());
+        let instance = entropy.uuid(clock.now());
+        let feed = Feed::new(store.backend(), instance, config.poll_interval, loops.telling.stop.clone());
+        feed.start(&store, &loops.feed_tasks);
+        let (relay, calls) = RelayHandle::new(config.outstanding_max);
+        let (appliers, inboxes) = Appliers::new(config.appliers);
+        let backend = store.backend().into();
+        let shell = Arc::new(Shell {
+            store,
+            backend,
+            sql: Sql::new(backend),
+            versions: reads.versions.clone(),
+            clock,
+            entropy,
+            token_keys: config.token_keys,
+            relay,
+            alarm: Alarm::new(),
+            announcer: Announcer::new(feed.clone()),
+            registry: Registry::new(config.local_types),
+            batch_max: config.batch_max.max(1),
+            appliers: inboxes.len(),
+        });
+        let intake = Intake::new(Arc::clone(&shell), appliers.clone());
+        let consumer = Consumer::new(intake.clone(), Arc::clone(&config.queue));
+        for inbox in inboxes {
+            loops.applying.spawn(|stop| Applier::new(Arc::clone(&shell), inbox).run(stop));
+        }
+        let service = || (Arc::clone(&shell), appliers.clone(), Arc::clone(&config.queue));
+        let (relay_shell, relay_appliers, queue) = service();
+        loops
+            .relaying
+            .spawn(|stop| Relay::new(relay_shell, relay_appliers, queue, config.poll_interval, calls).run(stop));
+        for _ in 0..CONSUMERS {
+            loops.bringing.spawn(|stop| consumer.clone().run(stop));
+        }
+        let (dead_shell, dead_appliers, queue) = service();
+        let dead = DeadLetters { shell: dead_shell, appliers: dead_appliers, queue };
+        loops.bringing.spawn(|stop| dead.run(stop));
+        let waker = Waker::new(Arc::clone(&shell), appliers.clone(), config.poll_interval);
+        loops.bringing.spawn(|stop| waker.run(stop));
+        loops.telling.spawn(|stop| shell.announcer.clone().run(shell.store.clone(), stop));
+        Self { reads, feed, shell, appliers, intake, consumer, vars: config.vars, loops }
+    }
+}
+
+impl Group {
+    fn spawn<F>(&self, work: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.tasks.spawn(work(self.stop.clone()));
+    }
+
+    async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
     }
 }

@@ -1,15 +1,53 @@
 //! The run state machine: `advance(plan, state, input, moment) -> (state', records, commands)`.
+//!
+//! Guarantees: pure; never panics, whatever the input; terminal states absorb everything but an operator's task retry; each input costs
+//! the tasks it touches (times a logarithm), never the size of the run, except for cancel, timeout of the run and reopening.
+//!
+//! One file per kind of input ([`attempt`], [`cancel`], [`pause`], [`operate`], [`timers`]) and per rule they share ([`readiness`],
+//! [`dispatch`], [`inline`], [`retry`], [`fanout`], [`finish`]); [`machine`] keeps statuses, counters, history and alarms equal.
+//! Chains of any length run in a worklist, never by recursion.
+//!
+//! Decisions that `docs/semantics.md` leaves open:
+//! - a failure under `continue_on_error` satisfies edges that accept `succeeded` as well as edges that accept `failed`, so that what
+//!   follows runs as if nothing had happened; the task keeps the status `FAILED` and the run is flagged;
+//! - `join: any | N` starts a task as soon as enough edges are satisfied, and skips it as soon as they cannot be any more;
+//! - any other failure makes the run `FAILED`, also when a task that accepts `failed` has dealt with it;
+//! - an `if` that reads `each` is evaluated per item, any other once per task.
 
+mod attempt;
+mod cancel;
+mod check;
 mod command;
+mod derived;
+mod dispatch;
+mod extra;
+mod fanout;
+mod finish;
+mod inline;
 mod input;
+mod machine;
+mod operate;
+mod pause;
+mod readiness;
 mod record;
+mod retry;
+mod scope;
 mod state;
+mod timers;
 
+#[cfg(test)]
+pub(crate) mod testkit;
+#[cfg(test)]
+mod tests;
+
+pub use check::{check, replay_statuses};
 pub use command::Command;
+pub use dispatch::{DispatchPayload, dispatch_payload};
 pub use input::{CancelMode, Input, Timings};
 pub use record::{Record, RecordKind};
 pub use state::{
-    Category, Counts, Item, NewRun, RunContext, RunState, RunStatus, TaskFailure, TaskState, TaskStatus,
+    Category, Counts, Item, NewRun, RunContext, RunExtra, RunState, RunStatus, TaskFailure, TaskState,
+    TaskStatus,
 };
 
 use crate::{Moment, Plan, TaskIx};
@@ -70,6 +108,53 @@ pub fn advance(
     moment: &Moment,
     effects: &mut Effects,
 ) -> Outcome {
-    let _ = (plan, state, input, moment, effects);
-    unimplemented!()
+    if state.status.is_terminal() && !matches!(input, Input::TaskRetryRequested { .. }) {
+        return Outcome::Ignored(Stale::RunIsTerminal);
+    }
+    let mut machine = machine::Machine::new(plan, state, moment, effects);
+    let outcome = match input {
+        Input::Started { actor } => machine.on_started(actor),
+        Input::AttemptStarted {
+            task,
+            attempt,
+            worker,
+            at,
+        } => machine.on_attempt_started(*task, *attempt, worker, *at),
+        Input::Heartbeat {
+            task,
+            attempt,
+            worker,
+        } => machine.on_heartbeat(*task, *attempt, worker),
+        Input::AttemptSucceeded {
+            task,
+            attempt,
+            output,
+            timings,
+        } => machine.on_attempt_succeeded(*task, *attempt, output, timings),
+        Input::AttemptFailed {
+            task,
+            attempt,
+            failure,
+            timings,
+        } => machine.on_attempt_failed(*task, *attempt, failure, timings),
+        Input::AttemptLost {
+            task,
+            attempt,
+            reason,
+        } => machine.on_attempt_lost(*task, *attempt, reason),
+        Input::CancelRequested { mode, actor, reason } => {
+            machine.on_cancel_requested(*mode, actor, reason.as_deref())
+        }
+        Input::PauseRequested { actor, reason } => machine.on_pause_requested(actor, reason.as_deref()),
+        Input::ResumeRequested { actor } => machine.on_resume_requested(actor),
+        Input::TaskRetryRequested { task, actor } => machine.on_task_retry_requested(*task, actor),
+        Input::TaskSkipRequested { task, actor, reason } => {
+            machine.on_task_skip_requested(*task, actor, reason.as_deref())
+        }
+        Input::Tick => machine.on_tick(),
+    };
+    if outcome == Outcome::Applied {
+        machine.settle_all();
+    }
+    outcome
 }

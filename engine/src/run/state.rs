@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::ids::{RunId, TaskIx};
+use crate::run::derived::Derived;
 use crate::time::Timestamp;
 use crate::{Moment, Plan};
 
@@ -220,6 +221,15 @@ pub struct RunExtra {
     /// Moment at which a graceful cancel becomes immediate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel_deadline: Option<Timestamp>,
+    /// Outcome of the main graph, once it is decided and while handler tasks still run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<RunStatus>,
+    /// When an operator reopened the run; the workflow's timeout counts from here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reopened_at: Option<Timestamp>,
+    /// Rebuilt by [`RunState::restore`], never stored, never compared.
+    #[serde(skip)]
+    pub(crate) derived: Derived,
 }
 
 /// One task of a run.
@@ -284,16 +294,36 @@ pub struct NewRun {
 impl RunState {
     /// A run in `PENDING` with every static task `BLOCKED`. Feed [`crate::run::Input::Started`] next.
     #[must_use]
-    pub fn new(plan: &Plan, run: NewRun, moment: &Moment) -> Self {
-        let _ = (plan, run, moment);
-        unimplemented!()
+    pub fn new(plan: &Plan, run: NewRun, _moment: &Moment) -> Self {
+        let tasks: Vec<TaskState> = (0..plan.len())
+            .filter_map(|at| u32::try_from(at).ok())
+            .map(TaskIx)
+            .map(TaskState::blocked)
+            .collect();
+        let stored = Self {
+            context: run.context,
+            status: RunStatus::Pending,
+            is_paused: false,
+            next_seq: 1,
+            wake_at: None,
+            started_at: None,
+            finished_at: None,
+            outputs: None,
+            error: None,
+            has_tolerated_failures: false,
+            tasks,
+            counts: Counts::default(),
+            extra: RunExtra::default(),
+        };
+        Self::restore(plan, stored)
     }
 
     /// Rebuilds what is derived (counters of unmet upstreams, counts) after the stored columns were loaded.
-    /// `tasks` must be complete and in index order.
+    /// `tasks` must be complete and in index order. O(V + E).
     #[must_use]
-    pub fn restore(plan: &Plan, stored: Self) -> Self {
-        let _ = plan;
+    pub fn restore(plan: &Plan, mut stored: Self) -> Self {
+        stored.counts = Counts::of(&stored.tasks);
+        stored.extra.derived = Derived::rebuild(plan, &stored);
         stored
     }
 
@@ -305,5 +335,75 @@ impl RunState {
         task.item
             .as_ref()
             .map_or_else(|| key.clone(), |item| format!("{key}[{}]", item.key))
+    }
+}
+
+impl TaskState {
+    /// A static task that waits for its upstreams.
+    pub(crate) fn blocked(template: TaskIx) -> Self {
+        Self {
+            template,
+            item: None,
+            status: TaskStatus::Blocked,
+            attempt: 0,
+            retries: 0,
+            losses: 0,
+            wake_at: None,
+            ready_at: None,
+            queued_at: None,
+            started_at: None,
+            heartbeat_at: None,
+            finished_at: None,
+            worker: None,
+            input: None,
+            output: None,
+            error: None,
+            extra: None,
+        }
+    }
+}
+
+impl Counts {
+    /// The recount.
+    #[must_use]
+    pub fn of(tasks: &[TaskState]) -> Self {
+        let mut counts = Self::default();
+        for task in tasks {
+            *counts.slot(task.status) += 1;
+        }
+        counts
+    }
+
+    pub(crate) fn slot(&mut self, status: TaskStatus) -> &mut u32 {
+        match status {
+            TaskStatus::Blocked => &mut self.blocked,
+            TaskStatus::Ready => &mut self.ready,
+            TaskStatus::Queued => &mut self.queued,
+            TaskStatus::Running => &mut self.running,
+            TaskStatus::Waiting => &mut self.waiting,
+            TaskStatus::RetryWait => &mut self.retry_wait,
+            TaskStatus::Succeeded => &mut self.succeeded,
+            TaskStatus::Failed => &mut self.failed,
+            TaskStatus::TimedOut => &mut self.timed_out,
+            TaskStatus::Cancelled => &mut self.cancelled,
+            TaskStatus::Skipped => &mut self.skipped,
+            TaskStatus::Cached => &mut self.cached,
+        }
+    }
+}
+
+impl TaskFailure {
+    /// A failure without details.
+    #[must_use]
+    pub fn new(category: Category, code: &str, message: impl Into<String>, retryable: bool) -> Self {
+        Self {
+            category,
+            code: code.to_owned(),
+            message: message.into(),
+            details: None,
+            retryable,
+            traceback: None,
+            retry_after_ms: None,
+        }
     }
 }

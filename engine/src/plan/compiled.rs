@@ -1,0 +1,125 @@
+//! The expressions of a task, compiled once per workflow version.
+
+use serde_json::{Map, Value};
+
+use super::PlanError;
+use crate::definition::Task;
+use crate::expr::{Expr, References, Template};
+
+/// Everything of a task that is evaluated when it runs.
+#[derive(Debug)]
+pub(crate) struct CompiledTask {
+    pub condition: Option<Expr>,
+    pub input: Template,
+    /// The workflow's variables and the task's over them, by name.
+    pub env: Vec<(String, Template)>,
+    pub idempotency_key: Option<Template>,
+    pub fanout: Option<CompiledFanout>,
+    /// What input, env and idempotency key read together.
+    pub references: References,
+}
+
+/// The list of a fan-out and the key of its items.
+#[derive(Debug)]
+pub(crate) struct CompiledFanout {
+    pub items: Template,
+    pub key: Option<Template>,
+}
+
+impl CompiledTask {
+    pub fn compile(task: &Task, workflow_env: &Map<String, Value>) -> Result<Self, PlanError> {
+        let failed = |message: String| PlanError::Expression {
+            task: task.key.clone(),
+            message,
+        };
+        let condition = task
+            .condition
+            .as_deref()
+            .map(|text| Expr::compile(strip_braces(text)))
+            .transpose()
+            .map_err(|error| failed(error.message))?;
+        let text = |text: &String| template(&task.key, &Value::String(text.clone()));
+        let input = template(&task.key, &runnable_input(task))?;
+        let mut merged = workflow_env.clone();
+        merged.extend(task.env.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let env = merged
+            .into_iter()
+            .map(|(name, value)| Ok((name, template(&task.key, &value)?)))
+            .collect::<Result<Vec<_>, PlanError>>()?;
+        let idempotency_key = task.idempotency_key.as_ref().map(text).transpose()?;
+        let fanout = task
+            .for_each
+            .as_ref()
+            .map(|each| {
+                Ok::<_, PlanError>(CompiledFanout {
+                    items: template(&task.key, &each.items)?,
+                    key: each.key.as_ref().map(text).transpose()?,
+                })
+            })
+            .transpose()?;
+        let mut references = References::default();
+        let templates = std::iter::once(&input)
+            .chain(env.iter().map(|(_, value)| value))
+            .chain(&idempotency_key);
+        for template in templates {
+            references.extend(template.references());
+        }
+        Ok(Self {
+            condition,
+            input,
+            env,
+            idempotency_key,
+            fanout,
+            references,
+        })
+    }
+
+    /// Calls `visit` with the references of every expression of the task.
+    pub fn each_references(&self, mut visit: impl FnMut(&References)) {
+        visit(&self.references);
+        if let Some(condition) = &self.condition {
+            visit(condition.references());
+        }
+        if let Some(fanout) = &self.fanout {
+            visit(fanout.items.references());
+            if let Some(key) = &fanout.key {
+                visit(key.references());
+            }
+        }
+    }
+}
+
+/// A shell script is never interpolated: text that came from data must not become code.
+fn runnable_input(task: &Task) -> Value {
+    let (true, Value::Object(members)) = (task.kind == "shell", &task.input) else {
+        return task.input.clone();
+    };
+    let escaped = members.iter().map(|(name, value)| match (name.as_str(), value) {
+        ("run", Value::String(script)) => (name.clone(), Value::String(script.replace("${{", "$${{"))),
+        _ => (name.clone(), value.clone()),
+    });
+    Value::Object(escaped.collect())
+}
+
+fn strip_braces(text: &str) -> &str {
+    let trimmed = text.trim();
+    trimmed
+        .strip_prefix("${{")
+        .and_then(|rest| rest.strip_suffix("}}"))
+        .unwrap_or(trimmed)
+        .trim()
+}
+
+pub(super) fn template(task: &str, source: &Value) -> Result<Template, PlanError> {
+    Template::compile(source).map_err(|errors| {
+        let message = errors
+            .iter()
+            .map(|(path, error)| format!("{path}: {error}"))
+            .collect::<Vec<_>>()
+            .join("; ");
+        PlanError::Expression {
+            task: task.to_owned(),
+            message,
+        }
+    })
+}

@@ -1,0 +1,55 @@
+//! What the engine keeps per task beside the columns, as one JSON text.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::TaskState;
+
+/// Facts of the current attempt that are needed again when it is sent a second time.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct TaskExtra {
+    /// Resolved environment.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Names of the secrets that input and environment use.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+    /// Unguessable part of the marks that stand for them.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub mark: String,
+    /// The key for side effects, where the file gives one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+    /// How often the current attempt was sent again because nothing was heard of it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub redispatches: u32,
+    /// How many late reports the history has of this task.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub late_reports: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+impl TaskExtra {
+    /// What the task keeps; defaults where it keeps nothing (or nothing readable).
+    pub fn of(task: &TaskState) -> Self {
+        task.extra
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default()
+    }
+
+    /// The stored form; `None` when there is nothing to keep.
+    pub fn store(&self) -> Option<Arc<str>> {
+        if *self == Self::default() {
+            return None;
+        }
+        serde_json::to_string(self).ok().map(Arc::from)
+    }
+}

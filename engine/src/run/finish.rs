@@ -1,0 +1,131 @@
+//! Begin and end of a run: outcome of the main graph, handler tasks, outputs.
+
+use std::sync::Arc;
+
+use super::machine::{Machine, Note};
+use super::readiness::expression_failure;
+use super::scope::RunScope;
+use super::{Outcome, RecordKind, RunStatus, Stale, TaskStatus};
+use crate::TaskIx;
+use crate::plan::Section;
+
+impl Machine<'_> {
+    pub fn on_started(&mut self, actor: &str) -> Outcome {
+        if self.state.status != RunStatus::Pending {
+            return Outcome::Ignored(Stale::AlreadyInForce);
+        }
+        let created_at = self.state.context.created_at;
+        self.run_record(
+            RecordKind::RunCreated,
+            Note {
+                actor: Some(actor),
+                at: Some(created_at),
+                ..Note::default()
+            },
+        );
+        self.state.status = RunStatus::Running;
+        self.state.started_at = Some(self.now());
+        self.run_record(RecordKind::RunStarted, Note::default());
+        for ix in self.plan.section_tasks(Section::Main) {
+            if self.plan.upstreams(ix).is_empty() {
+                self.consider(ix);
+            }
+        }
+        Outcome::Applied
+    }
+
+    /// Whether the run is being cancelled and its main graph has not ended yet.
+    pub fn is_ending(&self) -> bool {
+        self.state.status == RunStatus::Cancelling && self.state.extra.outcome.is_none()
+    }
+
+    /// Whether tasks of this one's section may begin in this phase of the run.
+    pub fn is_section_open(&self, ix: TaskIx) -> bool {
+        match (self.plan.section(ix), self.state.extra.outcome) {
+            (Section::Main, outcome) => outcome.is_none(),
+            (section, Some(outcome)) => applies(section, outcome),
+            (Section::OnFailure | Section::OnSuccess | Section::Finally, None) => false,
+        }
+    }
+
+    /// Ends the main graph when nothing of it is open, and the run when no handler is.
+    pub fn finish_if_decided(&mut self) {
+        let is_open = matches!(self.state.status, RunStatus::Running | RunStatus::Cancelling);
+        if is_open && self.state.extra.outcome.is_none() && self.state.extra.derived.open_main == 0 {
+            let outcome = self.decide();
+            self.begin_handlers(outcome);
+        }
+        if let Some(outcome) = self.state.extra.outcome
+            && is_open
+            && self.state.extra.derived.open_handlers == 0
+        {
+            self.end_run(outcome);
+        }
+    }
+
+    fn decide(&mut self) -> RunStatus {
+        if self.state.status == RunStatus::Cancelling {
+            return RunStatus::Cancelled;
+        }
+        if self.state.error.is_some() {
+            return RunStatus::Failed;
+        }
+        let scope = RunScope::new(self.plan, self.state, None);
+        match self.plan.outputs().render(&scope) {
+            Ok(outputs) => {
+                self.state.outputs = Some(Arc::from(outputs.to_string()));
+                RunStatus::Succeeded
+            }
+            Err(error) => {
+                self.state.error = Some(expression_failure("outputs", &error));
+                RunStatus::Failed
+            }
+        }
+    }
+
+    /// The main graph is decided: handler tasks for this outcome begin, the others are skipped.
+    pub fn begin_handlers(&mut self, outcome: RunStatus) {
+        self.state.extra.outcome = Some(outcome);
+        for section in [Section::OnFailure, Section::OnSuccess, Section::Finally] {
+            for ix in self.plan.section_tasks(section) {
+                if self.task(ix).status != TaskStatus::Blocked {
+                    continue;
+                }
+                if applies(section, outcome) {
+                    self.consider(ix);
+                } else {
+                    self.skip(ix, Note::reason("NOT_APPLICABLE"));
+                }
+            }
+        }
+    }
+
+    fn end_run(&mut self, outcome: RunStatus) {
+        self.state.status = outcome;
+        self.state.is_paused = false;
+        self.state.finished_at = Some(self.now());
+        let error = self.state.error.clone();
+        let kind = match outcome {
+            RunStatus::Failed => RecordKind::RunFailed,
+            RunStatus::Cancelled => RecordKind::RunCancelled,
+            RunStatus::TimedOut => RecordKind::RunTimedOut,
+            RunStatus::Succeeded
+            | RunStatus::Pending
+            | RunStatus::Running
+            | RunStatus::Cancelling
+            | RunStatus::Compensating
+            | RunStatus::Compensated
+            | RunStatus::CompensationFailed => RecordKind::RunSucceeded,
+        };
+        self.run_record(kind, error.as_ref().map(Note::failure).unwrap_or_default());
+    }
+}
+
+fn applies(section: Section, outcome: RunStatus) -> bool {
+    match section {
+        Section::Main => false,
+        Section::OnFailure => matches!(outcome, RunStatus::Failed | RunStatus::TimedOut),
+        Section::OnSuccess => outcome == RunStatus::Succeeded,
+        Section::Finally => true,
+    }
+}

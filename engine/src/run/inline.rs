@@ -1,0 +1,103 @@
+//! Tasks that take no worker: `pass` and `eval` at once, `wait` when its time has come.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::machine::{Machine, Note};
+use super::{Category, RecordKind, TaskFailure, TaskStatus};
+use crate::time::{DURATION_MAX, parse_duration};
+use crate::{TaskIx, Timestamp};
+
+impl Machine<'_> {
+    /// The output of `pass` and `eval` is their resolved input.
+    pub fn run_inline(&mut self, ix: TaskIx) {
+        let Some(input) = self.begin_inline(ix) else {
+            return;
+        };
+        if input.get("simulate_failure") == Some(&Value::Bool(true)) {
+            let failure = TaskFailure::new(Category::User, "SIMULATED", "the input asks for a failure", true);
+            self.fail_attempt(ix, failure);
+            return;
+        }
+        self.succeed(ix, Arc::from(input.to_string()));
+    }
+
+    /// `wait {for}` or `wait {until}`.
+    pub fn begin_wait(&mut self, ix: TaskIx) {
+        let Some(input) = self.begin_inline(ix) else {
+            return;
+        };
+        match wait_until(&input, self.now()) {
+            Ok(until) => {
+                self.task_mut(ix).input = Some(Arc::from(json!({"until": until}).to_string()));
+                self.set_status(ix, TaskStatus::Waiting);
+                let data = json!({"until": until.to_rfc3339()});
+                self.task_record(
+                    RecordKind::TaskWaiting,
+                    ix,
+                    Note {
+                        reason: Some("TIMER"),
+                        ..Note::data(data)
+                    },
+                );
+            }
+            Err(message) => self.fail_task(ix, TaskFailure::new(Category::Input, "INPUT", message, false)),
+        }
+    }
+
+    /// The timer of a `wait` elapsed.
+    pub fn end_wait(&mut self, ix: TaskIx) {
+        let until = waits_until(self.task(ix).input.as_deref()).unwrap_or_else(|| self.now());
+        self.succeed(ix, Arc::from(json!({"until": until.to_rfc3339()}).to_string()));
+    }
+
+    /// Counts the attempt and resolves the input; `None` when that failed the task.
+    fn begin_inline(&mut self, ix: TaskIx) -> Option<Value> {
+        match self.resolve(ix) {
+            Ok(resolved) => {
+                let now = self.now();
+                let task = self.task_mut(ix);
+                task.attempt = task.attempt.saturating_add(1);
+                task.started_at = Some(now);
+                Some(resolved.input)
+            }
+            Err(failure) => {
+                self.fail_task(ix, failure);
+                None
+            }
+        }
+    }
+
+    /// The task has its output.
+    pub fn succeed(&mut self, ix: TaskIx, output: Arc<str>) {
+        let task = self.task_mut(ix);
+        task.output = Some(output);
+        task.error = None;
+        self.set_status(ix, TaskStatus::Succeeded);
+        self.task_record(RecordKind::TaskSucceeded, ix, Note::default());
+    }
+}
+
+/// The moment that the resolved input of a waiting timer names.
+pub(super) fn waits_until(input: Option<&str>) -> Option<Timestamp> {
+    super::scope::parse(input?).get("until")?.as_i64().map(Timestamp)
+}
+
+fn wait_until(input: &Value, now: Timestamp) -> Result<Timestamp, String> {
+    let until = match (input.get("for"), input.get("until")) {
+        (Some(Value::String(text)), None) => parse_duration(text).map(|by| now.after(by)),
+        (Some(Value::Number(seconds)), None) => parse_duration(&seconds.to_string()).map(|by| now.after(by)),
+        (None, Some(Value::String(text))) => chrono::DateTime::parse_from_rfc3339(text.trim())
+            .ok()
+            .map(|moment| Timestamp(moment.timestamp_micros())),
+        _ => {
+            return Err("`wait` needs either `for` (a duration) or `until` (a moment as RFC 3339)".to_owned());
+        }
+    };
+    let until = until.ok_or_else(|| "`wait` cannot read its duration or moment".to_owned())?;
+    if until.since(now) > DURATION_MAX {
+        return Err("`wait` is limited to 366 days".to_owned());
+    }
+    Ok(until)
+}

@@ -1,0 +1,253 @@
+//! What an operator does to one task: retry it, also in a finished run, or skip it.
+
+use std::collections::BTreeSet;
+
+use super::derived::EdgeCounts;
+use super::extra::TaskExtra;
+use super::machine::{Machine, Note};
+use super::{Outcome, RecordKind, Refusal, RunStatus, TaskState, TaskStatus};
+use crate::TaskIx;
+use crate::plan::Section;
+
+impl Machine<'_> {
+    /// Resets the task and what was skipped or cancelled downstream of it; a finished run goes on with everything that it cancelled.
+    pub fn on_task_retry_requested(&mut self, ix: TaskIx, actor: &str) -> Outcome {
+        if let Some(refusal) = self.refuse_retry(ix) {
+            return Outcome::Refused(refusal);
+        }
+        let is_reopened = self.state.status.is_terminal();
+        self.task_record(
+            RecordKind::TaskRetryRequested,
+            ix,
+            Note {
+                actor: Some(actor),
+                ..Note::default()
+            },
+        );
+        let mut again = self.undone_downstreams(ix);
+        if is_reopened {
+            self.reopen(actor);
+            for other in self.plan.section_tasks(Section::Main) {
+                if self.task(other).status == TaskStatus::Cancelled {
+                    again.insert(other);
+                    again.extend(self.undone_downstreams(other));
+                }
+            }
+        }
+        if let Some(parent) = self.task(ix).item.as_ref().map(|item| item.parent) {
+            let fanout = self.derived().fanouts.entry(parent).or_default();
+            fanout.failed = fanout.failed.saturating_sub(1);
+            self.clear(ix);
+            self.continue_fanout(parent);
+            return Outcome::Applied;
+        }
+        again.remove(&ix);
+        self.clear(ix);
+        for other in &again {
+            self.reset(*other, "UPSTREAM_RETRIED");
+        }
+        again.insert(ix);
+        if is_reopened {
+            self.reset_handlers();
+        }
+        self.recount_edges(&again);
+        self.state.error = self.first_root_cause();
+        for other in again {
+            self.consider(other);
+        }
+        Outcome::Applied
+    }
+
+    fn refuse_retry(&self, ix: TaskIx) -> Option<Refusal> {
+        let refuse = |message: &str, allowed: &[&'static str]| {
+            Some(Refusal {
+                message: message.to_owned(),
+                allowed: allowed.to_vec(),
+            })
+        };
+        let Some(task) = self.state.tasks.get(ix.at()) else {
+            return refuse("there is no such task", &[]);
+        };
+        let has_failed = matches!(task.status, TaskStatus::Failed | TaskStatus::TimedOut);
+        let is_cancelled = task.status == TaskStatus::Cancelled && self.state.status.is_terminal();
+        if !(has_failed || is_cancelled) {
+            return refuse(
+                "only a failed task can be retried",
+                if task.status.is_terminal() {
+                    &[]
+                } else {
+                    &["taskSkip"]
+                },
+            );
+        }
+        if self.plan.section(task.template) != Section::Main {
+            return refuse("a handler task cannot be retried", &[]);
+        }
+        if let Some(item) = &task.item
+            && self.task(item.parent).status != TaskStatus::Waiting
+        {
+            return refuse(
+                "the fan-out of this item has ended; retry the fan-out instead",
+                &["taskRetry"],
+            );
+        }
+        if self.is_ending() {
+            return refuse("the run is being cancelled", &["runCancel"]);
+        }
+        if !self.state.status.is_terminal() && self.state.extra.outcome.is_some() {
+            return refuse(
+                "the run's handler tasks are running; retry when the run has ended",
+                &["runCancel"],
+            );
+        }
+        None
+    }
+
+    /// Everything downstream that never ran: skipped or cancelled, directly or through such a task.
+    fn undone_downstreams(&self, ix: TaskIx) -> BTreeSet<TaskIx> {
+        let mut found = BTreeSet::new();
+        if self.is_item(ix) {
+            return found;
+        }
+        let mut open = vec![ix];
+        while let Some(next) = open.pop() {
+            for &downstream in self.plan.downstreams(next) {
+                let status = self.task(downstream).status;
+                if matches!(status, TaskStatus::Skipped | TaskStatus::Cancelled) && found.insert(downstream) {
+                    open.push(downstream);
+                }
+            }
+        }
+        found
+    }
+
+    fn reopen(&mut self, actor: &str) {
+        let now = self.now();
+        self.state.status = RunStatus::Running;
+        self.state.finished_at = None;
+        self.state.outputs = None;
+        self.state.extra.outcome = None;
+        self.state.extra.cancel_deadline = None;
+        self.state.extra.reopened_at = Some(now);
+        self.run_record(
+            RecordKind::RunReopened,
+            Note {
+                actor: Some(actor),
+                ..Note::default()
+            },
+        );
+    }
+
+    fn reset_handlers(&mut self) {
+        for section in [Section::OnFailure, Section::OnSuccess, Section::Finally] {
+            let handlers: BTreeSet<TaskIx> = self.plan.section_tasks(section).collect();
+            for ix in &handlers {
+                if self.task(*ix).status.is_terminal() {
+                    self.reset(*ix, "RUN_REOPENED");
+                }
+            }
+            self.recount_edges(&handlers);
+        }
+    }
+
+    /// Back to `BLOCKED`, with a record that says why.
+    pub fn reset(&mut self, ix: TaskIx, reason: &str) {
+        if self.is_item(ix) && matches!(self.task(ix).status, TaskStatus::Failed | TaskStatus::TimedOut) {
+            let parent = self.task(ix).item.as_ref().map_or(ix, |item| item.parent);
+            let fanout = self.derived().fanouts.entry(parent).or_default();
+            fanout.failed = fanout.failed.saturating_sub(1);
+        }
+        self.task_record(RecordKind::TaskRetryRequested, ix, Note::reason(reason));
+        self.clear(ix);
+    }
+
+    /// Forgets what happened so far but the attempt's number, which still fences late reports.
+    fn clear(&mut self, ix: TaskIx) {
+        let late_reports = TaskExtra::of(self.task(ix)).late_reports;
+        let has_items = self
+            .state
+            .extra
+            .derived
+            .fanouts
+            .get(&ix)
+            .is_some_and(|fanout| !fanout.children.is_empty());
+        let task = self.task_mut(ix);
+        let old = task.clone();
+        *task = TaskState {
+            item: old.item,
+            status: old.status,
+            attempt: old.attempt,
+            wake_at: old.wake_at,
+            // the list of a fan-out that goes on with its items
+            input: old.input.filter(|_| has_items),
+            extra: TaskExtra {
+                late_reports,
+                ..TaskExtra::default()
+            }
+            .store(),
+            ..TaskState::blocked(old.template)
+        };
+        self.set_status(ix, TaskStatus::Blocked);
+    }
+
+    fn recount_edges(&mut self, tasks: &BTreeSet<TaskIx>) {
+        let plan = self.plan;
+        let downstreams = tasks.iter().flat_map(|ix| plan.downstreams(*ix));
+        for &ix in tasks.iter().chain(downstreams) {
+            let counts = EdgeCounts::of(plan, &self.state.tasks, ix);
+            if let Some(edges) = self.derived().edges.get_mut(ix.at()) {
+                *edges = counts;
+            }
+        }
+    }
+
+    fn first_root_cause(&self) -> Option<super::TaskFailure> {
+        let failed = self.plan.section_tasks(Section::Main).filter(|ix| {
+            let has_failed = matches!(self.task(*ix).status, TaskStatus::Failed | TaskStatus::TimedOut);
+            has_failed && !self.definition(*ix).continue_on_error
+        });
+        let first = failed.min_by_key(|ix| (self.task(*ix).finished_at, *ix))?;
+        let failure = self.task(first).error.clone()?;
+        Some(self.root_cause(first, failure))
+    }
+
+    pub fn on_task_skip_requested(&mut self, ix: TaskIx, actor: &str, reason: Option<&str>) -> Outcome {
+        let refuse = |message: &str, allowed: &[&'static str]| {
+            Outcome::Refused(Refusal {
+                message: message.to_owned(),
+                allowed: allowed.to_vec(),
+            })
+        };
+        let Some(task) = self.state.tasks.get(ix.at()) else {
+            return refuse("there is no such task", &[]);
+        };
+        if matches!(task.status, TaskStatus::Failed | TaskStatus::TimedOut) {
+            return refuse("the task has ended", &["taskRetry"]);
+        }
+        if task.status.is_terminal() {
+            return refuse("the task has ended", &[]);
+        }
+        if self.state.status == RunStatus::Pending || self.is_ending() {
+            return refuse("the run has not started or is being cancelled", &["runCancel"]);
+        }
+        let data = reason.map(|reason| serde_json::json!({"reason": reason}));
+        self.task_record(
+            RecordKind::TaskSkipRequested,
+            ix,
+            Note {
+                actor: Some(actor),
+                data,
+                ..Note::default()
+            },
+        );
+        self.skip(
+            ix,
+            Note {
+                actor: Some(actor),
+                ..Note::reason("OPERATOR")
+            },
+        );
+        self.cancel_items(ix, "FANOUT_SKIPPED");
+        Outcome::Applied
+    }
+}

@@ -1,0 +1,56 @@
+//! Pause and resume: running attempts finish, nothing new starts, timers may elapse.
+
+use super::machine::{Machine, Note};
+use super::{Outcome, RecordKind, Refusal, RunStatus, Stale, TaskStatus};
+use crate::TaskIx;
+
+impl Machine<'_> {
+    pub fn on_pause_requested(&mut self, actor: &str, reason: Option<&str>) -> Outcome {
+        if self.state.status == RunStatus::Cancelling {
+            let message = "the run is being cancelled and cannot be paused".to_owned();
+            return Outcome::Refused(Refusal {
+                message,
+                allowed: vec!["runCancel"],
+            });
+        }
+        if self.state.is_paused {
+            return Outcome::Ignored(Stale::AlreadyInForce);
+        }
+        self.state.is_paused = true;
+        let data = reason.map(|reason| serde_json::json!({"reason": reason}));
+        self.run_record(
+            RecordKind::RunPaused,
+            Note {
+                actor: Some(actor),
+                data,
+                ..Note::default()
+            },
+        );
+        Outcome::Applied
+    }
+
+    pub fn on_resume_requested(&mut self, actor: &str) -> Outcome {
+        if !self.state.is_paused {
+            return Outcome::Ignored(Stale::AlreadyInForce);
+        }
+        self.state.is_paused = false;
+        self.run_record(
+            RecordKind::RunResumed,
+            Note {
+                actor: Some(actor),
+                ..Note::default()
+            },
+        );
+        let ready: Vec<TaskIx> = self.state.extra.derived.ready.iter().copied().collect();
+        for ix in ready {
+            if self.task(ix).status == TaskStatus::Ready {
+                self.start(ix);
+            }
+        }
+        let fanouts: Vec<TaskIx> = self.state.extra.derived.fanouts.keys().copied().collect();
+        for ix in fanouts {
+            self.continue_fanout(ix);
+        }
+        Outcome::Applied
+    }
+}

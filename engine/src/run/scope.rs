@@ -1,0 +1,147 @@
+//! What the expressions of a run may read.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value, json};
+
+use super::{RunState, TaskState, TaskStatus};
+use crate::expr::Scope;
+use crate::{Plan, TaskIx};
+
+/// The contexts of one task (or of the run itself), read from the state when asked for.
+pub(super) struct RunScope<'a> {
+    plan: &'a Plan,
+    state: &'a RunState,
+    ix: Option<TaskIx>,
+    mark: &'a str,
+    env: Option<&'a Map<String, Value>>,
+    each: Option<Value>,
+}
+
+impl<'a> RunScope<'a> {
+    pub fn new(plan: &'a Plan, state: &'a RunState, ix: Option<TaskIx>) -> Self {
+        Self {
+            plan,
+            state,
+            ix,
+            mark: "",
+            env: None,
+            each: None,
+        }
+    }
+
+    pub fn with_mark(self, mark: &'a str) -> Self {
+        Self { mark, ..self }
+    }
+
+    pub fn with_env(self, env: &'a Map<String, Value>) -> Self {
+        Self {
+            env: Some(env),
+            ..self
+        }
+    }
+
+    /// An item that has no task yet.
+    pub fn with_each(self, each: Value) -> Self {
+        Self {
+            each: Some(each),
+            ..self
+        }
+    }
+
+    fn each(&self) -> Option<Value> {
+        if self.each.is_some() {
+            return self.each.clone();
+        }
+        let item = self.state.tasks.get(self.ix?.at())?.item.as_ref()?;
+        Some(json!({"item": parse(&item.value), "index": item.index, "key": &*item.key}))
+    }
+
+    fn run(&self) -> Value {
+        let state = self.state;
+        json!({
+            "id": state.context.id,
+            "status": state.extra.outcome.unwrap_or(state.status),
+            "priority": state.context.priority,
+            "created_at": state.context.created_at.to_rfc3339(),
+            "started_at": state.started_at.map(crate::Timestamp::to_rfc3339),
+            "error": state.error,
+        })
+    }
+
+    fn workflow(&self) -> Value {
+        let workflow = self.plan.workflow();
+        json!({
+            "id": workflow.id,
+            "name": workflow.name,
+            "version": self.state.context.workflow_version,
+            "labels": workflow.labels,
+            "tags": workflow.tags,
+        })
+    }
+
+    fn own_task(&self) -> Option<Value> {
+        let ix = self.ix?;
+        let state = self.state.tasks.get(ix.at())?;
+        let task = self.plan.task(state.template);
+        Some(json!({
+            "id": task.key,
+            "name": task.name,
+            "key": self.state.key(self.plan, ix),
+            "metadata": task.metadata,
+            "attempt": state.attempt,
+        }))
+    }
+}
+
+impl Scope for RunScope<'_> {
+    fn whole(&self, root: &str) -> Option<Cow<'_, Value>> {
+        match root {
+            "inputs" => Some(Cow::Owned(Value::Object(
+                self.state.context.inputs.as_ref().clone(),
+            ))),
+            "vars" => Some(Cow::Owned(Value::Object(
+                self.state.context.vars.as_ref().clone(),
+            ))),
+            "run" => Some(Cow::Owned(self.run())),
+            "workflow" => Some(Cow::Owned(self.workflow())),
+            "each" => self.each().map(Cow::Owned),
+            "task" => self.own_task().map(Cow::Owned),
+            "env" => self.env.map(|env| Cow::Owned(Value::Object(env.clone()))),
+            _ => None,
+        }
+    }
+
+    fn member(&self, root: &str, name: &str) -> Option<Cow<'_, Value>> {
+        match root {
+            "inputs" => self.state.context.inputs.get(name).map(Cow::Borrowed),
+            "vars" => self.state.context.vars.get(name).map(Cow::Borrowed),
+            "env" => self.env?.get(name).map(Cow::Borrowed),
+            _ => self.whole(root)?.get(name).map(|value| Cow::Owned(value.clone())),
+        }
+    }
+
+    fn task(&self, key: &str, with_output: bool) -> Option<Cow<'_, Value>> {
+        let task = self.state.tasks.get(self.plan.find(key)?.at())?;
+        Some(Cow::Owned(task_value(task, with_output)))
+    }
+
+    fn secret_mark(&self) -> &str {
+        self.mark
+    }
+}
+
+fn task_value(task: &TaskState, with_output: bool) -> Value {
+    let has_output = with_output && matches!(task.status, TaskStatus::Succeeded | TaskStatus::Cached);
+    let output = task
+        .output
+        .as_deref()
+        .filter(|_| has_output)
+        .map_or(Value::Null, parse);
+    json!({"status": task.status, "output": output, "error": task.error, "attempt": task.attempt})
+}
+
+/// JSON text that the engine or a worker wrote; what cannot be read counts as `null`.
+pub(super) fn parse(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or(Value::Null)
+}

@@ -1,0 +1,395 @@
+//! The loop of one applier: take what waits, compute, save, publish.
+//!
+//! An idle applier applies a single input at once; while a transaction is in flight, others gather and share the next one.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use runnel_engine::{Moment, RunId, TaskIx};
+use runnel_queue::{TokenKeys, crash_point};
+use sea_orm::DbBackend;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::cache::{CACHED_TASKS_MAX, Cache};
+use super::load::{self, Loaded, Lock};
+use super::round::{Answer, Item, Round};
+use super::save::{Saved, Statements};
+use super::sql::Sql;
+use super::turn::Known;
+use super::{Inbox, InputsReply, InputsWork, RenderWork, StartReply, StartWork, Work};
+use crate::announcer::Announcer;
+use crate::clock::{self, Clock, Entropy};
+use crate::error::StoreError;
+use crate::message::{self, Body};
+use crate::registry::Registry;
+use crate::relay::RelayHandle;
+use crate::store::Store;
+use crate::waker::Alarm;
+use crate::workflows::Versions;
+
+/// Transactions of one batch that may fail for a reason that can pass, before its callers are told.
+const TRIES_MAX: u32 = 5;
+
+/// Pause after a commit whose outcome is unknown: the database is probably restarting.
+const UNKNOWN_PAUSE: Duration = Duration::from_millis(100);
+
+const BATCH_ITEMS: &str = "runnel_apply_batch_items";
+const RETRIES: &str = "runnel_apply_retries_total";
+const QUARANTINED: &str = "runnel_apply_quarantined_total";
+
+/// What every applier shares.
+pub(crate) struct Shell {
+    pub store: Store,
+    pub backend: DbBackend,
+    pub sql: Sql,
+    pub versions: Versions,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub token_keys: TokenKeys,
+    pub relay: RelayHandle,
+    pub alarm: Alarm,
+    pub announcer: Announcer,
+    pub registry: Registry,
+    pub batch_max: usize,
+    pub appliers: usize,
+}
+
+/// One applier: owner of a slice of the runs.
+pub(crate) struct Applier {
+    pub(super) shell: Arc<Shell>,
+    pub(super) cache: Cache,
+    inbox: Inbox,
+}
+
+/// The way back to the caller of an item.
+enum Reply {
+    Start(oneshot::Sender<Result<StartReply, StoreError>>),
+    Inputs(Option<oneshot::Sender<Result<InputsReply, StoreError>>>),
+}
+
+/// Why a batch was not saved.
+enum Failure {
+    /// Another replica was faster: load under a lock.
+    LostRace,
+    /// It may have been saved: load again.
+    Unknown(StoreError),
+    /// The database is away or busy.
+    Busy(StoreError),
+    /// Something in the batch cannot be saved.
+    Bad(StoreError),
+}
+
+impl Applier {
+    pub(crate) fn new(shell: Arc<Shell>, inbox: Inbox) -> Self {
+        let cache = Cache::new(CACHED_TASKS_MAX / shell.appliers.max(1));
+        Self { shell, cache, inbox }
+    }
+
+    /// Runs until `stop`, then applies what still waits and ends.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let first = tokio::select! {
+                biased;
+                work = self.inbox.receiver.recv() => work,
+                () = stop.cancelled(), if !self.inbox.receiver.is_closed() => {
+                    // refuses new work; what was accepted is still received
+                    self.inbox.receiver.close();
+                    continue;
+                }
+            };
+            let Some(first) = first else { return };
+            let mut works = vec![first];
+            while works.len() < self.shell.batch_max {
+                let Ok(work) = self.inbox.receiver.try_recv() else { break };
+                works.push(work);
+            }
+            let count = works.len();
+            self.process(works).await;
+            self.inbox.waiting.fetch_sub(count, Ordering::SeqCst);
+        }
+    }
+
+    async fn process(&mut self, works: Vec<Work>) {
+        let (mut items, mut replies, mut renders) = (Vec::new(), Vec::new(), Vec::new());
+        for work in works {
+            match work {
+                Work::Start(start) => {
+                    let StartWork { new, row, reply } = *start;
+                    items.push(Item::Start { new, row });
+                    replies.push(Reply::Start(reply));
+                }
+                Work::Inputs(InputsWork { run, inputs, reply }) => {
+                    items.push(Item::Inputs { run, inputs });
+                    replies.push(Reply::Inputs(reply));
+                }
+                Work::Render(render) => renders.push(render),
+            }
+        }
+        if !items.is_empty() {
+            metrics::histogram!(BATCH_ITEMS).record(items.len() as f64);
+            self.apply(items, replies).await;
+        }
+        for render in renders {
+            let rendered = self.render(&render).await;
+            // a relay that no longer waits takes the row up again at its next poll
+            let _ = render.reply.send(rendered);
+        }
+    }
+
+    /// Applies a batch; when something in it cannot be applied, each item alone, so that it harms no other.
+    async fn apply(&mut self, items: Vec<Item>, replies: Vec<Reply>) {
+        let items = Arc::new(items);
+        match self.apply_together(&items).await {
+            Ok(answers) => replies.into_iter().zip(answers).for_each(|(reply, answer)| reply.send(answer)),
+            Err(Failure::Bad(error)) if items.len() > 1 => {
+                tracing::warn!(items = items.len(), %error, "batch is applied one by one");
+                let items = Arc::into_inner(items).unwrap_or_default();
+                for (item, reply) in items.into_iter().zip(replies) {
+                    self.apply_alone(item, reply).await;
+                }
+            }
+            Err(failure) => {
+                let error = failure.into_error();
+                tracing::warn!(items = items.len(), %error, "batch was not applied");
+                for reply in replies {
+                    reply.send(Err(StoreError::Busy { action: "apply a batch", attempts: TRIES_MAX }));
+                }
+            }
+        }
+    }
+
+    async fn apply_alone(&mut self, item: Item, reply: Reply) {
+        let run = item.run();
+        match self.apply_together(&Arc::new(vec![item])).await {
+            Ok(mut answers) => match answers.pop() {
+                Some(answer) => reply.send(answer),
+                None => reply.send(Err(StoreError::Aborted { action: "apply an input" })),
+            },
+            Err(failure) => {
+                let error = failure.into_error();
+                quarantine(run, &error);
+                reply.send(Err(error));
+            }
+        }
+    }
+
+    /// Tries until the batch is saved, or something other than bad luck prevents it.
+    async fn apply_together(&mut self, items: &Arc<Vec<Item>>) -> Result<Vec<Result<Answer, StoreError>>, Failure> {
+        let mut tries = 0;
+        loop {
+            let result = match tries {
+                0 => self.try_cached(items).await,
+                _ => self.try_locked(items).await,
+            };
+            tries += 1;
+            match result {
+                Ok(round) => return Ok(self.publish(round)),
+                Err(Failure::LostRace) if tries < TRIES_MAX => {
+                    metrics::counter!(RETRIES, "reason" => "lost_race").increment(1);
+                }
+                Err(Failure::Unknown(error)) if tries < TRIES_MAX => {
+                    metrics::counter!(RETRIES, "reason" => "commit_unknown").increment(1);
+                    tracing::warn!(%error, "batch is loaded again, its commit may have taken place");
+                    tokio::time::sleep(UNKNOWN_PAUSE).await;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// The usual way: states from the cache, no lock before the first write, the version guards.
+    async fn try_cached(&mut self, items: &Arc<Vec<Item>>) -> Result<Round, Failure> {
+        let shell = Arc::clone(&self.shell);
+        let mut known = Loaded::new();
+        let mut missing = Vec::new();
+        for item in items.iter().filter(|item| matches!(item, Item::Inputs { .. })) {
+            let run = item.run();
+            if known.contains_key(&run) || missing.contains(&run) {
+                continue;
+            }
+            match self.cache.take(run) {
+                Some(state) => drop(known.insert(run, Ok(state))),
+                None => missing.push(run),
+            }
+        }
+        let read = shell.store.read();
+        if !missing.is_empty() {
+            let loaded = load::runs(read, shell.backend, &shell.sql, &shell.versions, &missing, Lock::None).await;
+            known.extend(loaded.map_err(Failure::from)?);
+        }
+        let starts = items.iter().filter_map(|item| match item {
+            Item::Start { row, .. } => Some(row),
+            Item::Inputs { .. } => None,
+        });
+        let holders = load::key_holders(read, shell.backend, &shell.sql, starts).await.map_err(Failure::from)?;
+        let round = Round::compute(items, known, &holders, shell.moment());
+        if round.turns.iter().all(|turn| !turn.is_changed) {
+            return Ok(round);
+        }
+        self.save(round).await
+    }
+
+    async fn save(&mut self, mut round: Round) -> Result<Round, Failure> {
+        let shell = Arc::clone(&self.shell);
+        let sent = shell.relay.take_sent();
+        round.lease(&shell);
+        let statements = match Statements::build(shell.backend, &shell.sql, &round.turns, &sent) {
+            Ok(statements) => statements,
+            Err(error) => {
+                shell.relay.put_back_sent(sent);
+                return Err(Failure::Bad(error));
+            }
+        };
+        let round = Arc::new(round);
+        let (work_round, work_shell, work_sent) = (Arc::clone(&round), Arc::clone(&shell), sent.clone());
+        let lost = Arc::new(AtomicBool::new(false));
+        let work_lost = Arc::clone(&lost);
+        let ready = Mutex::new(Some(statements));
+        let saved = shell
+            .store
+            .tx("apply a batch", move |tx| {
+                let (round, shell, sent, lost) = (&work_round, &work_shell, &work_sent, &work_lost);
+                let ready = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let statements = ready
+                    .map_or_else(|| Statements::build(shell.backend, &shell.sql, &round.turns, sent), Ok);
+                let lost = Arc::clone(lost);
+                let has_start = round.turns.iter().any(|turn| turn.start.is_some());
+                Box::pin(async move {
+                    if statements?.execute(tx).await? == Saved::LostRace {
+                        lost.store(true, Ordering::SeqCst);
+                        return Err(StoreError::Aborted { action: "apply a batch" });
+                    }
+                    before_commit(has_start);
+                    Ok(())
+                })
+            })
+            .await;
+        if let Err(error) = saved {
+            shell.relay.put_back_sent(sent);
+            return Err(if lost.load(Ordering::SeqCst) { Failure::LostRace } else { Failure::from(error) });
+        }
+        // the transaction has ended, so nothing else holds the round
+        Arc::into_inner(round).ok_or(Failure::Unknown(StoreError::Aborted { action: "apply a batch" }))
+    }
+
+    /// After a lost race or an unknown commit: everything is read again under a lock, in the transaction that saves.
+    async fn try_locked(&mut self, items: &Arc<Vec<Item>>) -> Result<Round, Failure> {
+        for item in items.iter() {
+            drop(self.cache.take(item.run()));
+        }
+        let (items, shell) = (Arc::clone(items), Arc::clone(&self.shell));
+        let moment = shell.moment();
+        let tx = self.shell.store.tx("apply a batch again", move |tx| {
+            let (items, shell) = (Arc::clone(&items), Arc::clone(&shell));
+            Box::pin(async move {
+                let mut ids: Vec<RunId> = items.iter().map(Item::run).collect();
+                ids.sort_unstable();
+                ids.dedup();
+                let known = load::runs(tx, shell.backend, &shell.sql, &shell.versions, &ids, Lock::Rows).await?;
+                let starts = items.iter().filter_map(|item| match item {
+                    Item::Start { row, .. } => Some(row),
+                    Item::Inputs { .. } => None,
+                });
+                let holders = load::key_holders(tx, shell.backend, &shell.sql, starts).await?;
+                let mut round = Round::compute(&items, known, &holders, moment);
+                round.lease(&shell);
+                let statements = Statements::build(shell.backend, &shell.sql, &round.turns, &[])?;
+                if statements.execute(tx).await? == Saved::LostRace {
+                    // only an idempotency key can be taken while the runs are locked
+                    return Err(StoreError::Conflict { action: "take an idempotency key" });
+                }
+                Ok(round)
+            })
+        });
+        tx.await.map_err(Failure::from)
+    }
+
+    /// Makes the messages of outbox rows that were not sent at once. That one is not wanted is believed only of rows
+    /// just read: another replica may have moved the run on since it was cached.
+    async fn render(&mut self, work: &RenderWork) -> Result<Vec<Body>, StoreError> {
+        if let Some(known) = self.cache.take(work.run) {
+            let bodies = self.render_from(&known, work);
+            if bodies.iter().all(|body| !matches!(body, Body::Gone)) {
+                self.cache.put(known);
+                return Ok(bodies);
+            }
+        }
+        let (shell, ids) = (Arc::clone(&self.shell), [work.run]);
+        let read = shell.store.read();
+        let mut loaded = load::runs(read, shell.backend, &shell.sql, &shell.versions, &ids, Lock::None).await?;
+        match loaded.remove(&work.run).transpose().inspect_err(|error| quarantine(work.run, error))? {
+            Some(known) => {
+                let bodies = self.render_from(&known, work);
+                self.cache.put(known);
+                Ok(bodies)
+            }
+            None => Ok(work.attempts.iter().map(|_| Body::Gone).collect()),
+        }
+    }
+
+    fn render_from(&self, known: &Known, work: &RenderWork) -> Vec<Body> {
+        let (keys, moment) = (&self.shell.token_keys, self.shell.moment());
+        let body = |(task, attempt): &(TaskIx, u32)| {
+            message::body_if_wanted(keys, &known.meta, &known.state, *task, *attempt, &moment)
+        };
+        work.attempts.iter().map(body).collect()
+    }
+}
+
+impl Shell {
+    pub(super) fn moment(&self) -> Moment {
+        clock::moment(&*self.clock, &*self.entropy)
+    }
+}
+
+impl Reply {
+    /// A caller that no longer waits has lost interest, not the result: it is committed.
+    fn send(self, answer: Result<Answer, StoreError>) {
+        match (self, answer) {
+            (Self::Start(reply), Ok(Answer::Start(answer))) => drop(reply.send(Ok(answer))),
+            (Self::Start(reply), Err(error)) => drop(reply.send(Err(error))),
+            (Self::Inputs(Some(reply)), Ok(Answer::Inputs(answer))) => drop(reply.send(Ok(answer))),
+            (Self::Inputs(Some(reply)), Err(error)) => drop(reply.send(Err(error))),
+            (Self::Inputs(None), _) | (Self::Start(_), Ok(Answer::Inputs(_))) | (Self::Inputs(_), Ok(Answer::Start(_))) => {}
+        }
+    }
+}
+
+impl Failure {
+    fn into_error(self) -> StoreError {
+        match self {
+            Self::LostRace => StoreError::Busy { action: "apply a batch", attempts: TRIES_MAX },
+            Self::Unknown(error) | Self::Busy(error) | Self::Bad(error) => error,
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::CommitUnknown { .. } => Self::Unknown(error),
+            StoreError::Busy { .. } | StoreError::Open(_) | StoreError::Stopping => Self::Busy(error),
+            StoreError::Statement { .. }
+            | StoreError::Conflict { .. }
+            | StoreError::Aborted { .. }
+            | StoreError::Corrupt { .. }
+            | StoreError::NewerSchema { .. }
+            | StoreError::OlderSchema { .. } => Self::Bad(error),
+        }
+    }
+}
+
+fn quarantine(run: RunId, error: &StoreError) {
+    metrics::counter!(QUARANTINED).increment(1);
+    tracing::error!(%run, error = error as &dyn std::error::Error, "run cannot be applied; it stays as it is");
+}
+
+fn before_commit(has_start: bool) {
+    if has_start {
+        crash_point!("start.before_commit");
+    } else {
+        crash_point!("complete.before_commit");
+    }
+}

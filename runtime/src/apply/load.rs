@@ -1,0 +1,100 @@
+//! Reads runs with all that their next input needs: two statements, however many runs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use runnel_engine::{RunId, WorkflowVersionId};
+use runnel_entity::{run, task};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
+
+use super::convert;
+use super::rows::{RowSet, ids as id_rows};
+use super::sql::{KEYS, Sql};
+use super::turn::Known;
+use super::StartRow;
+use crate::error::StoreError;
+use crate::store::failed_to;
+use crate::workflows::Versions;
+
+/// What was found of the runs asked for; a run without an entry does not exist.
+pub(super) type Loaded = HashMap<RunId, Result<Known, StoreError>>;
+
+/// Whether the rows are locked until the end of the transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lock {
+    /// Another replica may change the run before it is saved; the version guard notices.
+    None,
+    /// Nobody changes the runs before this transaction ends. Rows are locked in the order of their ids.
+    Rows,
+}
+
+/// Loads runs. The run's row is read before its tasks, so that a change between the two is seen by the guard.
+pub(super) async fn runs<C: ConnectionTrait>(
+    db: &C,
+    backend: DbBackend,
+    sql: &Sql,
+    versions: &Versions,
+    ids: &[RunId],
+    lock: Lock,
+) -> Result<Loaded, StoreError> {
+    let text = if lock == Lock::Rows { &sql.lock_runs } else { &sql.load_runs };
+    let rows = db.query_all_raw(id_rows(backend, ids.iter().map(|id| id.0)).bind(backend, text, vec![])).await;
+    let mut runs = Vec::new();
+    for row in rows.map_err(failed_to("load runs"))? {
+        runs.push(run::Model::from_query_result(&row, "").map_err(failed_to("read a run"))?);
+    }
+    if runs.is_empty() {
+        return Ok(Loaded::new());
+    }
+    let rows = db.query_all_raw(id_rows(backend, ids.iter().map(|id| id.0)).bind(backend, &sql.load_tasks, vec![])).await;
+    let mut tasks: HashMap<uuid::Uuid, Vec<task::Model>> = HashMap::new();
+    for row in rows.map_err(failed_to("load tasks"))? {
+        let task = task::Model::from_query_result(&row, "").map_err(failed_to("read a task"))?;
+        tasks.entry(task.run_id).or_default().push(task);
+    }
+    let mut wanted: Vec<_> = runs.iter().map(|run| WorkflowVersionId(run.workflow_version_id)).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let versions = versions.get_all(&wanted).await?;
+    let mut loaded = Loaded::with_capacity(runs.len());
+    for run in runs {
+        let tasks = tasks.remove(&run.id).unwrap_or_default();
+        let version = versions.get(&WorkflowVersionId(run.workflow_version_id));
+        let version = version.ok_or_else(|| convert::corrupt("run", format!("{} has no version", run.id)));
+        let known = version.and_then(|version| {
+            let state = convert::state(&version.plan, &run, tasks)?;
+            Ok(Known::new(Arc::clone(version), state, run.version))
+        });
+        loaded.insert(RunId(run.id), known);
+    }
+    Ok(loaded)
+}
+
+/// A run that holds an idempotency key.
+#[derive(Debug, FromQueryResult)]
+pub(super) struct KeyHolder {
+    pub id: uuid::Uuid,
+    pub namespace: String,
+    pub idempotency_key: String,
+    pub request_hash: Option<String>,
+}
+
+/// The runs that hold the idempotency keys of these starts: one statement, none when no start has a key.
+pub(super) async fn key_holders<C: ConnectionTrait>(
+    db: &C,
+    backend: DbBackend,
+    sql: &Sql,
+    starts: impl Iterator<Item = &StartRow>,
+) -> Result<Vec<KeyHolder>, StoreError> {
+    let mut rows = RowSet::new(backend, KEYS);
+    for start in starts {
+        if let Some(key) = &start.idempotency_key {
+            rows.text(&start.meta.namespace).text(key);
+        }
+    }
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = db.query_all_raw(rows.bind(backend, &sql.find_keys, vec![])).await.map_err(failed_to("find keys"))?;
+    found.iter().map(|row| KeyHolder::from_query_result(row, "").map_err(failed_to("read a key"))).collect()
+}

@@ -1,0 +1,75 @@
+//! What happens after a commit, in this order: messages go to the relay, alarms and doorbells ring, states return to the cache.
+
+use runnel_engine::run::Command;
+use runnel_queue::crash_point;
+
+use super::applier::Applier;
+use super::round::{Answer, Round};
+use super::turn::{Lease, Turn};
+use crate::error::StoreError;
+use crate::message;
+use crate::relay::{AttemptKey, Dispatch, News};
+
+const APPLIED: &str = "runnel_records_total";
+
+impl Applier {
+    /// Publishes a committed round and gives the answers that its callers may hear now.
+    pub(super) fn publish(&mut self, round: Round) -> Vec<Result<Answer, StoreError>> {
+        let mut news = News::default();
+        let mut rung = Vec::new();
+        for turn in round.turns {
+            if turn.is_failed {
+                continue;
+            }
+            if turn.is_changed {
+                self.collect(&turn, &mut news);
+                rung.push(turn.run());
+                if let Some(at) = turn.known.state.wake_at {
+                    self.shell.alarm.set(at);
+                }
+                let was_start = turn.start.is_some();
+                self.cache.put(turn.committed());
+                after_commit(was_start);
+            } else {
+                self.cache.put(turn.known);
+            }
+        }
+        self.shell.relay.tell(news);
+        self.shell.announcer.ring(rung);
+        round.answers
+    }
+
+    fn collect(&self, turn: &Turn, news: &mut News) {
+        let state = &turn.known.state;
+        let (run, keys) = (turn.run(), &self.shell.token_keys);
+        metrics::counter!(APPLIED).increment(turn.effects.records.len() as u64);
+        let mut leases = turn.leased.iter();
+        for command in &turn.effects.commands {
+            let Command::Dispatch { task, attempt } = command else { continue };
+            let definition = turn.known.meta.plan.task(state.tasks[task.at()].template);
+            match leases.next() {
+                Some(Lease::Mine) => news.dispatches.push(Dispatch {
+                    key: AttemptKey { run, task: *task, attempt: *attempt },
+                    queue: definition.queue.clone(),
+                    priority: definition.priority.unwrap_or(state.context.priority),
+                    body: message::body_if_wanted(keys, &turn.known.meta, state, *task, *attempt, &turn.moment),
+                }),
+                Some(Lease::NoRoom) if news.backlog.contains(&definition.queue) => {}
+                Some(Lease::NoRoom) => news.backlog.push(definition.queue.clone()),
+                Some(Lease::NoWorker) | None => {}
+            }
+        }
+        for ix in &turn.effects.touched {
+            let task = &state.tasks[ix.at()];
+            news.touched.push((run, *ix, message::is_out(task.status).then_some(task.attempt)));
+        }
+    }
+}
+
+fn after_commit(was_start: bool) {
+    if was_start {
+        crash_point!("start.after_commit");
+    } else {
+        crash_point!("complete.after_commit");
+    }
+}

@@ -1,0 +1,182 @@
+//! What a batch of items does to the runs it concerns. No database here: rows come in, turns and answers go out.
+
+use std::collections::HashMap;
+
+use runnel_engine::run::{Command, Input, NewRun, RunState};
+use runnel_engine::{Moment, RunId};
+
+use super::load::{KeyHolder, Loaded};
+use super::turn::{Known, Lease, Turn};
+use super::{InputsReply, Shell, StartReply, StartRow};
+use crate::error::StoreError;
+use crate::view::RunView;
+
+/// One thing to apply, without the way back to its caller, so that it can be applied again.
+#[derive(Debug)]
+pub(super) enum Item {
+    Start { new: NewRun, row: StartRow },
+    Inputs { run: RunId, inputs: Vec<Input> },
+}
+
+impl Item {
+    /// The run that it concerns.
+    pub(super) fn run(&self) -> RunId {
+        match self {
+            Self::Start { new, .. } => new.context.id,
+            Self::Inputs { run, .. } => *run,
+        }
+    }
+}
+
+/// What an item's caller is told after the commit.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Start(StartReply),
+    Inputs(InputsReply),
+}
+
+/// A batch, computed and not yet saved.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    /// The runs that it concerns, each once.
+    pub turns: Vec<Turn>,
+    /// One answer an item, in the order of the items.
+    pub answers: Vec<Result<Answer, StoreError>>,
+    turn_of: HashMap<RunId, Result<usize, String>>,
+}
+
+impl Round {
+    /// Applies the items in order. `known` holds the existing runs they concern, `holders` the runs that hold their keys.
+    pub(super) fn compute(items: &[Item], known: Loaded, holders: &[KeyHolder], moment: Moment) -> Self {
+        let mut round = Self::default();
+        for (run, known) in known {
+            match known {
+                Ok(known) => round.add_turn(Turn::resume(known, moment)),
+                Err(error) => {
+                    round.turn_of.insert(run, Err(error.to_string()));
+                }
+            }
+        }
+        for item in items {
+            let answer = match item {
+                Item::Start { new, row } => round.start(new, row, holders, moment),
+                Item::Inputs { run, inputs } => round.inputs(*run, inputs),
+            };
+            round.answers.push(answer);
+        }
+        round.turns.iter_mut().for_each(Turn::close);
+        round
+    }
+
+    /// Decides which new messages this process sends itself: those that find room in their queue and a worker for their
+    /// type. The others wait in the table for whoever can send them.
+    pub(super) fn lease(&mut self, shell: &Shell) {
+        let mut room = None;
+        for turn in &mut self.turns {
+            turn.leased.clear();
+            for command in &turn.effects.commands {
+                let Command::Dispatch { task, .. } = command else { continue };
+                let plan = &turn.known.meta.plan;
+                let definition = plan.task(turn.known.state.tasks[task.at()].template);
+                let is_served = shell.registry.is_served(&definition.queue, &definition.kind, turn.moment.now);
+                let has_room = is_served && room.get_or_insert_with(|| shell.relay.room()).take(&definition.queue);
+                turn.leased.push(match (is_served, has_room) {
+                    (_, true) => Lease::Mine,
+                    (true, false) => Lease::NoRoom,
+                    (false, false) => Lease::NoWorker,
+                });
+            }
+        }
+    }
+
+    fn add_turn(&mut self, turn: Turn) {
+        self.turn_of.insert(turn.run(), Ok(self.turns.len()));
+        self.turns.push(turn);
+    }
+
+    fn start(
+        &mut self,
+        new: &NewRun,
+        row: &StartRow,
+        holders: &[KeyHolder],
+        moment: Moment,
+    ) -> Result<Answer, StoreError> {
+        let run = new.context.id;
+        if let Some(Ok(at)) = self.turn_of.get(&run) {
+            // an earlier try whose outcome was unknown did commit
+            return Ok(Answer::Start(StartReply::Created(Box::new(view(row, &self.turns[*at].known)))));
+        }
+        if let Some(taken) = self.find_holder(row, holders) {
+            return Ok(Answer::Start(taken));
+        }
+        let state = RunState::new(&row.meta.plan, new.clone(), &moment);
+        let mut turn = Turn::begin(row.clone(), state, moment);
+        turn.advance(&Input::Started { actor: row.actor.clone() })?;
+        let created = view(row, &turn.known);
+        self.add_turn(turn);
+        Ok(Answer::Start(StartReply::Created(Box::new(created))))
+    }
+
+    /// Who holds the key of a start: a stored run, or an earlier start of this batch.
+    fn find_holder(&self, row: &StartRow, holders: &[KeyHolder]) -> Option<StartReply> {
+        let key = row.idempotency_key.as_deref()?;
+        let stored = holders.iter().find(|h| h.idempotency_key == key && *h.namespace == *row.meta.namespace);
+        if let Some(holder) = stored {
+            return Some(StartReply::KeyTaken { run: RunId(holder.id), request_hash: holder.request_hash.clone() });
+        }
+        self.turns.iter().find_map(|turn| {
+            let start = turn.start.as_ref()?;
+            let is_same = start.idempotency_key.as_deref() == Some(key) && start.meta.namespace == row.meta.namespace;
+            is_same.then(|| StartReply::KeyTaken { run: turn.run(), request_hash: start.request_hash.clone() })
+        })
+    }
+
+    fn inputs(&mut self, run: RunId, inputs: &[Input]) -> Result<Answer, StoreError> {
+        let at = match self.turn_of.get(&run) {
+            None => return Ok(Answer::Inputs(InputsReply::UnknownRun)),
+            Some(Err(problem)) => return Err(StoreError::Corrupt { table: "run", problem: problem.clone() }),
+            Some(Ok(at)) => *at,
+        };
+        let turn = &mut self.turns[at];
+        let mut outcomes = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            match turn.advance(input) {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(error) => {
+                    // the state is half changed: nothing of this run is saved, and later items of it fail as well
+                    turn.is_failed = true;
+                    self.turn_of.insert(run, Err(error.to_string()));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(Answer::Inputs(InputsReply::Done { outcomes, status: turn.known.state.status }))
+    }
+}
+
+/// What the caller of a start sees of it.
+fn view(row: &StartRow, known: &Known) -> RunView {
+    let state = &known.state;
+    RunView {
+        id: state.context.id,
+        workflow_id: row.meta.workflow_id,
+        workflow_version_id: row.meta.id,
+        workflow_version: state.context.workflow_version,
+        status: state.status,
+        is_paused: state.is_paused,
+        priority: state.context.priority,
+        tags: row.tags.clone(),
+        idempotency_key: row.idempotency_key.clone(),
+        counts: state.counts,
+        has_tolerated_failures: state.has_tolerated_failures,
+        error: state.error.clone(),
+        inputs: row.inputs.clone(),
+        outputs: state.outputs.clone(),
+        created_at: state.context.created_at,
+        created_by: row.actor.to_string(),
+        started_at: state.started_at,
+        finished_at: state.finished_at,
+        wake_at: state.wake_at,
+        last_seq: state.next_seq - 1,
+    }
+}

@@ -1,0 +1,247 @@
+//! The texts of the statements of an apply. Made once a process; constant, whatever the size of a batch.
+
+use sea_orm::DbBackend;
+
+use super::rows::{Column, Kind, source};
+
+/// Namespace and idempotency key.
+pub(super) const KEYS: &[Column] = &[("namespace", Kind::Text), ("idempotency_key", Kind::Text)];
+
+/// A new run.
+pub(super) const RUN_NEW: &[Column] = &[
+    ("id", Kind::Id),
+    ("namespace", Kind::Text),
+    ("workflow_id", Kind::Id),
+    ("workflow_version_id", Kind::Id),
+    ("workflow_version", Kind::Int),
+    ("status", Kind::Int),
+    ("is_paused", Kind::Int),
+    ("version", Kind::Int),
+    ("next_seq", Kind::Int),
+    ("wake_at", Kind::Int),
+    ("priority", Kind::Int),
+    ("idempotency_key", Kind::Text),
+    ("request_hash", Kind::Text),
+    ("inputs", Kind::Text),
+    ("vars", Kind::Text),
+    ("outputs", Kind::Text),
+    ("error", Kind::Text),
+    ("tags", Kind::Text),
+    ("counts", Kind::Text),
+    ("has_tolerated_failures", Kind::Int),
+    ("extra", Kind::Text),
+    ("created_at", Kind::Int),
+    ("created_by", Kind::Text),
+    ("started_at", Kind::Int),
+    ("finished_at", Kind::Int),
+];
+
+/// What of a run changes; `guard` is the version that the change was computed from.
+pub(super) const RUN_CHANGE: &[Column] = &[
+    ("id", Kind::Id),
+    ("guard", Kind::Int),
+    ("status", Kind::Int),
+    ("is_paused", Kind::Int),
+    ("next_seq", Kind::Int),
+    ("wake_at", Kind::Int),
+    ("outputs", Kind::Text),
+    ("error", Kind::Text),
+    ("counts", Kind::Text),
+    ("has_tolerated_failures", Kind::Int),
+    ("extra", Kind::Text),
+    ("started_at", Kind::Int),
+    ("finished_at", Kind::Int),
+];
+
+/// A new task.
+pub(super) const TASK_NEW: &[Column] = &[
+    ("run_id", Kind::Id),
+    ("ix", Kind::Int),
+    ("key", Kind::Text),
+    ("template", Kind::Int),
+    ("item", Kind::Text),
+    ("kind", Kind::Text),
+    ("queue", Kind::Text),
+    ("status", Kind::Int),
+    ("attempt", Kind::Int),
+    ("retries", Kind::Int),
+    ("losses", Kind::Int),
+    ("wake_at", Kind::Int),
+    ("ready_at", Kind::Int),
+    ("queued_at", Kind::Int),
+    ("started_at", Kind::Int),
+    ("heartbeat_at", Kind::Int),
+    ("finished_at", Kind::Int),
+    ("worker", Kind::Text),
+    ("input", Kind::Text),
+    ("output", Kind::Text),
+    ("error", Kind::Text),
+    ("extra", Kind::Text),
+];
+
+/// What of a task changes.
+pub(super) const TASK_CHANGE: &[Column] = &[
+    ("run_id", Kind::Id),
+    ("ix", Kind::Int),
+    ("status", Kind::Int),
+    ("attempt", Kind::Int),
+    ("retries", Kind::Int),
+    ("losses", Kind::Int),
+    ("wake_at", Kind::Int),
+    ("ready_at", Kind::Int),
+    ("queued_at", Kind::Int),
+    ("started_at", Kind::Int),
+    ("heartbeat_at", Kind::Int),
+    ("finished_at", Kind::Int),
+    ("worker", Kind::Text),
+    ("input", Kind::Text),
+    ("output", Kind::Text),
+    ("error", Kind::Text),
+    ("extra", Kind::Text),
+];
+
+/// A stretch of history. Xid and position are given by the database.
+pub(super) const EVENT_NEW: &[Column] = &[
+    ("run_id", Kind::Id),
+    ("first_seq", Kind::Int),
+    ("last_seq", Kind::Int),
+    ("namespace", Kind::Text),
+    ("at", Kind::Int),
+    ("records", Kind::Text),
+];
+
+/// A message to send.
+pub(super) const OUTBOX_NEW: &[Column] = &[
+    ("run_id", Kind::Id),
+    ("ix", Kind::Int),
+    ("attempt", Kind::Int),
+    ("queue", Kind::Text),
+    ("kind", Kind::Text),
+    ("priority", Kind::Int),
+    ("created_at", Kind::Int),
+    ("leased_until", Kind::Int),
+];
+
+/// A message that was sent or is no longer wanted.
+pub(crate) const OUTBOX_KEY: &[Column] = &[("run_id", Kind::Id), ("ix", Kind::Int), ("attempt", Kind::Int)];
+
+/// All statement texts of one database.
+#[derive(Debug)]
+pub(crate) struct Sql {
+    pub(super) load_runs: String,
+    pub(super) lock_runs: String,
+    pub(super) load_tasks: String,
+    pub(super) find_keys: String,
+    pub(super) insert_runs: String,
+    pub(super) insert_tasks: String,
+    pub(super) update_runs: String,
+    pub(super) update_tasks: String,
+    pub(super) insert_events: String,
+    pub(super) insert_outbox: String,
+    pub(crate) delete_outbox: String,
+}
+
+impl Sql {
+    pub(crate) fn new(backend: DbBackend) -> Self {
+        let ids = ids_in(backend);
+        let is_postgres = backend == DbBackend::Postgres;
+        let for_update = if is_postgres { " FOR UPDATE" } else { "" };
+        Self {
+            load_runs: format!("SELECT * FROM run WHERE id {ids} ORDER BY id"),
+            lock_runs: format!("SELECT * FROM run WHERE id {ids} ORDER BY id{for_update}"),
+            load_tasks: format!("SELECT * FROM task WHERE run_id {ids} ORDER BY run_id, ix"),
+            find_keys: format!(
+                "SELECT r.id, r.namespace, r.idempotency_key, r.request_hash FROM run r JOIN {} \
+                 ON r.namespace = c.namespace AND r.idempotency_key = c.idempotency_key",
+                source(backend, KEYS)
+            ),
+            insert_runs: insert_runs(backend),
+            insert_tasks: insert(backend, "task", TASK_NEW),
+            update_runs: update_runs(backend),
+            update_tasks: update_tasks(backend),
+            insert_events: insert(backend, "event", EVENT_NEW),
+            insert_outbox: format!("{} ON CONFLICT DO NOTHING", insert(backend, "outbox", OUTBOX_NEW)),
+            delete_outbox: delete_outbox(backend),
+        }
+    }
+}
+
+/// `IN` over the rows of [`super::id_rows`].
+pub(crate) fn ids_in(backend: DbBackend) -> &'static str {
+    if backend == DbBackend::Postgres {
+        "= ANY($1::uuid[])"
+    } else {
+        "IN (SELECT unhex(value->>0) FROM json_each(?1))"
+    }
+}
+
+/// `INSERT … SELECT` of all columns. SQLite reads `ON CONFLICT` after a bare `FROM` as a join, hence `WHERE true`.
+fn insert(backend: DbBackend, table: &str, columns: &[Column]) -> String {
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let values: Vec<String> = columns.iter().map(|(name, _)| value(backend, name)).collect();
+    format!(
+        "INSERT INTO {table}({}) SELECT {} FROM {} WHERE true",
+        names.join(", "),
+        values.join(", "),
+        source(backend, columns)
+    )
+}
+
+/// Booleans travel as numbers and are the only columns that do not convert by assignment.
+fn value(backend: DbBackend, name: &str) -> String {
+    if backend == DbBackend::Postgres && matches!(name, "is_paused" | "has_tolerated_failures") {
+        format!("c.{name} <> 0")
+    } else {
+        format!("c.{name}")
+    }
+}
+
+/// A run whose id or idempotency key exists already is left alone; the ids that come back are the new ones.
+fn insert_runs(backend: DbBackend) -> String {
+    format!("{} ON CONFLICT DO NOTHING RETURNING id", insert(backend, "run", RUN_NEW))
+}
+
+/// The version guards each row. The rows are locked in the order of their ids first, so that two replicas cannot deadlock.
+fn update_runs(backend: DbBackend) -> String {
+    let sets: Vec<String> =
+        RUN_CHANGE[2..].iter().map(|(name, _)| format!("{name} = {}", value(backend, name))).collect();
+    let sets = format!("version = c.guard + 1, {}", sets.join(", "));
+    let rows = source(backend, RUN_CHANGE);
+    if backend == DbBackend::Postgres {
+        format!(
+            "WITH locked AS MATERIALIZED (SELECT id FROM run WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE) \
+             UPDATE run SET {sets} FROM {rows} JOIN locked ON locked.id = c.id \
+             WHERE run.id = c.id AND run.version = c.guard RETURNING run.id"
+        )
+    } else {
+        format!("UPDATE run SET {sets} FROM {rows} WHERE run.id = c.id AND run.version = c.guard RETURNING run.id")
+    }
+}
+
+/// Input and output are large and change once: NULL keeps what is stored.
+fn update_tasks(backend: DbBackend) -> String {
+    let sets: Vec<String> = TASK_CHANGE[2..]
+        .iter()
+        .map(|(name, _)| match *name {
+            "input" | "output" => format!("{name} = COALESCE(c.{name}, task.{name})"),
+            _ => format!("{name} = c.{name}"),
+        })
+        .collect();
+    format!(
+        "UPDATE task SET {} FROM {} WHERE task.run_id = c.run_id AND task.ix = c.ix",
+        sets.join(", "),
+        source(backend, TASK_CHANGE)
+    )
+}
+
+fn delete_outbox(backend: DbBackend) -> String {
+    let rows = source(backend, OUTBOX_KEY);
+    if backend == DbBackend::Postgres {
+        format!(
+            "DELETE FROM outbox USING {rows} \
+             WHERE outbox.run_id = c.run_id AND outbox.ix = c.ix AND outbox.attempt = c.attempt"
+        )
+    } else {
+        format!("DELETE FROM outbox WHERE (run_id, ix, attempt) IN (SELECT c.run_id, c.ix, c.attempt FROM {rows})")
+    }
+}

@@ -1,0 +1,135 @@
+//! A run's turn in a batch: its state, what its inputs did to it, and what of it must be saved. No database here.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use runnel_engine::run::{Effects, Input, Outcome, RunState, advance};
+use runnel_engine::{Moment, RunId, TaskIx};
+
+use super::StartRow;
+use super::convert::corrupt;
+use crate::error::StoreError;
+use crate::workflows::CompiledVersion;
+
+/// A run between two batches: its state, and the version of the row that it equals.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub meta: Arc<CompiledVersion>,
+    pub state: RunState,
+    /// Version of the stored row.
+    pub version: i64,
+    /// Inputs of tasks that are stored, to write each only once.
+    pub saved_inputs: Vec<Option<Arc<str>>>,
+}
+
+impl Known {
+    /// A run as it was just read or written.
+    pub(super) fn new(meta: Arc<CompiledVersion>, state: RunState, version: i64) -> Self {
+        let saved_inputs = state.tasks.iter().map(|task| task.input.clone()).collect();
+        Self { meta, state, version, saved_inputs }
+    }
+}
+
+/// A run's turn in a batch.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub known: Known,
+    /// Set for a run that this batch makes.
+    pub start: Option<StartRow>,
+    pub effects: Effects,
+    /// Tasks from this index on have no row yet.
+    pub stored_tasks: usize,
+    /// Anything to save.
+    pub is_changed: bool,
+    /// The engine failed: nothing is saved, and the state is not used again.
+    pub is_failed: bool,
+    /// When the inputs were applied.
+    pub moment: Moment,
+    /// One a dispatch among the commands, in their order.
+    pub leased: Vec<Lease>,
+}
+
+/// Who sends a new message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lease {
+    /// This process, right after the commit.
+    Mine,
+    /// Its queue is full: this process when there is room.
+    NoRoom,
+    /// No worker runs its type: whoever hears of one.
+    NoWorker,
+}
+
+impl Turn {
+    /// The turn of a run that exists.
+    pub(super) fn resume(known: Known, moment: Moment) -> Self {
+        let stored_tasks = known.state.tasks.len();
+        Self { known, start: None, effects: Effects::default(), stored_tasks, is_changed: false, is_failed: false, moment, leased: Vec::new() }
+    }
+
+    /// The turn of a run that this batch makes.
+    pub(super) fn begin(start: StartRow, state: RunState, moment: Moment) -> Self {
+        let known = Known { meta: Arc::clone(&start.meta), state, version: 0, saved_inputs: Vec::new() };
+        Self { known, start: Some(start), effects: Effects::default(), stored_tasks: 0, is_changed: true, is_failed: false, moment, leased: Vec::new() }
+    }
+
+    /// The run.
+    pub(crate) fn run(&self) -> RunId {
+        self.known.state.context.id
+    }
+
+    /// Applies one input. A panic of the engine is a defect of this run's state alone: it becomes an error that
+    /// names the run, and the state is not used again.
+    pub(super) fn advance(&mut self, input: &Input) -> Result<Outcome, StoreError> {
+        // each input of a batch draws its own jitter from the entropy of the batch
+        self.moment.entropy = mix(self.moment.entropy);
+        let (known, effects, moment) = (&mut self.known, &mut self.effects, &self.moment);
+        let outcome =
+            catch_unwind(AssertUnwindSafe(|| advance(&known.meta.plan, &mut known.state, input, moment, effects)))
+                .map_err(|_| corrupt("run", format!("{}: the state machine failed", known.state.context.id)))?;
+        self.is_changed |= matches!(outcome, Outcome::Applied);
+        Ok(outcome)
+    }
+
+    /// Ends the turn: each changed task once, in order.
+    pub(super) fn close(&mut self) {
+        if self.is_failed {
+            self.is_changed = false;
+            return;
+        }
+        self.effects.touched.sort_unstable();
+        self.effects.touched.dedup();
+        self.is_changed |= !self.effects.records.is_empty() || !self.effects.touched.is_empty();
+    }
+
+    /// Changed tasks that have a row.
+    pub(super) fn changed_tasks(&self) -> impl Iterator<Item = TaskIx> + '_ {
+        self.effects.touched.iter().copied().filter(|ix| ix.at() < self.stored_tasks)
+    }
+
+    /// The run as it is after the commit of this turn. Outputs that nobody reads are forgotten.
+    pub(super) fn committed(mut self) -> Known {
+        let plan = Arc::clone(&self.known.meta.plan);
+        let known = &mut self.known;
+        known.saved_inputs.resize(known.state.tasks.len(), None);
+        let added = TaskIx(u32::try_from(self.stored_tasks).unwrap_or(u32::MAX)).0..;
+        let added = added.take(known.state.tasks.len().saturating_sub(self.stored_tasks)).map(TaskIx);
+        for ix in self.effects.touched.into_iter().chain(added) {
+            let task = &mut known.state.tasks[ix.at()];
+            known.saved_inputs[ix.at()].clone_from(&task.input);
+            if task.status.is_terminal() && task.item.is_none() && !plan.is_output_read(task.template) {
+                task.output = None;
+            }
+        }
+        known.version += 1;
+        self.known
+    }
+}
+
+/// SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators").
+fn mix(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

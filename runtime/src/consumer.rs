@@ -1,0 +1,213 @@
+//! Receives what workers report through the queue, and reads the dead letters of the task queues.
+//!
+//! Guarantees: a message is deleted only after the commit of all it reports; one that cannot be read or applied stays and
+//! ends in the dead-letter queue; one of a newer version stays for a newer reader. A task message that was received too
+//! often ends its attempt as lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use runnel_engine::run::Input;
+use runnel_engine::{RunId, TaskIx};
+use runnel_queue::message::{decode_reports, decode_task};
+use runnel_queue::{Delivery, MessageError, QueueError, QueueName, Receipt, ReportBatch, TaskQueue};
+use tokio_util::sync::CancellationToken;
+
+use crate::apply::{Appliers, Shell};
+use crate::intake::Intake;
+
+/// Messages of one call; SQS gives at most ten.
+const RECEIVE_MAX: usize = 500;
+
+/// Long poll: the longest that SQS knows.
+const WAIT: Duration = Duration::from_secs(20);
+
+/// Longer than any transaction with all its retries.
+const VISIBILITY: Duration = Duration::from_secs(60);
+
+/// Pause after the queue failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How often the dead letters are read.
+const DEAD_LETTERS_EVERY: Duration = Duration::from_secs(30);
+
+/// A dead letter that cannot be read is looked at again after the longest that SQS hides one.
+const UNREADABLE_FOR: Duration = Duration::from_secs(12 * 3_600);
+
+const MALFORMED: &str = "runnel_reports_malformed_total";
+const DEAD_LETTERS: &str = "runnel_dead_letters_total";
+
+/// Several of these run side by side, so that a long poll is open while a batch is being applied.
+#[derive(Clone)]
+pub(crate) struct Consumer {
+    intake: Intake,
+    queue: Arc<dyn TaskQueue>,
+    /// Deliveries that are being applied.
+    busy: Arc<AtomicUsize>,
+    has_warned: Arc<AtomicBool>,
+}
+
+impl Consumer {
+    pub(crate) fn new(intake: Intake, queue: Arc<dyn TaskQueue>) -> Self {
+        Self { intake, queue, busy: Arc::default(), has_warned: Arc::default() }
+    }
+
+    /// Receives until `stop`; what was received is finished.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let name = QueueName::completions();
+        loop {
+            let received = tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                received = self.queue.receive(&name, RECEIVE_MAX, WAIT, VISIBILITY) => received,
+            };
+            match received {
+                Ok(deliveries) if deliveries.is_empty() => tokio::task::yield_now().await,
+                Ok(deliveries) => {
+                    self.busy.fetch_add(1, Ordering::SeqCst);
+                    self.consume(&name, deliveries).await;
+                    self.busy.fetch_sub(1, Ordering::SeqCst);
+                }
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "completions were not received");
+                    pause(&stop).await;
+                }
+            }
+        }
+    }
+
+    /// Whether something received is not applied yet.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::SeqCst) > 0
+    }
+
+    async fn consume(&self, name: &QueueName, deliveries: Vec<Delivery>) {
+        let (mut receipts, mut batches) = (Vec::new(), Vec::new());
+        for delivery in deliveries {
+            if let Some(batch) = self.decode(&delivery) {
+                receipts.push(delivery.receipt);
+                batches.push(batch);
+            }
+        }
+        let applied = match self.intake.accept(&batches).await {
+            Ok(()) => receipts,
+            Err(error) => {
+                tracing::warn!(%error, messages = batches.len(), "reports are applied one message at a time");
+                self.accept_each(receipts, &batches).await
+            }
+        };
+        self.delete(name, &applied).await;
+    }
+
+    async fn accept_each(&self, receipts: Vec<Receipt>, batches: &[ReportBatch]) -> Vec<Receipt> {
+        let mut applied = Vec::new();
+        for (receipt, batch) in receipts.into_iter().zip(batches) {
+            match self.intake.accept(std::slice::from_ref(batch)).await {
+                Ok(()) => applied.push(receipt),
+                Err(error) => tracing::warn!(%error, worker = batch.worker, "reports stay in the queue"),
+            }
+        }
+        applied
+    }
+
+    fn decode(&self, delivery: &Delivery) -> Option<ReportBatch> {
+        match decode_reports(&delivery.body) {
+            Ok(batch) => Some(batch),
+            Err(error @ MessageError::NewerVersion { .. }) => {
+                if !self.has_warned.swap(true, Ordering::SeqCst) {
+                    tracing::warn!(%error, "reports of a newer version stay in the queue");
+                }
+                None
+            }
+            Err(error @ (MessageError::Malformed(_) | MessageError::TooLarge { .. })) => {
+                metrics::counter!(MALFORMED).increment(1);
+                tracing::warn!(%error, received = delivery.receive_count, "a message is not a report");
+                None
+            }
+        }
+    }
+
+    async fn delete(&self, name: &QueueName, receipts: &[Receipt]) {
+        if receipts.is_empty() {
+            return;
+        }
+        if let Err(error) = self.queue.delete(name, receipts).await {
+            // they come again and change nothing
+            tracing::warn!(error = &error as &dyn std::error::Error, "applied reports were not deleted");
+        }
+    }
+}
+
+/// Reads the dead letters of the task queues, so that no task waits for ever for a message that nobody can run.
+pub(crate) struct DeadLetters {
+    pub shell: Arc<Shell>,
+    pub appliers: Appliers,
+    pub queue: Arc<dyn TaskQueue>,
+}
+
+impl DeadLetters {
+    /// Runs until `stop`.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(DEAD_LETTERS_EVERY) => self.read_all().await,
+            }
+        }
+    }
+
+    /// Reads each queue's dead letters once.
+    pub(crate) async fn read_all(&self) {
+        for queue in self.shell.relay.queues() {
+            let name = self.queue.dead_letter(&QueueName(queue));
+            match self.queue.receive(&name, RECEIVE_MAX, Duration::ZERO, VISIBILITY).await {
+                Ok(deliveries) => {
+                    for delivery in deliveries {
+                        self.end(&name, delivery).await;
+                    }
+                }
+                // a queue that was never poisoned may have none
+                Err(QueueError::NotFound { .. }) => {}
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "dead letters were not read");
+                }
+            }
+        }
+    }
+
+    async fn end(&self, name: &QueueName, delivery: Delivery) {
+        metrics::counter!(DEAD_LETTERS).increment(1);
+        let ended = match decode_task(&delivery.body) {
+            Ok(message) => {
+                let reason = "the message was received too often without an end of the attempt".into();
+                let at = &message.at;
+                tracing::warn!(run = %at.run, task = message.key, attempt = at.attempt, "dead letter ends its attempt");
+                let input = Input::AttemptLost { task: TaskIx(at.task), attempt: at.attempt, reason };
+                self.appliers.apply(RunId(at.run), vec![input]).await.map(drop)
+            }
+            Err(error) => {
+                tracing::error!(queue = %name, %error, "a dead letter is not a task message; it stays there");
+                let receipts = [delivery.receipt];
+                if let Err(error) = self.queue.extend(name, &receipts, UNREADABLE_FOR).await {
+                    tracing::debug!(%error, "dead letter was not put aside");
+                }
+                return;
+            }
+        };
+        let deleted = match ended {
+            Ok(()) => self.queue.delete(name, &[delivery.receipt]).await.map_err(|e| e.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = deleted {
+            tracing::warn!(error, "a dead letter is read again later");
+        }
+    }
+}
+
+async fn pause(stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(PAUSE) => {}
+    }
+}

@@ -1,0 +1,216 @@
+//! What workers report, on its way to the appliers: tokens are verified, reports become inputs, log lines and news of workers.
+//!
+//! Guarantees: a report without a valid token changes nothing but a counter; everything else is committed when
+//! [`Intake::accept`] answers well. Called by the completion consumer and, in process and over HTTP, by the workers' reports.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use runnel_engine::run::{Category, Input, TaskFailure, Timings};
+use runnel_engine::{RunId, TaskIx, Timestamp};
+use runnel_queue::{Attempt, AttemptRef, Failure, FailureCategory, LogLine, Outcome, Report, ReportBatch};
+
+use crate::apply::{Appliers, Shell};
+use crate::error::StoreError;
+use crate::log::{LogChunk, Logs};
+use crate::registry::{self, Hello};
+use crate::relay::AttemptKey;
+
+/// Largest accepted output of a task, in bytes; a larger one fails its attempt.
+pub(crate) const OUTPUT_BYTES_MAX: usize = 256 * 1024;
+
+const REPORTS: &str = "runnel_reports_total";
+const FORGED: &str = "runnel_reports_forged_total";
+
+/// Reports, sorted by what they are for.
+#[derive(Debug, Default)]
+struct Sorted {
+    inputs: BTreeMap<RunId, Vec<Input>>,
+    logs: Vec<LogChunk>,
+    hellos: BTreeMap<String, Hello>,
+    goodbyes: Vec<String>,
+    forged: u64,
+}
+
+/// The way in.
+#[derive(Clone)]
+pub(crate) struct Intake {
+    shell: Arc<Shell>,
+    appliers: Appliers,
+    logs: Logs,
+}
+
+impl Intake {
+    pub(crate) fn new(shell: Arc<Shell>, appliers: Appliers) -> Self {
+        Self { shell, appliers, logs: Logs::default() }
+    }
+
+    /// Commits what the batches report.
+    ///
+    /// # Errors
+    /// Some of it is not committed; all of it may be accepted again, because what is committed changes nothing twice.
+    pub(crate) async fn accept(&self, batches: &[ReportBatch]) -> Result<(), StoreError> {
+        let sorted = self.sort(batches);
+        if sorted.forged > 0 {
+            metrics::counter!(FORGED).increment(sorted.forged);
+            tracing::warn!(reports = sorted.forged, "reports without a valid token were dropped");
+        }
+        let now = self.shell.clock.now();
+        self.note_workers(sorted.hellos, sorted.goodbyes, now).await?;
+        self.logs.save(&self.shell, sorted.logs, now).await?;
+        let applied = sorted.inputs.into_iter().map(|(run, inputs)| self.appliers.apply(run, inputs));
+        for applied in join_all(applied).await {
+            // a run that does not exist any more and an input that is stale are both normal
+            applied?;
+        }
+        Ok(())
+    }
+
+    async fn note_workers(
+        &self,
+        hellos: BTreeMap<String, Hello>,
+        goodbyes: Vec<String>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if !hellos.is_empty() {
+            let hellos: Vec<Hello> = hellos.into_values().collect();
+            registry::save(&self.shell.store, hellos.clone(), now).await?;
+            let news = hellos.iter().filter(|hello| self.shell.registry.note(hello, now)).count();
+            if news > 0 {
+                self.shell.relay.look();
+            }
+        }
+        if !goodbyes.is_empty() {
+            goodbyes.iter().for_each(|name| self.shell.registry.forget(name));
+            registry::leave(&self.shell.store, goodbyes, now).await?;
+        }
+        Ok(())
+    }
+
+    fn sort(&self, batches: &[ReportBatch]) -> Sorted {
+        let mut sorted = Sorted::default();
+        let mut verified: HashMap<&AttemptRef, bool> = HashMap::new();
+        for batch in batches {
+            metrics::counter!(REPORTS).increment(batch.reports.len() as u64);
+            let worker: Arc<str> = batch.worker.as_str().into();
+            for report in &batch.reports {
+                let Some(at) = attempt_of(report) else {
+                    sorted.add_worker(batch, report);
+                    continue;
+                };
+                let is_valid = *verified
+                    .entry(at)
+                    .or_insert_with(|| self.shell.token_keys.verify(at.run, at.task, at.attempt, &at.token));
+                if is_valid {
+                    sorted.add(report, at, &worker);
+                } else {
+                    sorted.forged += 1;
+                }
+            }
+        }
+        sorted
+    }
+}
+
+impl Sorted {
+    fn add_worker(&mut self, batch: &ReportBatch, report: &Report) {
+        let name = batch.worker.clone();
+        match report {
+            Report::Hello { types, queue, slots } => {
+                let hello = Hello { name: name.clone(), queue: queue.clone(), types: types.clone(), slots: *slots };
+                self.hellos.insert(name, hello);
+            }
+            Report::Goodbye {} => {
+                self.hellos.remove(&name);
+                self.goodbyes.push(name);
+            }
+            Report::Started { .. }
+            | Report::Heartbeat { .. }
+            | Report::Log { .. }
+            | Report::Returned { .. }
+            | Report::Completed(_) => {}
+        }
+    }
+
+    fn add(&mut self, report: &Report, at: &AttemptRef, worker: &Arc<str>) {
+        let (task, attempt, worker) = (TaskIx(at.task), at.attempt, Arc::clone(worker));
+        let input = match report {
+            Report::Hello { .. } | Report::Goodbye {} => return,
+            Report::Log { lines, .. } => return self.add_log(at, lines),
+            Report::Started { started_us, .. } => {
+                Input::AttemptStarted { task, attempt, worker, at: Timestamp(*started_us) }
+            }
+            Report::Heartbeat { .. } => Input::Heartbeat { task, attempt, worker },
+            Report::Returned { reason, .. } => Input::AttemptLost { task, attempt, reason: reason.as_str().into() },
+            Report::Completed(attempt) => completed(attempt, worker),
+        };
+        self.inputs.entry(RunId(at.run)).or_default().push(input);
+    }
+
+    fn add_log(&mut self, at: &AttemptRef, lines: &[LogLine]) {
+        let key = AttemptKey { run: RunId(at.run), task: TaskIx(at.task), attempt: at.attempt };
+        self.logs.push(LogChunk { key, lines: lines.to_vec() });
+    }
+}
+
+fn attempt_of(report: &Report) -> Option<&AttemptRef> {
+    match report {
+        Report::Hello { .. } | Report::Goodbye {} => None,
+        Report::Started { at, .. } | Report::Heartbeat { at } | Report::Log { at, .. } | Report::Returned { at, .. } => {
+            Some(at)
+        }
+        Report::Completed(attempt) => Some(&attempt.at),
+    }
+}
+
+fn completed(report: &Attempt, worker: Arc<str>) -> Input {
+    let (task, attempt) = (TaskIx(report.at.task), report.at.attempt);
+    let timings =
+        Timings { worker, started_at: Timestamp(report.started_us), finished_at: Timestamp(report.finished_us) };
+    match &report.outcome {
+        Outcome::Output(output) if output.get().len() > OUTPUT_BYTES_MAX => {
+            Input::AttemptFailed { task, attempt, failure: output_too_large(output.get().len()), timings }
+        }
+        Outcome::Output(output) => Input::AttemptSucceeded { task, attempt, output: output.get().into(), timings },
+        Outcome::Error(failure) => Input::AttemptFailed { task, attempt, failure: task_failure(failure), timings },
+    }
+}
+
+fn output_too_large(bytes: usize) -> TaskFailure {
+    TaskFailure {
+        category: Category::User,
+        code: "OUTPUT_TOO_LARGE".to_owned(),
+        message: format!("the output has {bytes} bytes, more than the limit of {OUTPUT_BYTES_MAX}"),
+        details: None,
+        retryable: false,
+        traceback: None,
+        retry_after_ms: None,
+    }
+}
+
+fn task_failure(failure: &Failure) -> TaskFailure {
+    TaskFailure {
+        category: category(failure.category),
+        code: failure.code.clone(),
+        message: failure.message.clone(),
+        details: failure.details.clone(),
+        retryable: failure.retryable,
+        traceback: failure.traceback.clone(),
+        retry_after_ms: failure.retry_after_ms,
+    }
+}
+
+fn category(category: FailureCategory) -> Category {
+    match category {
+        FailureCategory::User => Category::User,
+        FailureCategory::Timeout => Category::Timeout,
+        FailureCategory::Lost => Category::Lost,
+        FailureCategory::RateLimited => Category::RateLimited,
+        FailureCategory::Unavailable => Category::Unavailable,
+        FailureCategory::Expression => Category::Expression,
+        FailureCategory::Input => Category::Input,
+        FailureCategory::Unauthorised => Category::Unauthorised,
+        FailureCategory::Internal => Category::Internal,
+    }
+}

@@ -1,0 +1,162 @@
+//! Starting a run: which version, which inputs, which id; then one input of an applier.
+
+use std::sync::Arc;
+
+use runnel_engine::RunId;
+use runnel_engine::run::{NewRun, RunContext};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
+
+use crate::actor::Actor;
+use crate::apply::{StartReply, StartRow, StartWork, Work};
+use crate::error::{StartError, StoreError};
+use crate::orchestrator::{Orchestrator, StartRequest, StartedRun};
+use crate::workflows::{CompiledVersion, Lookup};
+
+/// Largest inputs of a run, as JSON text.
+pub const INPUT_BYTES_MAX: usize = 256 * 1024;
+
+/// Longest idempotency key.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
+
+/// Most tags of a run.
+pub const TAGS_MAX: usize = 64;
+
+impl Orchestrator {
+    /// Starts a run. Accepted means committed; the start takes place even when the caller goes away.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start_run(&self, actor: &Actor, request: StartRequest) -> Result<StartedRun, StartError> {
+        let version = self.version_of(actor, &request).await?;
+        let work = self.prepare(actor, request, version)?;
+        let hash = work.0.row.request_hash.clone();
+        let (start, answer) = work;
+        let appliers = self.appliers().clone();
+        let sent = tokio::spawn(async move { appliers.send(Work::Start(Box::new(start))).await });
+        sent.await.map_err(|_| StoreError::Aborted { action: "start a run" })??;
+        match answer.await.map_err(|_| StoreError::Stopping)?? {
+            StartReply::Created(run) => Ok(StartedRun { run: *run, is_replay: false }),
+            StartReply::KeyTaken { run, request_hash } if request_hash == hash => {
+                let run = self.find_run(actor, run).await?;
+                let run = run.ok_or(StoreError::Conflict { action: "read the run of an idempotency key" })?;
+                Ok(StartedRun { run, is_replay: true })
+            }
+            StartReply::KeyTaken { run, .. } => Err(StartError::IdempotencyConflict { run }),
+        }
+    }
+
+    async fn version_of(&self, actor: &Actor, request: &StartRequest) -> Result<Arc<CompiledVersion>, StartError> {
+        let key = request.workflow.clone();
+        match self.reads().versions.find(&actor.namespace, &key, request.version).await? {
+            Lookup::Found(version) => Ok(version),
+            Lookup::UnknownWorkflow => Err(StartError::UnknownWorkflow { key }),
+            Lookup::UnknownVersion { latest } => {
+                Err(StartError::UnknownVersion { key, version: request.version.unwrap_or(latest), latest })
+            }
+        }
+    }
+
+    #[expect(clippy::type_complexity, reason = "the work and where its answer comes, used once")]
+    fn prepare(
+        &self,
+        actor: &Actor,
+        request: StartRequest,
+        version: Arc<CompiledVersion>,
+    ) -> Result<(StartWork, oneshot::Receiver<Result<StartReply, StoreError>>), StartError> {
+        check_size("the idempotency key", request.idempotency_key.as_ref().map_or(0, String::len), IDEMPOTENCY_KEY_BYTES_MAX)?;
+        check_size("the number of tags", request.tags.len(), TAGS_MAX)?;
+        let request_hash = request.idempotency_key.as_ref().map(|_| request_hash(&request));
+        let workflow = version.plan.workflow();
+        let inputs = checked_inputs(workflow, request.inputs)?;
+        let text = Value::Object(inputs.clone()).to_string();
+        check_size("the size of the inputs", text.len(), INPUT_BYTES_MAX)?;
+        let now = self.clock().now();
+        let mut tags = workflow.tags.clone();
+        tags.extend(request.tags.into_iter().filter(|tag| !workflow.tags.contains(tag)));
+        let context = RunContext {
+            id: RunId(self.entropy().uuid(now)),
+            inputs: Arc::new(inputs),
+            vars: self.vars().clone(),
+            workflow_version: version.number,
+            priority: request.priority.unwrap_or(workflow.priority).min(100),
+            created_at: now,
+        };
+        let row = StartRow {
+            meta: version,
+            idempotency_key: request.idempotency_key,
+            request_hash,
+            inputs: text.into(),
+            tags,
+            actor: actor.name.clone(),
+        };
+        let (reply, answer) = oneshot::channel();
+        Ok((StartWork { new: NewRun { context }, row, reply }, answer))
+    }
+}
+
+fn checked_inputs(workflow: &runnel_engine::Workflow, inputs: Map<String, Value>) -> Result<Map<String, Value>, StartError> {
+    let _ = workflow;
+    Ok(inputs)
+}
+
+fn check_size(what: &'static str, actual: usize, limit: usize) -> Result<(), StartError> {
+    if actual > limit { Err(StartError::TooLarge { what, actual, limit }) } else { Ok(()) }
+}
+
+/// Identifies what was asked for, whatever the order of the inputs' keys.
+fn request_hash(request: &StartRequest) -> String {
+    let parts = serde_json::json!([request.workflow, request.version, request.priority, request.tags]);
+    let mut hash = Sha256::new();
+    hash.update(parts.to_string());
+    hash_value(&mut hash, &Value::Object(request.inputs.clone()));
+    hex::encode(hash.finalize())
+}
+
+/// Each value with its kind and length, object keys sorted, so that different values never give the same bytes.
+fn hash_value(hash: &mut Sha256, value: &Value) {
+    match value {
+        Value::Object(map) => {
+            let mut keys: Vec<&String> = map.keys().collect();
+            keys.sort_unstable();
+            hash.update(format!("{{{}", keys.len()));
+            for key in keys {
+                hash.update(format!("{}:{key}", key.len()));
+                hash_value(hash, &map[key]);
+            }
+        }
+        Value::Array(values) => {
+            hash.update(format!("[{}", values.len()));
+            values.iter().for_each(|value| hash_value(hash, value));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            let text = value.to_string();
+            hash.update(format!("{}={text}", text.len()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(inputs: &str) -> StartRequest {
+        StartRequest { inputs: serde_json::from_str(inputs).unwrap(), ..StartRequest::default() }
+    }
+
+    #[test]
+    fn the_same_request_has_the_same_hash_whatever_the_order_of_keys() {
+        assert_eq!(request_hash(&request(r#"{"a":1,"b":[2]}"#)), request_hash(&request(r#"{"b":[2],"a":1}"#)));
+    }
+
+    #[test]
+    fn different_requests_have_different_hashes() {
+        let one = request_hash(&request(r#"{"a":[1,2]}"#));
+        for other in [r#"{"a":[12]}"#, r#"{"a":["1",2]}"#, r#"{"b":[1,2]}"#, r#"{"a":[1,2],"b":null}"#, r#"{"a":[2,1]}"#] {
+            assert_ne!(one, request_hash(&request(other)), "{other}");
+        }
+        let version = StartRequest { version: Some(1), ..request(r#"{"a":[1,2]}"#) };
+        assert_ne!(one, request_hash(&version));
+    }
+}
