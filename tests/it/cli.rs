@@ -15,13 +15,19 @@ struct Desk {
 
 impl Desk {
     fn empty() -> anyhow::Result<Self> {
-        Ok(Self { directory: tempfile::tempdir()?, server: None })
+        Ok(Self {
+            directory: tempfile::tempdir()?,
+            server: None,
+        })
     }
 
     /// With a server that the commands talk to.
     async fn with_server() -> anyhow::Result<Self> {
         let mut desk = Self::empty()?;
-        let mut command = process::command(&programs::runnel()?, &["dev", "--listen", "127.0.0.1:0", "--data-dir"]);
+        let mut command = process::command(
+            &programs::runnel()?,
+            &["dev", "--listen", "127.0.0.1:0", "--data-dir"],
+        );
         command.arg(desk.directory.path().join("data"));
         let server = Process::start("runnel dev", command)?;
         let base = server.client().await?.base;
@@ -46,7 +52,13 @@ impl Desk {
 
     async fn expect(&self, code: i32, arguments: &[&str]) -> anyhow::Result<Ended> {
         let ended = self.runnel(arguments).await?;
-        assert_eq!(ended.status.code(), Some(code), "runnel {arguments:?}\n{}{}", ended.stdout, ended.stderr);
+        assert_eq!(
+            ended.status.code(),
+            Some(code),
+            "runnel {arguments:?}\n{}{}",
+            ended.stdout,
+            ended.stderr
+        );
         Ok(ended)
     }
 
@@ -66,16 +78,27 @@ fn validate_prints_every_problem_with_its_place() {
         let desk = Desk::empty()?;
         let good = desk.file("good.yaml", GOOD)?;
         let ended = desk.expect(0, &["validate", &good]).await?;
-        assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", ""), "silent when all is well");
+        assert_eq!(
+            (ended.stdout.as_str(), ended.stderr.as_str()),
+            ("", ""),
+            "silent when all is well"
+        );
 
         let bad = desk.file("bad.yaml", "id: bad\ntasks:\n  one: { run: 'true', needs: [tow] }\n  two: { run: 'true', nedes: [one] }\n  tri: { run: 'true', needs: [tri] }\n")?;
         let ended = desk.expect(2, &["validate", &bad]).await?;
         for expected in ["tow", "two", "nedes", "needs", "tri", "bad.yaml:3"] {
-            assert!(ended.stderr.contains(expected), "no `{expected}` in\n{}", ended.stderr);
+            assert!(
+                ended.stderr.contains(expected),
+                "no `{expected}` in\n{}",
+                ended.stderr
+            );
         }
         let ended = desk.expect(2, &["validate", "--format", "json", &bad]).await?;
         let report: Value = serde_json::from_str(&ended.stdout)?;
-        let found = report[0]["diagnostics"].as_array().map(Vec::len).unwrap_or_default();
+        let found = report[0]["diagnostics"]
+            .as_array()
+            .map(Vec::len)
+            .unwrap_or_default();
         assert!(found >= 3, "all problems in one pass: {report:#}");
         assert!(report[0]["diagnostics"][0]["span"]["line"].is_u64(), "{report:#}");
 
@@ -98,7 +121,11 @@ fn convert_prints_v1_that_is_valid() {
         let converted = desk.file("converted.yaml", &converted)?;
         desk.expect(0, &["validate", &converted]).await?;
         let again = desk.expect(0, &["convert", &converted]).await?;
-        assert_eq!(again.stdout, std::fs::read_to_string(&converted)?, "v1 is printed as it is");
+        assert_eq!(
+            again.stdout,
+            std::fs::read_to_string(&converted)?,
+            "v1 is printed as it is"
+        );
         desk.close().await
     });
 }
@@ -108,11 +135,16 @@ fn a_watched_run_ends_with_the_code_of_its_outcome() {
     play(async {
         let desk = Desk::with_server().await?;
         let good = desk.file("good.yaml", GOOD)?;
-        let ended = desk.expect(0, &["run", &good, "--watch", "-i", "who=you"]).await?;
+        let ended = desk
+            .expect(0, &["run", &good, "--watch", "-i", "who=you"])
+            .await?;
         let all = format!("{}{}", ended.stdout, ended.stderr);
         assert!(all.contains("SUCCEEDED") && all.contains("hello"), "{all}");
 
-        let failing = desk.file("failing.yaml", "id: failing\ntasks: { boom: { run: 'echo why >&2; exit 3' } }\n")?;
+        let failing = desk.file(
+            "failing.yaml",
+            "id: failing\ntasks: { boom: { run: 'echo why >&2; exit 3' } }\n",
+        )?;
         let ended = desk.expect(1, &["run", &failing, "--watch"]).await?;
         let all = format!("{}{}", ended.stdout, ended.stderr);
         assert!(all.contains("FAILED") && all.contains("boom"), "{all}");
@@ -134,7 +166,10 @@ fn a_watched_run_ends_with_the_code_of_its_outcome() {
 fn a_cancelled_run_and_what_is_not_there_have_their_codes() {
     play(async {
         let desk = Desk::with_server().await?;
-        let waits = desk.file("waits.yaml", "id: waits\ntasks: { nap: { type: wait, input: { for: 30d } } }\n")?;
+        let waits = desk.file(
+            "waits.yaml",
+            "id: waits\ntasks: { nap: { type: wait, input: { for: 30d } } }\n",
+        )?;
         let started = desk.expect(0, &["run", &waits, "--detach", "-o", "json"]).await?;
         let run = started
             .stdout
@@ -147,7 +182,8 @@ fn a_cancelled_run_and_what_is_not_there_have_their_codes() {
         let shown = desk.expect(0, &["show", &run, "-o", "json"]).await?;
         assert!(shown.stdout.contains("CANCELLED"), "{}", shown.stdout);
         desk.expect(6, &["pause", &run]).await?;
-        desk.expect(4, &["show", "run_00000000-0000-7000-8000-000000000000"]).await?;
+        desk.expect(4, &["show", "run_00000000-0000-7000-8000-000000000000"])
+            .await?;
         desk.close().await
     });
 }

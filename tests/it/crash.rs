@@ -95,8 +95,15 @@ fn collect(directory: &Path, found: &mut BTreeSet<String>) -> std::io::Result<()
 /// Four tasks one after the other, so that every point is passed more than once.
 fn chain() -> String {
     let task = |n: u32| {
-        let needs: Vec<String> = (1..n).last().map(|before| format!("t{before}")).into_iter().collect();
-        (format!("t{n}"), json!({ "run": "echo \"{\\\"ok\\\": true}\"", "needs": needs }))
+        let needs: Vec<String> = (1..n)
+            .last()
+            .map(|before| format!("t{before}"))
+            .into_iter()
+            .collect();
+        (
+            format!("t{n}"),
+            json!({ "run": "echo \"{\\\"ok\\\": true}\"", "needs": needs }),
+        )
     };
     let tasks: serde_json::Map<String, Value> = (1..=4).map(task).collect();
     json!({ "version": 1, "id": "chain", "tasks": tasks }).to_string()
@@ -105,23 +112,39 @@ fn chain() -> String {
 /// Starts a run as a careful client does: with a key, again when the server went away.
 async fn start(fleet: &mut Fleet, key: &str) -> anyhow::Result<(String, bool)> {
     let input = json!({ "workflow": "chain", "idempotencyKey": key });
-    let first = fleet.client.mutate("runStart", input.clone(), "run { id } isReplay").await;
+    let first = fleet
+        .client
+        .mutate("runStart", input.clone(), "run { id } isReplay")
+        .await;
     let payload = match first {
         Ok(payload) => payload,
         Err(_) => {
-            fleet.server.wait().await.context("the server refused a start without having crashed")?;
+            fleet
+                .server
+                .wait()
+                .await
+                .context("the server refused a start without having crashed")?;
             fleet.restart_server().await?;
-            fleet.client.mutate("runStart", input, "run { id } isReplay").await?
+            fleet
+                .client
+                .mutate("runStart", input, "run { id } isReplay")
+                .await?
         }
     };
-    let run = payload["run"]["id"].as_str().with_context(|| format!("refused: {payload:#}"))?;
+    let run = payload["run"]["id"]
+        .as_str()
+        .with_context(|| format!("refused: {payload:#}"))?;
     Ok((run.to_owned(), payload["isReplay"] == true))
 }
 
 async fn survives(stack: Stack, victim: Victim, name: &str, nth: u32) -> anyhow::Result<()> {
     let fault = Fault::CrashAt(name.to_owned(), nth);
     // with SQLite there is one process, and every crash is its crash
-    let victim = if stack == Stack::PostgresSqs { victim } else { Victim::Server };
+    let victim = if stack == Stack::PostgresSqs {
+        victim
+    } else {
+        Victim::Server
+    };
     let (server_fault, worker_fault) = match victim {
         Victim::Server => (fault, Fault::None),
         Victim::Worker => (Fault::None, fault),
@@ -150,23 +173,38 @@ async fn survives(stack: Stack, victim: Victim, name: &str, nth: u32) -> anyhow:
                     assert!(is_replay, "a committed start is gone");
                 }
             } else {
-                let status = fleet.server.wait().await.with_context(|| format!("{name} was not passed {nth} times"))?;
+                let status = fleet
+                    .server
+                    .wait()
+                    .await
+                    .with_context(|| format!("{name} was not passed {nth} times"))?;
                 assert_eq!(status.signal(), Some(9), "{name}: {}", fleet.output());
                 fleet.restart_server().await?;
             }
         }
         Victim::Worker => {
             let mut crashed = fleet.workers.remove(0);
-            let status = crashed.wait().await.with_context(|| format!("{name} was not passed {nth} times"))?;
+            let status = crashed
+                .wait()
+                .await
+                .with_context(|| format!("{name} was not passed {nth} times"))?;
             assert_eq!(status.signal(), Some(9), "{name}: {}", crashed.output());
             fleet.add_worker(&Fault::None)?;
         }
     }
     for run in runs {
         let ended = fleet.ended(&run).await?;
-        assert_eq!(ended["status"], "SUCCEEDED", "{name}: {ended:#}\n{}", fleet.output());
+        assert_eq!(
+            ended["status"],
+            "SUCCEEDED",
+            "{name}: {ended:#}\n{}",
+            fleet.output()
+        );
         let history = fleet.client.history(&run).await?;
-        let accepted = history.iter().filter(|(kind, _)| kind == "TASK_SUCCEEDED").count();
+        let accepted = history
+            .iter()
+            .filter(|(kind, _)| kind == "TASK_SUCCEEDED")
+            .count();
         assert_eq!(accepted, 4, "{name}: {history:?}");
     }
     fleet.finish().await

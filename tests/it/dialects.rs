@@ -5,23 +5,43 @@ use runnel_engine::source::{Dialect, Format, read};
 use runnel_tests::cluster::{Cluster, repository_file};
 use runnel_tests::origin::Origin;
 use runnel_tests::stack::Stack;
+use runnel_worker::BuiltinOptions;
+use runnel_worker::handlers::LlmEndpoint;
 use serde_json::{Map, Value, json};
 
-runnel_tests::on_each_stack!(actions_run_to_the_end, commands_run_to_the_end, nodes_run_to_the_end, a_simulated_failure_fails);
+runnel_tests::on_each_stack!(
+    actions_run_to_the_end,
+    commands_run_to_the_end,
+    nodes_run_to_the_end,
+    a_simulated_failure_fails
+);
 
 /// Publishes, checks the conversion, runs, and answers the outputs of the tasks by key.
-async fn play(cluster: &Cluster, source: &str, dialect: Dialect, end: RunStatus) -> anyhow::Result<Map<String, Value>> {
+async fn play(
+    cluster: &Cluster,
+    source: &str,
+    dialect: Dialect,
+    end: RunStatus,
+) -> anyhow::Result<Map<String, Value>> {
     let reading = read(source, Format::Auto);
     assert_eq!(reading.dialect, dialect, "{:#?}", reading.diagnostics);
     let converted = reading.converted.unwrap_or_default();
     let again = read(&converted, Format::Yaml);
     assert_eq!(again.dialect, Dialect::V1);
-    assert!(again.workflow.is_some(), "the conversion is not valid v1: {:#?}\n{converted}", again.diagnostics);
+    assert!(
+        again.workflow.is_some(),
+        "the conversion is not valid v1: {:#?}\n{converted}",
+        again.diagnostics
+    );
 
     let run = cluster.launch_source(source, Map::new()).await?;
     cluster.ends(run, end).await?;
     let output = |task: runnel_runtime::view::TaskView| {
-        let output = task.output.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let output = task
+            .output
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
         (task.key, output)
     };
     Ok(cluster.tasks(run).await?.into_iter().map(output).collect())
@@ -29,8 +49,10 @@ async fn play(cluster: &Cluster, source: &str, dialect: Dialect, end: RunStatus)
 
 async fn with_worker(stack: Stack) -> anyhow::Result<(Cluster, Origin)> {
     let mut cluster = Cluster::start(stack).await?;
-    cluster.add_worker("worker-1");
-    Ok((cluster, Origin::start().await?))
+    let origin = Origin::start().await?;
+    let llm = LlmEndpoint { url: format!("{}/v1", origin.url()), api_key: None, model: Some("small".to_owned()) };
+    cluster.add_worker_with("worker-1", BuiltinOptions { llm: Some(llm), ..BuiltinOptions::default() });
+    Ok((cluster, origin))
 }
 
 async fn actions_run_to_the_end(stack: Stack) -> anyhow::Result<()> {
@@ -51,11 +73,21 @@ async fn actions_run_to_the_end(stack: Stack) -> anyhow::Result<()> {
             { "name": "nap", "action_type": "sleep", "dependencies": ["load"], "action_payload": { "duration": 0.01 } },
         ],
     });
-    let outputs = play(&cluster, &source.to_string(), Dialect::Actions, RunStatus::Succeeded).await?;
+    let outputs = play(
+        &cluster,
+        &source.to_string(),
+        Dialect::Actions,
+        RunStatus::Succeeded,
+    )
+    .await?;
     assert_eq!(outputs["extract"]["status_code"], 200);
     assert_eq!(outputs["trans_form"]["rows"], 3);
     assert_eq!(outputs["load"]["exit_code"], 0);
-    assert_eq!(outputs["send"]["body"]["json"]["rows"], 3, "{:#}", outputs["send"]);
+    assert_eq!(
+        outputs["send"]["body"]["json"]["rows"], 3,
+        "{:#}",
+        outputs["send"]
+    );
     assert_eq!((origin.hits("/data"), origin.hits("/sink")), (1, 1));
     cluster.finish().await
 }
@@ -103,7 +135,13 @@ tasks:
         { "id": "one", "name": "One", "command": "echo 1" },
         { "id": "two", "name": "Two", "command": "echo 2", "dependencies": ["one"] },
     ] });
-    let outputs = play(&cluster, &as_list.to_string(), Dialect::Commands, RunStatus::Succeeded).await?;
+    let outputs = play(
+        &cluster,
+        &as_list.to_string(),
+        Dialect::Commands,
+        RunStatus::Succeeded,
+    )
+    .await?;
     assert_eq!(outputs["two"]["stdout"].as_str().map(str::trim), Some("2"));
 
     let readme = r#"{"id":"sample","name":"Demo","tasks":{"task_a":{"id":"task_a","name":"Task A","command":"echo A"}}}"#;
@@ -128,15 +166,26 @@ async fn nodes_run_to_the_end(stack: Stack) -> anyhow::Result<()> {
           "condition": "{{ is.many.result }} == True", "config": { "url": format!("{}/never", origin.url()) } },
         { "id": "flaky", "handler": "call_external_service", "dependencies": ["start"],
           "config": { "url": format!("{}/flaky/nodes/2", origin.url()) }, "retry_policy": retry },
+        { "id": "ask", "handler": "call_llm", "dependencies": ["call"],
+          "config": { "prompt": "Greet {{ call.body.name }}", "model": "small", "temperature": 0.1, "max_tokens": 20 } },
         { "id": "end", "handler": "output", "dependencies": ["call"],
           "config": { "body": "{{ call.body }}", "first": "{{ call.body.tags.0 }}", "text": "city {{ call.data.address.city }}" } },
     ] } });
-    let outputs = play(&cluster, &source.to_string(), Dialect::Nodes, RunStatus::Succeeded).await?;
+    let outputs = play(
+        &cluster,
+        &source.to_string(),
+        Dialect::Nodes,
+        RunStatus::Succeeded,
+    )
+    .await?;
     assert_eq!(outputs["is_yes"]["result"], true);
     assert_eq!(outputs["is_many"]["result"], false);
     assert_eq!(outputs["end"]["body"]["name"], "user 7");
     assert_eq!(outputs["end"]["first"], "a");
     assert_eq!(outputs["end"]["text"], "city Bremen");
+    assert_eq!(outputs["ask"]["response"], "you said: Greet user 7");
+    assert_eq!(outputs["ask"]["result"], outputs["ask"]["response"]);
+    assert_eq!(origin.prompts().len(), 1);
     assert_eq!(outputs["never"], Value::Null);
     assert_eq!((origin.hits("/never"), origin.hits("nodes")), (0, 3));
     cluster.finish().await
@@ -162,15 +211,28 @@ fn example_files_convert_to_valid_v1() {
     let mut count = 0;
     for entry in std::fs::read_dir(&directory).expect("examples/dialects") {
         let path = entry.expect("an entry").path();
-        if !path.extension().is_some_and(|kind| kind == "yaml" || kind == "yml" || kind == "json") {
+        if !path
+            .extension()
+            .is_some_and(|kind| kind == "yaml" || kind == "yml" || kind == "json")
+        {
             continue;
         }
         let source = repository_file(&path).expect("a readable example");
         let reading = read(&source, Format::Auto);
         assert_ne!(reading.dialect, Dialect::V1, "{}", path.display());
-        assert!(reading.workflow.is_some(), "{}: {:#?}", path.display(), reading.diagnostics);
+        assert!(
+            reading.workflow.is_some(),
+            "{}: {:#?}",
+            path.display(),
+            reading.diagnostics
+        );
         let converted = read(&reading.converted.unwrap_or_default(), Format::Yaml);
-        assert!(converted.workflow.is_some(), "{}: {:#?}", path.display(), converted.diagnostics);
+        assert!(
+            converted.workflow.is_some(),
+            "{}: {:#?}",
+            path.display(),
+            converted.diagnostics
+        );
         count += 1;
     }
     assert!(count >= 3, "one example of each dialect, and {count} were found");

@@ -16,8 +16,16 @@ runnel_tests::on_each_stack!(
     join_starts_once_on_a_rough_queue,
 );
 // one SQLite file has one orchestrator
-runnel_tests::on_stack!(postgres_embedded_replicas, PostgresEmbedded, join_starts_once_when_replicas_race);
-runnel_tests::on_stack!(postgres_sqs_replicas, PostgresSqs, join_starts_once_when_replicas_race);
+runnel_tests::on_stack!(
+    postgres_embedded_replicas,
+    PostgresEmbedded,
+    join_starts_once_when_replicas_race
+);
+runnel_tests::on_stack!(
+    postgres_sqs_replicas,
+    PostgresSqs,
+    join_starts_once_when_replicas_race
+);
 
 fn diamond() -> Value {
     let tasks = json!({
@@ -53,11 +61,17 @@ async fn close(cluster: Cluster, run: RunId, worker: &ScriptedWorker) -> anyhow:
     assert_eq!(ended.counts.succeeded, 4);
 
     cluster.orchestrator().settle().await;
-    assert!(worker.receive(10, Duration::ZERO).await?.is_empty(), "the join was dispatched again");
+    assert!(
+        worker.receive(10, Duration::ZERO).await?.is_empty(),
+        "the join was dispatched again"
+    );
     let history = cluster.history(run).await?;
     for kind in [RecordKind::TaskQueued, RecordKind::TaskSucceeded] {
         let count = |key: &str| {
-            history.iter().filter(|e| e.record.kind == kind && e.record.key.as_deref() == Some(key)).count()
+            history
+                .iter()
+                .filter(|e| e.record.kind == kind && e.record.key.as_deref() == Some(key))
+                .count()
         };
         for key in ["top", "left", "right", "join"] {
             assert_eq!(count(key), 1, "{kind:?} of {key}");
@@ -78,7 +92,11 @@ async fn join_starts_once_when_upstreams_complete_in_different_batches(stack: St
     let (run, worker, sides) = open(&cluster).await?;
     for side in &sides {
         worker.report(thrice(side)).await?;
-        cluster.until_task(run, &side.message.key, |task| task.status == TaskStatus::Succeeded).await?;
+        cluster
+            .until_task(run, &side.message.key, |task| {
+                task.status == TaskStatus::Succeeded
+            })
+            .await?;
         worker.report(thrice(side)).await?;
     }
     close(cluster, run, &worker).await
@@ -91,14 +109,22 @@ async fn join_starts_once_when_replicas_race(stack: Stack) -> anyhow::Result<()>
     for _ in 0..20 {
         let (run, worker, sides) = open(&cluster).await?;
         let (left, right) = (worker.batch(thrice(&sides[0])), worker.batch(thrice(&sides[1])));
-        tokio::join!(first.report(left.clone()), second.report(right.clone()), second.report(left), first.report(right));
+        tokio::join!(
+            first.report(left.clone()),
+            second.report(right.clone()),
+            second.report(left),
+            first.report(right)
+        );
         let joins = worker.succeed_next(1).await?;
         assert_eq!(joins[0].message.key, "join");
         cluster.ends(run, RunStatus::Succeeded).await?;
         let history = cluster.history(run).await?;
         let queued = |e: &&runnel_runtime::view::EventView| e.record.kind == RecordKind::TaskQueued;
         assert_eq!(history.iter().filter(queued).count(), 4);
-        assert!(worker.receive(10, Duration::ZERO).await?.is_empty(), "the join was dispatched again");
+        assert!(
+            worker.receive(10, Duration::ZERO).await?.is_empty(),
+            "the join was dispatched again"
+        );
     }
     cluster.finish().await
 }
@@ -123,7 +149,10 @@ async fn join_starts_once_on_a_rough_queue(stack: Stack) -> anyhow::Result<()> {
         let ended = cluster.ends(run, RunStatus::Succeeded).await?;
         assert_eq!(ended.counts.succeeded, 4);
         let history = cluster.history(run).await?;
-        let succeeded = history.iter().filter(|e| e.record.kind == RecordKind::TaskSucceeded).count();
+        let succeeded = history
+            .iter()
+            .filter(|e| e.record.kind == RecordKind::TaskSucceeded)
+            .count();
         assert_eq!(succeeded, 4, "a completion was accepted twice");
     }
     echo.stop().await?;

@@ -25,7 +25,11 @@ runnel_tests::on_each_stack!(
 const PASS: &str = "id: quick\ntasks: { only: { type: pass, input: {} } }\n";
 
 fn start(key: &str) -> StartRequest {
-    StartRequest { workflow: "quick".to_owned(), idempotency_key: Some(key.to_owned()), ..StartRequest::default() }
+    StartRequest {
+        workflow: "quick".to_owned(),
+        idempotency_key: Some(key.to_owned()),
+        ..StartRequest::default()
+    }
 }
 
 /// Finding A: a `BEGIN` whose future is dropped returns a connection with an open transaction to the pool, and what the
@@ -35,14 +39,21 @@ async fn callers_that_give_up_leave_no_transaction_open(stack: Stack) -> anyhow:
     cluster.publish(PASS).await?;
     for n in 0..400_u64 {
         let orchestrator = cluster.orchestrator().clone();
-        let start = async { orchestrator.start_run(&cluster.actor, start(&format!("given-up-{n}"))).await };
+        let start = async {
+            orchestrator
+                .start_run(&cluster.actor, start(&format!("given-up-{n}")))
+                .await
+        };
         // giving up is the point: somewhere between the first and the last await of the call
         let _ = tokio::time::timeout(Duration::from_micros(n * 7 % 2_800), start).await;
     }
     // every write that is answered is there, whoever looks
     let mut runs = HashSet::new();
     for n in 0..40 {
-        let started = cluster.orchestrator().start_run(&cluster.actor, start(&format!("kept-{n}"))).await?;
+        let started = cluster
+            .orchestrator()
+            .start_run(&cluster.actor, start(&format!("kept-{n}")))
+            .await?;
         runs.insert(started.run.id);
     }
     for run in &runs {
@@ -51,7 +62,9 @@ async fn callers_that_give_up_leave_no_transaction_open(stack: Stack) -> anyhow:
     if stack != Stack::SqliteEmbedded {
         cluster.orchestrator().settle().await;
         let mut outside = sqlx::PgConnection::connect(cluster.database_url()).await?;
-        let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM run WHERE idempotency_key LIKE 'kept-%'").fetch_one(&mut outside).await?;
+        let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM run WHERE idempotency_key LIKE 'kept-%'")
+            .fetch_one(&mut outside)
+            .await?;
         assert_eq!(kept, 40, "an answered start was never committed");
         let poisoned = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                         AND state LIKE 'idle in transaction%' AND now() - state_change > interval '1 second'";
@@ -81,18 +94,31 @@ async fn a_mutation_survives_the_hang_up_of_its_client(stack: Stack) -> anyhow::
         drop(socket);
 
         let mut bell = cluster.orchestrator().doorbell(runnel_runtime::feed::Topic::All);
-        let filter = RunFilter { idempotency_key: Some(key.clone()), ..RunFilter::default() };
+        let filter = RunFilter {
+            idempotency_key: Some(key.clone()),
+            ..RunFilter::default()
+        };
         let found = async {
             loop {
-                let page = PageRequest { first: 1, after: None };
-                let runs = cluster.orchestrator().list_runs(&cluster.actor, filter.clone(), RunOrder::default(), page);
+                let page = PageRequest {
+                    first: 1,
+                    after: None,
+                };
+                let runs = cluster.orchestrator().list_runs(
+                    &cluster.actor,
+                    filter.clone(),
+                    RunOrder::default(),
+                    page,
+                );
                 if let Some(run) = runs.await?.items.pop() {
                     return anyhow::Ok(run.id);
                 }
                 bell.rung().await;
             }
         };
-        let run = tokio::time::timeout(PATIENCE, found).await.with_context(|| format!("{key} was dropped"))??;
+        let run = tokio::time::timeout(PATIENCE, found)
+            .await
+            .with_context(|| format!("{key} was dropped"))??;
         cluster.ends(run, RunStatus::Succeeded).await?;
     }
     cluster.finish().await
@@ -107,7 +133,13 @@ async fn concurrent_writers_wait_for_each_other(stack: Stack) -> anyhow::Result<
         tokio::spawn(async move {
             let mut runs = Vec::new();
             for n in 0..20 {
-                runs.push(orchestrator.start_run(&actor, start(&format!("{writer}-{n}"))).await?.run.id);
+                runs.push(
+                    orchestrator
+                        .start_run(&actor, start(&format!("{writer}-{n}")))
+                        .await?
+                        .run
+                        .id,
+                );
             }
             anyhow::Ok(runs)
         })
@@ -132,16 +164,29 @@ fn an_answered_start_has_been_synced_to_the_disk() {
         let trace = directory.path().join("trace");
         let runnel = programs::runnel()?;
         // -D: the server is the child and is the one that is killed
-        let mut command = process::command(std::path::Path::new("strace"), &["-D", "-f", "-e", "trace=fsync,fdatasync", "-o"]);
-        command.arg(&trace).arg(runnel).args(["dev", "--listen", "127.0.0.1:0", "--data-dir"]).arg(directory.path().join("data"));
+        let mut command = process::command(
+            std::path::Path::new("strace"),
+            &["-D", "-f", "-e", "trace=fsync,fdatasync", "-o"],
+        );
+        command
+            .arg(&trace)
+            .arg(runnel)
+            .args(["dev", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(directory.path().join("data"));
         let mut server = process::Process::start("strace runnel dev", command)
             .context("strace is needed to see what is synced")?;
         let client = server.client().await?;
         client.publish(PASS).await?;
-        let synced = |text: &str| text.lines().filter(|line| line.contains("sync(") && line.contains("= 0")).count();
+        let synced = |text: &str| {
+            text.lines()
+                .filter(|line| line.contains("sync(") && line.contains("= 0"))
+                .count()
+        };
         for n in 0..STARTS {
             let before = synced(&std::fs::read_to_string(&trace)?);
-            client.start(json!({ "workflow": "quick", "idempotencyKey": format!("synced-{n}") })).await?;
+            client
+                .start(json!({ "workflow": "quick", "idempotencyKey": format!("synced-{n}") }))
+                .await?;
             let after = synced(&std::fs::read_to_string(&trace)?);
             assert!(after > before, "start {n} was answered without a sync");
         }

@@ -35,13 +35,22 @@ fn request(key: &str, n: u32) -> StartRequest {
 
 async fn the_same_request_answers_the_same_run(stack: Stack) -> anyhow::Result<()> {
     let cluster = published(stack).await?;
-    let first = cluster.orchestrator().start_run(&cluster.actor, request("a", 1)).await?;
+    let first = cluster
+        .orchestrator()
+        .start_run(&cluster.actor, request("a", 1))
+        .await?;
     assert!(!first.is_replay);
     cluster.ends(first.run.id, RunStatus::Succeeded).await?;
-    let again = cluster.orchestrator().start_run(&cluster.actor, request("a", 1)).await?;
+    let again = cluster
+        .orchestrator()
+        .start_run(&cluster.actor, request("a", 1))
+        .await?;
     assert!(again.is_replay);
     assert_eq!(again.run.id, first.run.id);
-    let other = cluster.orchestrator().start_run(&cluster.actor, request("b", 1)).await?;
+    let other = cluster
+        .orchestrator()
+        .start_run(&cluster.actor, request("b", 1))
+        .await?;
     assert_ne!(other.run.id, first.run.id);
     cluster.ends(other.run.id, RunStatus::Succeeded).await?;
     cluster.finish().await
@@ -49,8 +58,15 @@ async fn the_same_request_answers_the_same_run(stack: Stack) -> anyhow::Result<(
 
 async fn another_request_under_the_same_key_is_refused(stack: Stack) -> anyhow::Result<()> {
     let cluster = published(stack).await?;
-    let first = cluster.orchestrator().start_run(&cluster.actor, request("a", 1)).await?;
-    match cluster.orchestrator().start_run(&cluster.actor, request("a", 2)).await {
+    let first = cluster
+        .orchestrator()
+        .start_run(&cluster.actor, request("a", 1))
+        .await?;
+    match cluster
+        .orchestrator()
+        .start_run(&cluster.actor, request("a", 2))
+        .await
+    {
         Err(StartError::IdempotencyConflict { run }) => assert_eq!(run, first.run.id),
         other => anyhow::bail!("expected a conflict and got {other:?}"),
     }
@@ -80,7 +96,13 @@ async fn racing_starts_under_one_key_make_one_run(stack: Stack) -> anyhow::Resul
 
 async fn identical_content_is_one_version(stack: Stack) -> anyhow::Result<()> {
     let cluster = Cluster::start(stack).await?;
-    let file = |n: u32| workflow("content", json!({ "only": { "type": "pass", "input": { "n": n } } })).to_string();
+    let file = |n: u32| {
+        workflow(
+            "content",
+            json!({ "only": { "type": "pass", "input": { "n": n } } }),
+        )
+        .to_string()
+    };
     let first = cluster.publish(&file(1)).await?;
     let second = cluster.publish(&file(2)).await?;
     let again = cluster.publish(&file(1)).await?;

@@ -28,7 +28,8 @@ async fn with_worker(stack: Stack) -> anyhow::Result<Cluster> {
 }
 
 fn parsed(text: Option<&std::sync::Arc<str>>) -> Value {
-    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    text.and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
 }
 
 async fn a_run_goes_through_http_shell_python_and_eval_to_its_outputs(stack: Stack) -> anyhow::Result<()> {
@@ -72,7 +73,10 @@ outputs:
     let run = cluster.launch_source(&source, inputs).await?;
     let ended = cluster.ends(run, RunStatus::Succeeded).await?;
     let outputs = parsed(ended.outputs.as_ref());
-    assert_eq!(outputs, json!({ "total": 7 + 42, "name": "user 42", "region": "eu" }));
+    assert_eq!(
+        outputs,
+        json!({ "total": 7 + 42, "name": "user 42", "region": "eu" })
+    );
     assert_eq!(origin.hits("/u/42"), 1);
     let fetched = parsed(cluster.task(run, "fetch").await?.output.as_ref());
     assert_eq!(fetched["status_code"], 200);
@@ -102,7 +106,10 @@ async fn a_fan_out_keeps_the_order_of_its_items(stack: Stack) -> anyhow::Result<
     cluster.ends(run, RunStatus::Succeeded).await?;
     let last = parsed(cluster.task(run, "last").await?.output.as_ref());
     assert_eq!(last["size"], 25);
-    assert_eq!(last["squares"], json!((0..25).map(|n: u32| n * n).collect::<Vec<u32>>()));
+    assert_eq!(
+        last["squares"],
+        json!((0..25).map(|n: u32| n * n).collect::<Vec<u32>>())
+    );
     assert_eq!(cluster.task(run, "each[24]").await?.status, TaskStatus::Succeeded);
     cluster.finish().await
 }
@@ -123,7 +130,10 @@ async fn a_retry_that_is_needed_happens_and_one_that_is_not_does_not(stack: Stac
     let never = cluster.task(run, "never").await?;
     assert_eq!((never.attempt, never.status), (1, TaskStatus::Failed));
     let history = cluster.history(run).await?;
-    let scheduled = history.iter().filter(|event| event.record.kind == RecordKind::RetryScheduled).count();
+    let scheduled = history
+        .iter()
+        .filter(|event| event.record.kind == RecordKind::RetryScheduled)
+        .count();
     assert_eq!(scheduled, 2);
     cluster.finish().await
 }
@@ -144,7 +154,8 @@ async fn a_false_condition_skips_and_a_per_edge_need_goes_on(stack: Stack) -> an
         .into_iter()
         .map(|(key, status)| (key, serde_json::to_value(status).unwrap_or_default()))
         .collect();
-    let expected = json!({ "decide": "SUCCEEDED", "big": "SKIPPED", "after_big": "SKIPPED", "either": "SUCCEEDED" });
+    let expected =
+        json!({ "decide": "SUCCEEDED", "big": "SKIPPED", "after_big": "SKIPPED", "either": "SUCCEEDED" });
     assert_eq!(Value::Object(statuses), expected);
     cluster.finish().await
 }
@@ -164,7 +175,10 @@ async fn a_tolerated_failure_lets_the_run_succeed(stack: Stack) -> anyhow::Resul
 
 async fn handlers_run_after_the_outcome_is_decided(stack: Stack) -> anyhow::Result<()> {
     let cluster = with_worker(stack).await?;
-    let mut file = workflow("handlers", json!({ "fails": { "run": "exit 9" }, "after": { "needs": ["fails"], "run": "true" } }));
+    let mut file = workflow(
+        "handlers",
+        json!({ "fails": { "run": "exit 9" }, "after": { "needs": ["fails"], "run": "true" } }),
+    );
     file["on_failure"] = json!({ "page": { "run": "echo paged" } });
     file["on_success"] = json!({ "cheer": { "run": "echo cheered" } });
     file["finally"] = json!({ "audit": { "run": "echo audited" } });
@@ -196,10 +210,15 @@ async fn a_timer_waits_without_a_worker(stack: Stack) -> anyhow::Result<()> {
         "after": { "type": "pass", "needs": ["nap"], "input": {} },
     });
     let run = cluster.launch(&workflow("nap", tasks)).await?;
-    let nap = cluster.until_task(run, "nap", |task| task.status == TaskStatus::Waiting).await?;
+    let nap = cluster
+        .until_task(run, "nap", |task| task.status == TaskStatus::Waiting)
+        .await?;
     assert!(nap.wake_at.is_some());
     let sleeping = cluster.run(run).await?;
-    assert!(sleeping.wake_at.is_some(), "a run that waits for a time says until when");
+    assert!(
+        sleeping.wake_at.is_some(),
+        "a run that waits for a time says until when"
+    );
     cluster.orchestrator().settle().await;
     assert!(!cluster.run(run).await?.status.is_terminal());
     cluster.clock.advance(Duration::from_secs(30 * 86_400 + 1));
@@ -209,10 +228,15 @@ async fn a_timer_waits_without_a_worker(stack: Stack) -> anyhow::Result<()> {
 
 async fn a_run_over_its_timeout_ends_as_timed_out(stack: Stack) -> anyhow::Result<()> {
     let cluster = Cluster::start(stack).await?;
-    let mut file = workflow("late", json!({ "nap": { "type": "wait", "input": { "for": "2h" } } }));
+    let mut file = workflow(
+        "late",
+        json!({ "nap": { "type": "wait", "input": { "for": "2h" } } }),
+    );
     file["timeout"] = json!("1h");
     let run = cluster.launch(&file).await?;
-    cluster.until_task(run, "nap", |task| task.status == TaskStatus::Waiting).await?;
+    cluster
+        .until_task(run, "nap", |task| task.status == TaskStatus::Waiting)
+        .await?;
     cluster.clock.advance(Duration::from_secs(3_601));
     cluster.ends(run, RunStatus::TimedOut).await?;
     cluster.finish().await
@@ -227,6 +251,9 @@ async fn a_failure_of_an_expression_fails_the_task(stack: Stack) -> anyhow::Resu
     let run = cluster.launch(&workflow("expression", tasks)).await?;
     cluster.ends(run, RunStatus::Failed).await?;
     let reads = cluster.task(run, "reads").await?;
-    assert_eq!(reads.error.map(|error| error.category), Some(runnel_engine::run::Category::Expression));
+    assert_eq!(
+        reads.error.map(|error| error.category),
+        Some(runnel_engine::run::Category::Expression)
+    );
     cluster.finish().await
 }

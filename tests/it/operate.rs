@@ -32,18 +32,31 @@ async fn a_cancelled_run_dispatches_nothing_and_refuses_late_results(stack: Stac
     let run = cluster.launch(&chain()).await?;
     let held = worker.take(1).await?;
     let orchestrator = cluster.orchestrator();
-    orchestrator.cancel_run(&cluster.actor, run, CancelMode::Now, Some("enough".to_owned())).await?;
+    orchestrator
+        .cancel_run(&cluster.actor, run, CancelMode::Now, Some("enough".to_owned()))
+        .await?;
     cluster.ends(run, RunStatus::Cancelled).await?;
-    assert_eq!(orchestrator.unwanted(&[held[0].at()]).await, vec![held[0].at()], "the worker is not told");
+    assert_eq!(
+        orchestrator.unwanted(&[held[0].at()]).await,
+        vec![held[0].at()],
+        "the worker is not told"
+    );
 
-    worker.report(vec![succeeded(&held[0].at(), &json!("late"))]).await?;
+    worker
+        .report(vec![succeeded(&held[0].at(), &json!("late"))])
+        .await?;
     worker.delete(&held).await?;
-    orchestrator.report(worker.batch(vec![succeeded(&held[0].at(), &json!("late"))])).await;
+    orchestrator
+        .report(worker.batch(vec![succeeded(&held[0].at(), &json!("late"))]))
+        .await;
     orchestrator.settle().await;
     assert_eq!(cluster.run(run).await?.status, RunStatus::Cancelled);
     assert_eq!(cluster.task(run, "first").await?.status, TaskStatus::Cancelled);
     assert_eq!(cluster.task(run, "first").await?.output, None);
-    assert!(worker.receive(10, Duration::ZERO).await?.is_empty(), "a cancelled run dispatched a task");
+    assert!(
+        worker.receive(10, Duration::ZERO).await?.is_empty(),
+        "a cancelled run dispatched a task"
+    );
     cluster.finish().await
 }
 
@@ -55,8 +68,13 @@ async fn a_graceful_cancel_ends_within_its_grace(stack: Stack) -> anyhow::Result
     let run = cluster.launch(&file).await?;
     let held = worker.take(1).await?;
     worker.delete(&held).await?;
-    cluster.orchestrator().cancel_run(&cluster.actor, run, CancelMode::Graceful, None).await?;
-    let waiting = cluster.until(run, "cancelling", |run| run.status != RunStatus::Running).await?;
+    cluster
+        .orchestrator()
+        .cancel_run(&cluster.actor, run, CancelMode::Graceful, None)
+        .await?;
+    let waiting = cluster
+        .until(run, "cancelling", |run| run.status != RunStatus::Running)
+        .await?;
     if !waiting.status.is_terminal() {
         assert_eq!(waiting.status, RunStatus::Cancelling);
         cluster.clock.advance(Duration::from_secs(601));
@@ -76,11 +94,20 @@ async fn a_paused_run_takes_results_and_starts_nothing(stack: Stack) -> anyhow::
 
     worker.report(vec![succeeded(&held[0].at(), &json!(1))]).await?;
     worker.delete(&held).await?;
-    cluster.until_task(run, "first", |task| task.status == TaskStatus::Succeeded).await?;
+    cluster
+        .until_task(run, "first", |task| task.status == TaskStatus::Succeeded)
+        .await?;
     orchestrator.settle().await;
-    assert!(worker.receive(10, Duration::ZERO).await?.is_empty(), "a paused run dispatched a task");
+    assert!(
+        worker.receive(10, Duration::ZERO).await?.is_empty(),
+        "a paused run dispatched a task"
+    );
     let second = cluster.task(run, "second").await?;
-    assert!(matches!(second.status, TaskStatus::Blocked | TaskStatus::Ready), "{:?}", second.status);
+    assert!(
+        matches!(second.status, TaskStatus::Blocked | TaskStatus::Ready),
+        "{:?}",
+        second.status
+    );
 
     orchestrator.resume_run(&cluster.actor, run).await?;
     worker.succeed_next(1).await?;
@@ -101,13 +128,20 @@ async fn a_failed_task_can_be_retried_after_the_run_has_failed(stack: Stack) -> 
     assert_eq!(ended.error.map(|error| error.code).as_deref(), Some("SCRIPTED"));
     assert_eq!(cluster.task(run, "second").await?.status, TaskStatus::Skipped);
 
-    cluster.orchestrator().retry_task(&cluster.actor, run, "first").await?;
+    cluster
+        .orchestrator()
+        .retry_task(&cluster.actor, run, "first")
+        .await?;
     let again = worker.succeed_next(1).await?;
     assert_eq!(again[0].message.at.attempt, 2);
     worker.succeed_next(1).await?;
     cluster.ends(run, RunStatus::Succeeded).await?;
     let history = cluster.history(run).await?;
-    assert!(history.iter().any(|event| event.record.kind == RecordKind::RunReopened));
+    assert!(
+        history
+            .iter()
+            .any(|event| event.record.kind == RecordKind::RunReopened)
+    );
     cluster.finish().await
 }
 
@@ -118,8 +152,13 @@ async fn a_skipped_task_skips_what_needs_it(stack: Stack) -> anyhow::Result<()> 
     let held = worker.take(1).await?;
     worker.delete(&held).await?;
     let actor = cluster.actor.clone();
-    cluster.orchestrator().skip_task(&actor, run, "first", Some("not needed".to_owned())).await?;
-    cluster.until(run, "terminal", |run| run.status.is_terminal()).await?;
+    cluster
+        .orchestrator()
+        .skip_task(&actor, run, "first", Some("not needed".to_owned()))
+        .await?;
+    cluster
+        .until(run, "terminal", |run| run.status.is_terminal())
+        .await?;
     assert_eq!(cluster.task(run, "first").await?.status, TaskStatus::Skipped);
     assert_eq!(cluster.task(run, "second").await?.status, TaskStatus::Skipped);
     cluster.finish().await
@@ -138,14 +177,27 @@ async fn what_the_state_does_not_allow_is_refused_with_what_it_does(stack: Stack
         other => anyhow::bail!("a finished run was paused: {other:?}"),
     }
     let nobody = runnel_engine::RunId(uuid::Uuid::nil());
-    let unknown = orchestrator.cancel_run(&cluster.actor, nobody, CancelMode::Now, None).await;
+    let unknown = orchestrator
+        .cancel_run(&cluster.actor, nobody, CancelMode::Now, None)
+        .await;
     assert!(matches!(unknown, Err(OperateError::UnknownRun)), "{unknown:?}");
     let unknown = orchestrator.retry_task(&cluster.actor, run, "nothing").await;
-    assert!(matches!(unknown, Err(OperateError::UnknownTask { .. })), "{unknown:?}");
+    assert!(
+        matches!(unknown, Err(OperateError::UnknownTask { .. })),
+        "{unknown:?}"
+    );
 
-    let stranger = runnel_runtime::Actor { name: "stranger".into(), namespace: "elsewhere".into() };
-    let foreign = orchestrator.cancel_run(&stranger, run, CancelMode::Now, None).await;
-    assert!(matches!(foreign, Err(OperateError::UnknownRun)), "not yours answers not found: {foreign:?}");
+    let stranger = runnel_runtime::Actor {
+        name: "stranger".into(),
+        namespace: "elsewhere".into(),
+    };
+    let foreign = orchestrator
+        .cancel_run(&stranger, run, CancelMode::Now, None)
+        .await;
+    assert!(
+        matches!(foreign, Err(OperateError::UnknownRun)),
+        "not yours answers not found: {foreign:?}"
+    );
     assert!(orchestrator.find_run(&stranger, run).await?.is_none());
     cluster.finish().await
 }

@@ -16,7 +16,11 @@ runnel_tests::on_stack!(
     a_server_killed_in_a_run_goes_on_after_its_restart,
     a_worker_that_is_told_to_stop_finishes_its_task
 );
-runnel_tests::on_stack!(sqlite_embedded, SqliteEmbedded, a_server_killed_in_a_run_goes_on_after_its_restart);
+runnel_tests::on_stack!(
+    sqlite_embedded,
+    SqliteEmbedded,
+    a_server_killed_in_a_run_goes_on_after_its_restart
+);
 
 /// A fan-out, a gate in the middle of it, a join.
 fn gated(origin: &Origin) -> String {
@@ -35,7 +39,10 @@ fn gated(origin: &Origin) -> String {
 
 async fn begin(fleet: &Fleet, origin: &Origin) -> anyhow::Result<String> {
     let workflow = fleet.client.publish(&gated(origin)).await?;
-    fleet.client.start(json!({ "workflow": workflow, "idempotencyKey": "once" })).await
+    fleet
+        .client
+        .start(json!({ "workflow": workflow, "idempotencyKey": "once" }))
+        .await
 }
 
 /// The run succeeded, and each of its tasks was accepted once.
@@ -43,8 +50,11 @@ async fn succeeded(fleet: &Fleet, run: &str) -> anyhow::Result<Value> {
     let ended = fleet.ended(run).await?;
     anyhow::ensure!(ended["status"] == "SUCCEEDED", "{ended:#}\n{}", fleet.output());
     let history = fleet.client.history(run).await?;
-    let mut accepted: Vec<&str> =
-        history.iter().filter(|(kind, _)| kind == "TASK_SUCCEEDED").map(|(_, task)| task.as_str()).collect();
+    let mut accepted: Vec<&str> = history
+        .iter()
+        .filter(|(kind, _)| kind == "TASK_SUCCEEDED")
+        .map(|(_, task)| task.as_str())
+        .collect();
     let count = accepted.len();
     accepted.sort_unstable();
     accepted.dedup();
@@ -64,7 +74,9 @@ async fn two_workers_run_a_workflow_to_its_end(stack: Stack) -> anyhow::Result<(
     fleet.finish().await
 }
 
-async fn a_worker_killed_in_a_task_is_replaced_and_nothing_is_accepted_twice(stack: Stack) -> anyhow::Result<()> {
+async fn a_worker_killed_in_a_task_is_replaced_and_nothing_is_accepted_twice(
+    stack: Stack,
+) -> anyhow::Result<()> {
     let origin = Origin::start().await?;
     let mut fleet = Fleet::start(stack, &Fault::None).await?;
     fleet.add_worker(&Fault::None)?;
@@ -92,8 +104,18 @@ async fn a_server_killed_in_a_run_goes_on_after_its_restart(stack: Stack) -> any
     fleet.restart_server().await?;
     succeeded(&fleet, &run).await?;
     // an accepted start stays accepted
-    let again = fleet.client.mutate("runStart", json!({ "workflow": "gated", "idempotencyKey": "once" }), "run { id } isReplay").await?;
-    assert_eq!((again["run"]["id"].as_str(), &again["isReplay"]), (Some(run.as_str()), &json!(true)));
+    let again = fleet
+        .client
+        .mutate(
+            "runStart",
+            json!({ "workflow": "gated", "idempotencyKey": "once" }),
+            "run { id } isReplay",
+        )
+        .await?;
+    assert_eq!(
+        (again["run"]["id"].as_str(), &again["isReplay"]),
+        (Some(run.as_str()), &json!(true))
+    );
     fleet.finish().await
 }
 
@@ -118,16 +140,32 @@ fn an_unprotected_server_does_not_start() {
     play(async {
         let runnel = programs::runnel()?;
         let directory = tempfile::tempdir()?;
-        let database = format!("sqlite://{}?mode=rwc", directory.path().join("runnel.db").display());
+        let database = format!(
+            "sqlite://{}?mode=rwc",
+            directory.path().join("runnel.db").display()
+        );
         for verb in ["dev", "serve"] {
-            let mut command = process::command(&runnel, &[verb, "--listen", "0.0.0.0:0", "--database-url", &database]);
+            let mut command = process::command(
+                &runnel,
+                &[verb, "--listen", "0.0.0.0:0", "--database-url", &database],
+            );
             command.arg("--data-dir").arg(directory.path().join("data"));
             if verb == "serve" {
                 command.args(["--queue", "embedded"]);
             }
             let ended = process::finish(command).await?;
-            assert_eq!(ended.status.code(), Some(2), "{verb}: {}{}", ended.stdout, ended.stderr);
-            assert!(ended.stderr.contains("RUNNEL_API_TOKEN"), "{verb} does not say what to do: {}", ended.stderr);
+            assert_eq!(
+                ended.status.code(),
+                Some(2),
+                "{verb}: {}{}",
+                ended.stdout,
+                ended.stderr
+            );
+            assert!(
+                ended.stderr.contains("RUNNEL_API_TOKEN"),
+                "{verb} does not say what to do: {}",
+                ended.stderr
+            );
         }
         Ok(())
     });
@@ -160,7 +198,11 @@ fn the_committed_schema_is_the_served_one() {
     play(async {
         let ended = process::finish(process::command(&programs::runnel()?, &["schema", "graphql"])).await?;
         assert!(ended.status.success(), "{}", ended.stderr);
-        assert_eq!(ended.stdout.trim(), repository_file("schema.graphql")?.trim(), "run `make schema` and commit schema.graphql");
+        assert_eq!(
+            ended.stdout.trim(),
+            repository_file("schema.graphql")?.trim(),
+            "run `make schema` and commit schema.graphql"
+        );
         Ok(())
     });
 }

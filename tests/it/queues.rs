@@ -13,14 +13,20 @@ const RECEIVES_MAX: u32 = 3;
 fn the_sqs_queue_keeps_the_contract() {
     play(async {
         let queue = Arc::new(sqs_queue_of(Some(RECEIVES_MAX)).await?);
-        contract::check_all(queue, &unique("contract-"), RECEIVES_MAX).await.map_err(|error| anyhow::anyhow!(error))
+        contract::check_all(queue, &unique("contract-"), RECEIVES_MAX)
+            .await
+            .map_err(|error| anyhow::anyhow!(error))
     });
 }
 
 #[test]
 fn the_embedded_queue_keeps_the_contract() {
     play(async {
-        let queue = Arc::new(EmbeddedQueue::new(EmbeddedConfig { max_receive_count: RECEIVES_MAX }));
-        contract::check_all(queue, &unique("contract-"), RECEIVES_MAX).await.map_err(|error| anyhow::anyhow!(error))
+        let queue = Arc::new(EmbeddedQueue::new(EmbeddedConfig {
+            max_receive_count: RECEIVES_MAX,
+        }));
+        contract::check_all(queue, &unique("contract-"), RECEIVES_MAX)
+            .await
+            .map_err(|error| anyhow::anyhow!(error))
     });
 }

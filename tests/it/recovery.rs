@@ -23,7 +23,10 @@ fn single(options: &Value) -> Value {
     if let (Some(task), Some(options)) = (task.as_object_mut(), options.as_object()) {
         task.extend(options.clone());
     }
-    workflow("single", json!({ "only": task, "after": { "type": "pass", "needs": ["only"], "input": {} } }))
+    workflow(
+        "single",
+        json!({ "only": task, "after": { "type": "pass", "needs": ["only"], "input": {} } }),
+    )
 }
 
 async fn a_restarted_orchestrator_goes_on_where_the_last_one_stopped(stack: Stack) -> anyhow::Result<()> {
@@ -45,7 +48,12 @@ async fn an_attempt_that_is_handed_back_is_dispatched_again(stack: Stack) -> any
     let worker = cluster.scripted("scripted-1", &["scripted"]).await?;
     let run = cluster.launch(&single(&json!({}))).await?;
     let held = worker.take(1).await?;
-    worker.report(vec![Report::Returned { at: held[0].at(), reason: "the worker is leaving".to_owned() }]).await?;
+    worker
+        .report(vec![Report::Returned {
+            at: held[0].at(),
+            reason: "the worker is leaving".to_owned(),
+        }])
+        .await?;
     worker.delete(&held).await?;
     let again = worker.succeed_next(1).await?;
     assert_eq!(again[0].message.key, "only");
@@ -53,20 +61,36 @@ async fn an_attempt_that_is_handed_back_is_dispatched_again(stack: Stack) -> any
     cluster.finish().await
 }
 
-async fn an_attempt_without_heartbeats_is_lost_and_its_late_result_refused(stack: Stack) -> anyhow::Result<()> {
+async fn an_attempt_without_heartbeats_is_lost_and_its_late_result_refused(
+    stack: Stack,
+) -> anyhow::Result<()> {
     let cluster = Cluster::start(stack).await?;
     let worker = cluster.scripted("scripted-1", &["scripted"]).await?;
     let run = cluster.launch(&single(&json!({ "heartbeat": "5m" }))).await?;
     let held = worker.take(1).await?;
     worker.delete(&held).await?;
-    worker.report(vec![Report::Started { at: held[0].at(), started_us: 0 }]).await?;
-    cluster.until_task(run, "only", |task| task.status == TaskStatus::Running).await?;
+    worker
+        .report(vec![Report::Started {
+            at: held[0].at(),
+            started_us: 0,
+        }])
+        .await?;
+    cluster
+        .until_task(run, "only", |task| task.status == TaskStatus::Running)
+        .await?;
     cluster.clock.advance(Duration::from_secs(601));
 
     let again = worker.take(1).await?;
-    assert_eq!((again[0].message.key.as_str(), again[0].message.at.attempt), ("only", 2));
-    worker.report(vec![succeeded(&held[0].at(), &json!("late"))]).await?;
-    worker.report(vec![succeeded(&again[0].at(), &json!("in time"))]).await?;
+    assert_eq!(
+        (again[0].message.key.as_str(), again[0].message.at.attempt),
+        ("only", 2)
+    );
+    worker
+        .report(vec![succeeded(&held[0].at(), &json!("late"))])
+        .await?;
+    worker
+        .report(vec![succeeded(&again[0].at(), &json!("in time"))])
+        .await?;
     worker.delete(&again).await?;
     cluster.ends(run, RunStatus::Succeeded).await?;
     let only = cluster.task(run, "only").await?;
@@ -80,7 +104,11 @@ async fn a_forged_completion_changes_nothing(stack: Stack) -> anyhow::Result<()>
     let worker = cluster.scripted("scripted-1", &["scripted"]).await?;
     let run = cluster.launch(&single(&json!({}))).await?;
     let held = worker.take(1).await?;
-    for forged in [String::new(), "nonsense".to_owned(), format!("test.{}", "0".repeat(64))] {
+    for forged in [
+        String::new(),
+        "nonsense".to_owned(),
+        format!("test.{}", "0".repeat(64)),
+    ] {
         let mut at = held[0].at();
         at.token = forged;
         worker.report(vec![succeeded(&at, &json!("forged"))]).await?;
@@ -89,10 +117,15 @@ async fn a_forged_completion_changes_nothing(stack: Stack) -> anyhow::Result<()>
     let mut at = held[0].at();
     at.attempt += 1;
     worker.report(vec![succeeded(&at, &json!("forged"))]).await?;
-    worker.report(vec![succeeded(&held[0].at(), &json!("genuine"))]).await?;
+    worker
+        .report(vec![succeeded(&held[0].at(), &json!("genuine"))])
+        .await?;
     worker.delete(&held).await?;
     cluster.ends(run, RunStatus::Succeeded).await?;
-    assert_eq!(cluster.task(run, "only").await?.output.as_deref(), Some("\"genuine\""));
+    assert_eq!(
+        cluster.task(run, "only").await?.output.as_deref(),
+        Some("\"genuine\"")
+    );
     cluster.finish().await
 }
 
@@ -101,7 +134,11 @@ async fn a_task_that_no_worker_runs_is_visible_with_a_reason(stack: Stack) -> an
     let run = cluster.launch(&single(&json!({}))).await?;
     cluster.orchestrator().settle().await;
     let only = cluster.task(run, "only").await?;
-    assert!(matches!(only.status, TaskStatus::Ready | TaskStatus::Queued), "{:?}", only.status);
+    assert!(
+        matches!(only.status, TaskStatus::Ready | TaskStatus::Queued),
+        "{:?}",
+        only.status
+    );
     assert_eq!(only.waiting_for, Some("NO_WORKER"));
 
     // it was not lost: a worker that comes later finds it
@@ -121,14 +158,29 @@ async fn a_result_of_an_older_attempt_is_ignored(stack: Stack) -> anyhow::Result
     worker.report(vec![failed(&first[0].at(), true)]).await?;
     let second = worker.take(1).await?;
     assert_eq!(second[0].message.at.attempt, 2);
-    assert_eq!(second[0].message.idempotency_key, first[0].message.idempotency_key);
-    worker.report(vec![succeeded(&first[0].at(), &json!("old")), failed(&first[0].at(), true)]).await?;
-    worker.report(vec![succeeded(&second[0].at(), &json!("current"))]).await?;
+    assert_eq!(
+        second[0].message.idempotency_key,
+        first[0].message.idempotency_key
+    );
+    worker
+        .report(vec![
+            succeeded(&first[0].at(), &json!("old")),
+            failed(&first[0].at(), true),
+        ])
+        .await?;
+    worker
+        .report(vec![succeeded(&second[0].at(), &json!("current"))])
+        .await?;
     worker.delete(&second).await?;
     cluster.ends(run, RunStatus::Succeeded).await?;
-    assert_eq!(cluster.task(run, "only").await?.output.as_deref(), Some("\"current\""));
+    assert_eq!(
+        cluster.task(run, "only").await?.output.as_deref(),
+        Some("\"current\"")
+    );
     let history = cluster.history(run).await?;
-    let accepted = history.iter().filter(|e| e.record.kind == RecordKind::TaskSucceeded && e.record.key.as_deref() == Some("only"));
+    let accepted = history
+        .iter()
+        .filter(|e| e.record.kind == RecordKind::TaskSucceeded && e.record.key.as_deref() == Some("only"));
     assert_eq!(accepted.count(), 1);
     cluster.finish().await
 }

@@ -24,17 +24,28 @@ const TASKS: u32 = 40;
 
 /// A run of forty independent tasks and the id by which the API knows it.
 async fn launch(cluster: &Cluster) -> anyhow::Result<(RunId, String)> {
-    let tasks: Map<String, Value> = (0..TASKS).map(|n| (format!("t{n}"), json!({ "type": "scripted" }))).collect();
-    let run = cluster.launch(&workflow("observed", Value::Object(tasks))).await?;
+    let tasks: Map<String, Value> = (0..TASKS)
+        .map(|n| (format!("t{n}"), json!({ "type": "scripted" })))
+        .collect();
+    let run = cluster
+        .launch(&workflow("observed", Value::Object(tasks)))
+        .await?;
     Ok((run, format!("run_{run}")))
 }
 
 type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
 async fn connect(client: &Client) -> anyhow::Result<Socket> {
-    let mut request = client.at("/graphql/ws").replacen("http", "ws", 1).into_client_request()?;
-    request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
-    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.context("opening a WebSocket")?;
+    let mut request = client
+        .at("/graphql/ws")
+        .replacen("http", "ws", 1)
+        .into_client_request()?;
+    request
+        .headers_mut()
+        .insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
+    let (mut socket, _) = tokio_tungstenite::connect_async(request)
+        .await
+        .context("opening a WebSocket")?;
     send(&mut socket, &json!({ "type": "connection_init" })).await?;
     let ack = next(&mut socket).await?;
     anyhow::ensure!(ack["type"] == "connection_ack", "{ack}");
@@ -48,7 +59,9 @@ async fn send(socket: &mut Socket, message: &Value) -> anyhow::Result<()> {
 /// The next message that is not a ping.
 async fn next(socket: &mut Socket) -> anyhow::Result<Value> {
     loop {
-        let message = tokio::time::timeout(PATIENCE, socket.next()).await.context("no message came")?;
+        let message = tokio::time::timeout(PATIENCE, socket.next())
+            .await
+            .context("no message came")?;
         match message.context("the socket was closed")?? {
             Message::Text(text) => {
                 let message: Value = serde_json::from_str(&text)?;
@@ -73,14 +86,20 @@ fn take_event(payload: &Value, seqs: &mut Vec<i64>, cursor: &mut Option<String>)
         return Ok(false);
     }
     seqs.push(message["event"]["seq"].as_i64().context("an event has a seq")?);
-    Ok(message["event"]["kind"].as_str().is_some_and(|kind| kind == "RUN_SUCCEEDED"))
+    Ok(message["event"]["kind"]
+        .as_str()
+        .is_some_and(|kind| kind == "RUN_SUCCEEDED"))
 }
 
 async fn check(cluster: Cluster, run: RunId, seqs: Vec<i64>) -> anyhow::Result<()> {
     cluster.ends(run, RunStatus::Succeeded).await?;
     let history = cluster.history(run).await?;
     let expected: Vec<i64> = (1..=i64::try_from(history.len())?).collect();
-    assert_eq!(history.iter().map(|event| event.record.seq).collect::<Vec<_>>(), expected, "the history has a gap");
+    assert_eq!(
+        history.iter().map(|event| event.record.seq).collect::<Vec<_>>(),
+        expected,
+        "the history has a gap"
+    );
     assert_eq!(seqs, expected);
     cluster.finish().await
 }
@@ -95,7 +114,11 @@ async fn a_websocket_subscriber_resumes_without_gap_or_repeat(stack: Stack) -> a
     while !is_over {
         let mut socket = connect(&client).await?;
         let payload = json!({ "query": EVENTS, "variables": { "run": id, "after": cursor } });
-        send(&mut socket, &json!({ "type": "subscribe", "id": "1", "payload": payload })).await?;
+        send(
+            &mut socket,
+            &json!({ "type": "subscribe", "id": "1", "payload": payload }),
+        )
+        .await?;
         // cut off after a few events, with more on their way
         let until = seqs.len() + 13;
         while seqs.len() < until && !is_over {
@@ -103,7 +126,9 @@ async fn a_websocket_subscriber_resumes_without_gap_or_repeat(stack: Stack) -> a
             anyhow::ensure!(message["type"] == "next", "{message:#}");
             is_over = take_event(&message["payload"], &mut seqs, &mut cursor)?;
             if echo.is_none() && !seqs.is_empty() {
-                echo = Some(EchoWorker::start(cluster.scripted("scripted-1", &["scripted"]).await?));
+                echo = Some(EchoWorker::start(
+                    cluster.scripted("scripted-1", &["scripted"]).await?,
+                ));
             }
         }
         drop(socket);
@@ -125,16 +150,26 @@ async fn an_sse_subscriber_resumes_without_gap_or_repeat(stack: Stack) -> anyhow
             .header("accept", "text/event-stream")
             .json(&json!({ "query": EVENTS, "variables": { "run": id, "after": cursor } }));
         let answer = request.send().await?;
-        anyhow::ensure!(answer.status().is_success(), "{}: {}", answer.status(), answer.text().await?);
+        anyhow::ensure!(
+            answer.status().is_success(),
+            "{}: {}",
+            answer.status(),
+            answer.text().await?
+        );
         let mut stream = answer.bytes_stream();
         let mut text = String::new();
         let until = seqs.len() + 13;
         while seqs.len() < until && !is_over {
-            let chunk = tokio::time::timeout(PATIENCE, stream.next()).await.context("no event came")?;
+            let chunk = tokio::time::timeout(PATIENCE, stream.next())
+                .await
+                .context("no event came")?;
             text += &String::from_utf8_lossy(&chunk.context("the stream ended")??);
             while let Some(end) = text.find("\n\n") {
                 let block: String = text.drain(..end + 2).collect();
-                let data = block.lines().filter_map(|line| line.strip_prefix("data:")).collect::<String>();
+                let data = block
+                    .lines()
+                    .filter_map(|line| line.strip_prefix("data:"))
+                    .collect::<String>();
                 if block.contains("event: next") || block.contains("event:next") {
                     is_over |= take_event(&serde_json::from_str(data.trim())?, &mut seqs, &mut cursor)?;
                 }
@@ -151,11 +186,18 @@ async fn an_sse_subscriber_resumes_without_gap_or_repeat(stack: Stack) -> anyhow
 async fn place(client: &Client) -> anyhow::Result<String> {
     let mut socket = connect(client).await?;
     let payload = json!({ "query": "subscription { events { kind cursor } }" });
-    send(&mut socket, &json!({ "type": "subscribe", "id": "1", "payload": payload })).await?;
+    send(
+        &mut socket,
+        &json!({ "type": "subscribe", "id": "1", "payload": payload }),
+    )
+    .await?;
     let first = next(&mut socket).await?;
     let sync = &first["payload"]["data"]["events"];
     anyhow::ensure!(sync["kind"] == "SYNC", "{first:#}");
-    sync["cursor"].as_str().map(str::to_owned).context("SYNC has a cursor")
+    sync["cursor"]
+        .as_str()
+        .map(str::to_owned)
+        .context("SYNC has a cursor")
 }
 
 async fn run_updates_end_with_the_run(stack: Stack) -> anyhow::Result<()> {
@@ -163,11 +205,19 @@ async fn run_updates_end_with_the_run(stack: Stack) -> anyhow::Result<()> {
     let client = cluster.serve().await?;
     let (run, id) = launch(&cluster).await?;
     let mut socket = connect(&client).await?;
-    let query = "subscription($id: ID!) { runUpdates(id: $id) { kind cursor run { status counts { succeeded } } } }";
+    let query =
+        "subscription($id: ID!) { runUpdates(id: $id) { kind cursor run { status counts { succeeded } } } }";
     let payload = json!({ "query": query, "variables": { "id": id } });
-    send(&mut socket, &json!({ "type": "subscribe", "id": "1", "payload": payload })).await?;
+    send(
+        &mut socket,
+        &json!({ "type": "subscribe", "id": "1", "payload": payload }),
+    )
+    .await?;
     let first = next(&mut socket).await?;
-    assert_eq!(first["payload"]["data"]["runUpdates"]["kind"], "SNAPSHOT", "{first:#}");
+    assert_eq!(
+        first["payload"]["data"]["runUpdates"]["kind"], "SNAPSHOT",
+        "{first:#}"
+    );
     let _echo = EchoWorker::start(cluster.scripted("scripted-1", &["scripted"]).await?);
     let last = loop {
         let message = next(&mut socket).await?;

@@ -41,11 +41,19 @@ async fn fragments_that_multiply_are_refused_before_they_are_expanded(stack: Sta
     assert!(status.is_client_error(), "{status} {body:#}");
     // also when the operation that is run is a harmless one
     let both = format!("{query} query B {{ __typename }}");
-    let request = client.http.post(client.at("/graphql")).json(&json!({ "query": both, "operationName": "B" }));
+    let request = client
+        .http
+        .post(client.at("/graphql"))
+        .json(&json!({ "query": both, "operationName": "B" }));
     let body: Value = request.send().await?.json().await?;
     assert!(body["errors"].is_array(), "{body:#}");
     // a fragment that spreads itself
-    let (status, _) = client.post("{ ...f } fragment f on Query { ...g } fragment g on Query { ...f }", json!({})).await?;
+    let (status, _) = client
+        .post(
+            "{ ...f } fragment f on Query { ...g } fragment g on Query { ...f }",
+            json!({}),
+        )
+        .await?;
     assert!(status.is_client_error(), "{status}");
     cluster.finish().await
 }
@@ -56,13 +64,35 @@ async fn limits_are_answered_with_client_errors(stack: Stack) -> anyhow::Result<
     let aliases: String = (0..5_000).map(|n| format!("a{n}: __typename ")).collect();
     let costly = "{ runs(first: 200) { nodes { tasks(first: 200) { nodes { id } } events(first: 200) { nodes { cursor } } } } }";
     let pages = "{ runs(first: 100000) { nodes { id } } }";
-    for query in [deep.as_str(), &format!("{{ {aliases} }}"), costly, pages, "{", "", "query", "{ nothing }", "\u{feff}{"] {
+    for query in [
+        deep.as_str(),
+        &format!("{{ {aliases} }}"),
+        costly,
+        pages,
+        "{",
+        "",
+        "query",
+        "{ nothing }",
+        "\u{feff}{",
+    ] {
         let (status, body) = client.post(query, json!({})).await?;
-        assert!(status.is_client_error(), "{}: {status} {body:#}", &query[..query.len().min(60)]);
+        assert!(
+            status.is_client_error(),
+            "{}: {status} {body:#}",
+            &query[..query.len().min(60)]
+        );
         let text = body.to_string();
-        assert!(!text.contains("Pos(") && !text.contains(".rs:") && !text.contains("positives"), "{text}");
+        assert!(
+            !text.contains("Pos(") && !text.contains(".rs:") && !text.contains("positives"),
+            "{text}"
+        );
     }
-    let batch = client.http.post(client.at("/graphql")).json(&json!([{ "query": "{ __typename }" }])).send().await?;
+    let batch = client
+        .http
+        .post(client.at("/graphql"))
+        .json(&json!([{ "query": "{ __typename }" }]))
+        .send()
+        .await?;
     assert!(batch.status().is_client_error(), "batch: {}", batch.status());
     let large = json!({ "query": "{ __typename }", "variables": { "x": "x".repeat(6 << 20) } });
     if let Ok(answer) = client.http.post(client.at("/graphql")).json(&large).send().await {
@@ -76,17 +106,42 @@ async fn limits_are_answered_with_client_errors(stack: Stack) -> anyhow::Result<
 async fn requests_that_a_foreign_page_can_send_are_refused(stack: Stack) -> anyhow::Result<()> {
     let (cluster, client) = served(stack).await?;
     let mutation = json!({ "query": "mutation { workflowPublish(input: { source: \"id: x\\ntasks: { a: { type: pass } }\" }) { isNew } }" });
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
-        let request = client.http.post(client.at("/graphql")).header("content-type", kind).body(mutation.to_string());
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+    ] {
+        let request = client
+            .http
+            .post(client.at("/graphql"))
+            .header("content-type", kind)
+            .body(mutation.to_string());
         let answer = request.send().await?;
         assert!(answer.status().is_client_error(), "{kind}: {}", answer.status());
     }
-    let bare = client.http.post(client.at("/graphql")).body(mutation.to_string()).send().await?;
-    assert!(bare.status().is_client_error(), "no content type: {}", bare.status());
-    let query = reqwest::Url::parse_with_params(&client.at("/graphql"), [("query", "mutation { workflowPublish(input: { source: \"\" }) { isNew } }")])?;
+    let bare = client
+        .http
+        .post(client.at("/graphql"))
+        .body(mutation.to_string())
+        .send()
+        .await?;
+    assert!(
+        bare.status().is_client_error(),
+        "no content type: {}",
+        bare.status()
+    );
+    let query = reqwest::Url::parse_with_params(
+        &client.at("/graphql"),
+        [(
+            "query",
+            "mutation { workflowPublish(input: { source: \"\" }) { isNew } }",
+        )],
+    )?;
     let get = client.http.get(query).send().await?;
     assert!(get.status().is_client_error(), "GET mutation: {}", get.status());
-    let data = client.data("{ workflows(first: 1) { nodes { key } } }", json!({})).await?;
+    let data = client
+        .data("{ workflows(first: 1) { nodes { key } } }", json!({}))
+        .await?;
     assert_eq!(data["workflows"]["nodes"], json!([]), "one of them was executed");
     cluster.finish().await
 }
@@ -110,7 +165,9 @@ async fn half_a_request_is_cut_off(stack: Stack) -> anyhow::Result<()> {
         })
     });
     for cut in cut {
-        tokio::time::timeout(PATIENCE, cut).await.context("half a request was kept open")???;
+        tokio::time::timeout(PATIENCE, cut)
+            .await
+            .context("half a request was kept open")???;
     }
     cluster.finish().await
 }
@@ -118,8 +175,13 @@ async fn half_a_request_is_cut_off(stack: Stack) -> anyhow::Result<()> {
 type Opened = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
 async fn open(client: &Client, origin: Option<&str>) -> anyhow::Result<Opened> {
-    let mut request = client.at("/graphql/ws").replacen("http", "ws", 1).into_client_request()?;
-    request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
+    let mut request = client
+        .at("/graphql/ws")
+        .replacen("http", "ws", 1)
+        .into_client_request()?;
+    request
+        .headers_mut()
+        .insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
     if let Some(origin) = origin {
         request.headers_mut().insert("origin", origin.parse()?);
     }
@@ -129,7 +191,9 @@ async fn open(client: &Client, origin: Option<&str>) -> anyhow::Result<Opened> {
 /// The code with which the server closes the socket.
 async fn close_code(socket: &mut Opened) -> anyhow::Result<u16> {
     loop {
-        let message = tokio::time::timeout(PATIENCE, socket.next()).await.context("the socket was kept open")?;
+        let message = tokio::time::timeout(PATIENCE, socket.next())
+            .await
+            .context("the socket was kept open")?;
         match message {
             Some(Ok(Message::Close(Some(frame)))) => return Ok(frame.code.into()),
             Some(Ok(_)) => {}
@@ -158,7 +222,8 @@ async fn a_second_operation_under_a_live_id_closes_the_socket(stack: Stack) -> a
     use futures_util::SinkExt as _;
     let (cluster, client) = served(stack).await?;
     let mut socket = open(&client, None).await?;
-    let subscribe = json!({ "type": "subscribe", "id": "1", "payload": { "query": "subscription { events { kind } }" } });
+    let subscribe =
+        json!({ "type": "subscribe", "id": "1", "payload": { "query": "subscription { events { kind } }" } });
     for message in [json!({ "type": "connection_init" }), subscribe.clone(), subscribe] {
         socket.send(Message::text(message.to_string())).await?;
     }

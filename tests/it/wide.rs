@@ -15,9 +15,14 @@ async fn two_thousand_independent_tasks_and_a_join_over_half_of_them(stack: Stac
     let echo = EchoWorker::start(cluster.scripted("scripted-1", &["scripted"]).await?);
 
     let keys: Vec<String> = (0..2_000).map(|index| format!("t{index}")).collect();
-    let mut tasks: Map<String, Value> =
-        keys.iter().map(|key| (key.clone(), json!({ "type": "scripted" }))).collect();
-    tasks.insert("join".to_owned(), json!({ "type": "scripted", "needs": &keys[..1_000] }));
+    let mut tasks: Map<String, Value> = keys
+        .iter()
+        .map(|key| (key.clone(), json!({ "type": "scripted" })))
+        .collect();
+    tasks.insert(
+        "join".to_owned(),
+        json!({ "type": "scripted", "needs": &keys[..1_000] }),
+    );
     let run = cluster.launch(&workflow("wide", Value::Object(tasks))).await?;
 
     let ended = cluster.ends(run, RunStatus::Succeeded).await?;
@@ -36,7 +41,10 @@ async fn two_thousand_independent_tasks_and_a_join_over_half_of_them(stack: Stac
     let seen = echo.stop().await?;
     let received: HashSet<&str> = seen.iter().map(|message| message.key.as_str()).collect();
     assert_eq!(received.len(), 2_001);
-    assert!(seen.iter().all(|message| message.at.attempt == 1), "a task had a second attempt");
+    assert!(
+        seen.iter().all(|message| message.at.attempt == 1),
+        "a task had a second attempt"
+    );
     if stack != Stack::PostgresSqs {
         assert_eq!(seen.len(), 2_001, "the embedded queue repeats nothing by itself");
     }

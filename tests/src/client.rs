@@ -26,8 +26,14 @@ impl Client {
     pub fn new(base: &str) -> anyhow::Result<Self> {
         // an error means that there is a provider already
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?;
-        Ok(Self { base: base.trim_end_matches('/').to_owned(), http })
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(60))
+            .build()?;
+        Ok(Self {
+            base: base.trim_end_matches('/').to_owned(),
+            http,
+        })
     }
 
     /// The address of a path.
@@ -59,7 +65,10 @@ impl Client {
     /// There are top-level errors.
     pub async fn data(&self, query: &str, variables: Value) -> anyhow::Result<Value> {
         let (status, mut body) = self.post(query, variables).await?;
-        anyhow::ensure!(status.is_success() && body.get("errors").is_none(), "status {status}: {body:#}");
+        anyhow::ensure!(
+            status.is_success() && body.get("errors").is_none(),
+            "status {status}: {body:#}"
+        );
         Ok(body["data"].take())
     }
 
@@ -77,8 +86,9 @@ impl Client {
             "taskRetry" | "taskSkip" => "TaskIdInput".to_owned(),
             _ => format!("{type_name}Input"),
         };
-        let query =
-            format!("mutation($input: {input_type}!) {{ {name}(input: $input) {{ {selection} userErrors {{ code message path }} }} }}");
+        let query = format!(
+            "mutation($input: {input_type}!) {{ {name}(input: $input) {{ {selection} userErrors {{ code message path }} }} }}"
+        );
         let mut data = self.data(&query, json!({ "input": input })).await?;
         Ok(data[name].take())
     }
@@ -88,8 +98,17 @@ impl Client {
     /// # Errors
     /// It is refused.
     pub async fn publish(&self, source: &str) -> anyhow::Result<String> {
-        let payload = self.mutate("workflowPublish", json!({ "source": source }), "workflow { key } isNew").await?;
-        payload["workflow"]["key"].as_str().map(str::to_owned).with_context(|| format!("refused: {payload:#}"))
+        let payload = self
+            .mutate(
+                "workflowPublish",
+                json!({ "source": source }),
+                "workflow { key } isNew",
+            )
+            .await?;
+        payload["workflow"]["key"]
+            .as_str()
+            .map(str::to_owned)
+            .with_context(|| format!("refused: {payload:#}"))
     }
 
     /// Starts a run; answers its id.
@@ -98,7 +117,10 @@ impl Client {
     /// It is refused.
     pub async fn start(&self, input: Value) -> anyhow::Result<String> {
         let payload = self.mutate("runStart", input, "run { id }").await?;
-        payload["run"]["id"].as_str().map(str::to_owned).with_context(|| format!("refused: {payload:#}"))
+        payload["run"]["id"]
+            .as_str()
+            .map(str::to_owned)
+            .with_context(|| format!("refused: {payload:#}"))
     }
 
     /// The status of a run.
@@ -106,8 +128,16 @@ impl Client {
     /// # Errors
     /// The server does not answer, or knows no such run.
     pub async fn status(&self, run: &str) -> anyhow::Result<String> {
-        let data = self.data("query($id: ID!) { run(id: $id) { status } }", json!({ "id": run })).await?;
-        data["run"]["status"].as_str().map(str::to_owned).context("no such run")
+        let data = self
+            .data(
+                "query($id: ID!) { run(id: $id) { status } }",
+                json!({ "id": run }),
+            )
+            .await?;
+        data["run"]["status"]
+            .as_str()
+            .map(str::to_owned)
+            .context("no such run")
     }
 
     /// A run with its counts and tasks.
@@ -133,7 +163,12 @@ impl Client {
             .header("accept", "text/event-stream")
             .json(&json!({ "query": query, "variables": { "id": run } }));
         let answer = request.send().await.context("subscribing to a run")?;
-        anyhow::ensure!(answer.status().is_success(), "{}: {}", answer.status(), answer.text().await?);
+        anyhow::ensure!(
+            answer.status().is_success(),
+            "{}: {}",
+            answer.status(),
+            answer.text().await?
+        );
         let watched = async {
             let mut stream = answer.bytes_stream();
             let mut text = String::new();
@@ -163,7 +198,13 @@ impl Client {
             let data = self.data(query, json!({ "id": run, "after": after })).await?;
             let page = &data["run"]["events"];
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            events.extend(page["nodes"].as_array().into_iter().flatten().map(|node| (text(&node["kind"]), text(&node["task"]))));
+            events.extend(
+                page["nodes"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(|node| (text(&node["kind"]), text(&node["task"]))),
+            );
             if page["pageInfo"]["hasNextPage"] != true {
                 return Ok(events);
             }

@@ -13,12 +13,13 @@ use runnel_queue::{QueueName, TaskQueue, TokenKey, TokenKeys};
 use runnel_runtime::feed::Topic;
 use runnel_runtime::view::{EventView, PageRequest, RunView, TaskFilter, TaskView};
 use runnel_runtime::{Actor, Config, DatabaseConfig, Orchestrator, PublishRequest, Published, StartRequest};
+use runnel_worker::{BuiltinOptions, Handlers, QueueSink, WorkerConfig};
 use serde_json::{Map, Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
-use crate::clock::{TestClock, TestEntropy};
+use crate::clock::TestClock;
 use crate::databases::TestDatabase;
 use crate::scripted::ScriptedWorker;
 use crate::stack::Stack;
@@ -38,7 +39,6 @@ pub struct Cluster {
     pub replicas: Vec<Orchestrator>,
     /// Who acts.
     pub actor: Actor,
-    entropy: Arc<TestEntropy>,
     database: TestDatabase,
     background: Vec<JoinHandle<anyhow::Result<()>>>,
     stop: CancellationToken,
@@ -65,8 +65,10 @@ impl Cluster {
             queue,
             clock: Arc::default(),
             replicas: Vec::new(),
-            actor: Actor { name: "test".into(), namespace: "default".into() },
-            entropy: Arc::default(),
+            actor: Actor {
+                name: "test".into(),
+                namespace: "default".into(),
+            },
             database: stack.database().await?,
             background: Vec::new(),
             stop: CancellationToken::new(),
@@ -80,7 +82,9 @@ impl Cluster {
     /// # Errors
     /// The database refuses.
     pub async fn add_replica(&mut self) -> anyhow::Result<Orchestrator> {
-        let replica = Orchestrator::start(self.config()?).await.context("starting an orchestrator")?;
+        let replica = Orchestrator::start(self.config()?)
+            .await
+            .context("starting an orchestrator")?;
         self.replicas.push(replica.clone());
         Ok(replica)
     }
@@ -98,13 +102,20 @@ impl Cluster {
     }
 
     fn config(&self) -> anyhow::Result<Config> {
-        let key = TokenKey { id: "test".to_owned(), secret: vec![7; 32] };
+        let key = TokenKey {
+            id: "test".to_owned(),
+            secret: vec![7; 32],
+        };
         Ok(Config {
-            database: DatabaseConfig { url: self.database.url.clone(), connections: 6, is_sqlite_relaxed: false },
+            database: DatabaseConfig {
+                url: self.database.url.clone(),
+                connections: 6,
+                is_sqlite_relaxed: false,
+            },
             queue: Arc::clone(&self.queue),
             token_keys: TokenKeys::new(vec![key]).context("a key of 32 bytes")?,
             clock: self.clock.clone(),
-            entropy: self.entropy.clone(),
+            entropy: Arc::new(runnel_runtime::clock::SystemEntropy),
             vars: Arc::new(Map::from_iter([("region".to_owned(), Value::from("eu"))])),
             appliers: 2,
             batch_max: 300,
@@ -140,15 +151,21 @@ impl Cluster {
 
     /// Starts a real worker with the built-in handlers. It stops with the cluster.
     pub fn add_worker(&mut self, name: &str) {
-        let config = runnel_worker::WorkerConfig {
+        self.add_worker_with(name, BuiltinOptions::default());
+    }
+
+    /// The same, with options for the handlers; private addresses are always allowed, since the origins of tests have one.
+    pub fn add_worker_with(&mut self, name: &str, mut options: BuiltinOptions) {
+        options.http.allow_private = true;
+        let config = WorkerConfig {
             name: name.to_owned(),
             queue: Arc::clone(&self.queue),
             task_queue: QueueName("default".to_owned()),
-            sink: Arc::new(runnel_worker::QueueSink::new(Arc::clone(&self.queue))),
+            sink: Arc::new(QueueSink::new(Arc::clone(&self.queue))),
             concurrency: 16,
             visibility: Duration::from_secs(60),
             drain_grace: Duration::from_secs(10),
-            handlers: runnel_worker::Handlers::builtin(),
+            handlers: Handlers::builtin_with(options),
         };
         self.background.push(tokio::spawn(runnel_worker::run(config, self.stop.clone())));
     }
@@ -160,10 +177,15 @@ impl Cluster {
     pub async fn serve(&mut self) -> anyhow::Result<Client> {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
         let client = Client::new(&format!("http://{}", listener.local_addr()?))?;
-        let config =
-            ApiConfig { api_token: None, worker_token: None, allowed_origins: Vec::new(), is_insecure: false };
+        let config = ApiConfig {
+            api_token: None,
+            worker_token: None,
+            allowed_origins: Vec::new(),
+            is_insecure: false,
+        };
         let served = runnel_api::serve(self.orchestrator().clone(), config, listener, self.stop.clone());
-        self.background.push(tokio::spawn(async move { Ok(served.await?) }));
+        self.background
+            .push(tokio::spawn(async move { Ok(served.await?) }));
         Ok(client)
     }
 
@@ -172,11 +194,20 @@ impl Cluster {
     /// # Errors
     /// It is refused.
     pub async fn publish(&self, source: &str) -> anyhow::Result<Published> {
-        let request = PublishRequest { source: source.to_owned(), format: Format::Auto, is_dry_run: false };
-        self.orchestrator().publish(&self.actor, request).await.map_err(|refused| match refused {
-            runnel_runtime::PublishError::Invalid(found) => anyhow::anyhow!("the file is refused: {found:#?}"),
-            runnel_runtime::PublishError::Store(error) => error.into(),
-        })
+        let request = PublishRequest {
+            source: source.to_owned(),
+            format: Format::Auto,
+            is_dry_run: false,
+        };
+        self.orchestrator()
+            .publish(&self.actor, request)
+            .await
+            .map_err(|refused| match refused {
+                runnel_runtime::PublishError::Invalid(found) => {
+                    anyhow::anyhow!("the file is refused: {found:#?}")
+                }
+                runnel_runtime::PublishError::Store(error) => error.into(),
+            })
     }
 
     /// Publishes a workflow and starts a run of it.
@@ -193,7 +224,11 @@ impl Cluster {
     /// It is refused.
     pub async fn launch_source(&self, source: &str, inputs: Map<String, Value>) -> anyhow::Result<RunId> {
         let workflow = self.publish(source).await?.workflow.key;
-        let request = StartRequest { workflow, inputs, ..StartRequest::default() };
+        let request = StartRequest {
+            workflow,
+            inputs,
+            ..StartRequest::default()
+        };
         Ok(self.orchestrator().start_run(&self.actor, request).await?.run.id)
     }
 
@@ -202,7 +237,10 @@ impl Cluster {
     /// # Errors
     /// The store fails, or there is no such run.
     pub async fn run(&self, run: RunId) -> anyhow::Result<RunView> {
-        self.orchestrator().find_run(&self.actor, run).await?.context("the run is gone")
+        self.orchestrator()
+            .find_run(&self.actor, run)
+            .await?
+            .context("the run is gone")
     }
 
     /// The task as it is now.
@@ -221,9 +259,14 @@ impl Cluster {
     pub async fn tasks(&self, run: RunId) -> anyhow::Result<Vec<TaskView>> {
         let mut tasks: Vec<TaskView> = Vec::new();
         loop {
-            let page = PageRequest { first: 200, after: tasks.last().map(|task| task.ix) };
-            let page =
-                self.orchestrator().list_tasks(&self.actor, run, TaskFilter::default(), page).await?;
+            let page = PageRequest {
+                first: 200,
+                after: tasks.last().map(|task| task.ix),
+            };
+            let page = self
+                .orchestrator()
+                .list_tasks(&self.actor, run, TaskFilter::default(), page)
+                .await?;
             tasks.extend(page.items);
             if !page.has_next {
                 return Ok(tasks);
@@ -238,7 +281,10 @@ impl Cluster {
     pub async fn history(&self, run: RunId) -> anyhow::Result<Vec<EventView>> {
         let mut events: Vec<EventView> = Vec::new();
         loop {
-            let page = PageRequest { first: 200, after: events.last().map(|event| event.record.seq) };
+            let page = PageRequest {
+                first: 200,
+                after: events.last().map(|event| event.record.seq),
+            };
             let page = self.orchestrator().run_events(&self.actor, run, page).await?;
             events.extend(page.items);
             if !page.has_next {
@@ -251,7 +297,12 @@ impl Cluster {
     ///
     /// # Errors
     /// It does not become so.
-    pub async fn until(&self, run: RunId, what: &str, is_so: impl Fn(&RunView) -> bool) -> anyhow::Result<RunView> {
+    pub async fn until(
+        &self,
+        run: RunId,
+        what: &str,
+        is_so: impl Fn(&RunView) -> bool,
+    ) -> anyhow::Result<RunView> {
         let mut bell = self.orchestrator().doorbell(Topic::Run(run));
         let watched = async {
             loop {
@@ -290,7 +341,10 @@ impl Cluster {
         };
         match tokio::time::timeout(PATIENCE, watched).await {
             Ok(answer) => answer,
-            Err(_) => anyhow::bail!("task {key} did not become as expected: {}", self.describe(run).await?),
+            Err(_) => anyhow::bail!(
+                "task {key} did not become as expected: {}",
+                self.describe(run).await?
+            ),
         }
     }
 
@@ -299,7 +353,9 @@ impl Cluster {
     /// # Errors
     /// It ends otherwise, or not at all.
     pub async fn ends(&self, run: RunId, expected: RunStatus) -> anyhow::Result<RunView> {
-        let ended = self.until(run, "terminal", |run| run.status.is_terminal()).await?;
+        let ended = self
+            .until(run, "terminal", |run| run.status.is_terminal())
+            .await?;
         anyhow::ensure!(
             ended.status == expected,
             "run ended as {:?} and not as {expected:?}: {}",
@@ -314,7 +370,12 @@ impl Cluster {
     /// # Errors
     /// The store fails.
     pub async fn statuses(&self, run: RunId) -> anyhow::Result<Vec<(String, TaskStatus)>> {
-        Ok(self.tasks(run).await?.into_iter().map(|task| (task.key, task.status)).collect())
+        Ok(self
+            .tasks(run)
+            .await?
+            .into_iter()
+            .map(|task| (task.key, task.status))
+            .collect())
     }
 
     /// Everything about a run, for a failure's message.
@@ -324,16 +385,29 @@ impl Cluster {
     pub async fn describe(&self, run: RunId) -> anyhow::Result<String> {
         let view = self.run(run).await?;
         let tasks = self.tasks(run).await?;
-        let live = tasks.iter().filter(|task| task.status != TaskStatus::Succeeded).take(20);
+        let live = tasks
+            .iter()
+            .filter(|task| task.status != TaskStatus::Succeeded)
+            .take(20);
         let live: Vec<String> = live
-            .map(|task| format!("{} {:?} attempt {} {:?}", task.key, task.status, task.attempt, task.error))
+            .map(|task| {
+                format!(
+                    "{} {:?} attempt {} {:?}",
+                    task.key, task.status, task.attempt, task.error
+                )
+            })
             .collect();
         let history = self.history(run).await?;
         let last: Vec<String> = history
             .iter()
             .rev()
             .take(20)
-            .map(|event| format!("{} {:?} {:?}", event.record.seq, event.record.kind, event.record.key))
+            .map(|event| {
+                format!(
+                    "{} {:?} {:?}",
+                    event.record.seq, event.record.kind, event.record.key
+                )
+            })
             .collect();
         Ok(format!(
             "{:?} paused {} wake {:?} error {:?}\ntasks: {}\nlast events: {}",

@@ -31,8 +31,14 @@ impl TestDatabase {
     /// There is no room for temporary files.
     pub fn sqlite() -> anyhow::Result<Self> {
         let directory = tempfile::Builder::new().prefix("runnel-test-").tempdir()?;
-        let url = format!("sqlite://{}?mode=rwc", directory.path().join("runnel.db").display());
-        Ok(Self { url, directory: Some(directory) })
+        let url = format!(
+            "sqlite://{}?mode=rwc",
+            directory.path().join("runnel.db").display()
+        );
+        Ok(Self {
+            url,
+            directory: Some(directory),
+        })
     }
 
     /// A migrated PostgreSQL database.
@@ -42,12 +48,24 @@ impl TestDatabase {
     pub async fn postgres() -> anyhow::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let maintenance = services::postgres_url()?;
-        let mut connection = PgConnection::connect(&maintenance).await.context("connecting to PostgreSQL")?;
+        let mut connection = PgConnection::connect(&maintenance)
+            .await
+            .context("connecting to PostgreSQL")?;
         ensure_template(&maintenance, &mut connection).await?;
-        let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "test_{}_{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         let create = format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY wal_log");
-        connection.execute(AssertSqlSafe(create)).await.context("copying the template")?;
-        Ok(Self { url: at_database(&maintenance, &name), directory: None })
+        connection
+            .execute(AssertSqlSafe(create))
+            .await
+            .context("copying the template")?;
+        Ok(Self {
+            url: at_database(&maintenance, &name),
+            directory: None,
+        })
     }
 
     /// The directory of an SQLite file.
@@ -58,9 +76,15 @@ impl TestDatabase {
 }
 
 async fn ensure_template(maintenance: &str, connection: &mut PgConnection) -> anyhow::Result<()> {
-    sqlx::query("SELECT pg_advisory_lock($1)").bind(TEMPLATE_LOCK).execute(&mut *connection).await?;
+    sqlx::query("SELECT pg_advisory_lock($1)")
+        .bind(TEMPLATE_LOCK)
+        .execute(&mut *connection)
+        .await?;
     let made = make_template(maintenance, connection).await;
-    sqlx::query("SELECT pg_advisory_unlock($1)").bind(TEMPLATE_LOCK).execute(&mut *connection).await?;
+    sqlx::query("SELECT pg_advisory_unlock($1)")
+        .bind(TEMPLATE_LOCK)
+        .execute(&mut *connection)
+        .await?;
     made
 }
 
@@ -70,15 +94,26 @@ async fn make_template(maintenance: &str, connection: &mut PgConnection) -> anyh
         return Ok(());
     }
     // migrated under another name, so that a process that dies here leaves no half-made template
-    connection.execute("DROP DATABASE IF EXISTS runnel_template_draft").await?;
-    connection.execute("CREATE DATABASE runnel_template_draft").await?;
+    connection
+        .execute("DROP DATABASE IF EXISTS runnel_template_draft")
+        .await?;
+    connection
+        .execute("CREATE DATABASE runnel_template_draft")
+        .await?;
     let draft = sea_orm::Database::connect(at_database(maintenance, "runnel_template_draft")).await?;
-    Migrator::up(&draft, None).await.context("migrating the template")?;
+    Migrator::up(&draft, None)
+        .await
+        .context("migrating the template")?;
     draft.close().await?;
-    connection.execute(AssertSqlSafe(format!("ALTER DATABASE runnel_template_draft RENAME TO {TEMPLATE}"))).await?;
+    connection
+        .execute(AssertSqlSafe(format!(
+            "ALTER DATABASE runnel_template_draft RENAME TO {TEMPLATE}"
+        )))
+        .await?;
     Ok(())
 }
 
 fn at_database(url: &str, name: &str) -> String {
-    url.rsplit_once('/').map_or_else(|| url.to_owned(), |(server, _)| format!("{server}/{name}"))
+    url.rsplit_once('/')
+        .map_or_else(|| url.to_owned(), |(server, _)| format!("{server}/{name}"))
 }

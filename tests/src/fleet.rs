@@ -54,7 +54,16 @@ impl Fleet {
         let prefix = unique("fleet-");
         let server = server(stack, &database.url, directory.path(), &address, &prefix, fault)?;
         let client = server.client().await?;
-        Ok(Self { server, workers: Vec::new(), client, stack, database, directory, address, prefix })
+        Ok(Self {
+            server,
+            workers: Vec::new(),
+            client,
+            stack,
+            database,
+            directory,
+            address,
+            prefix,
+        })
     }
 
     /// Starts the server again, which is not running any more.
@@ -63,7 +72,14 @@ impl Fleet {
     /// It does not start.
     pub async fn restart_server(&mut self) -> anyhow::Result<()> {
         let url = &self.database.url;
-        self.server = server(self.stack, url, self.directory.path(), &self.address, &self.prefix, &Fault::None)?;
+        self.server = server(
+            self.stack,
+            url,
+            self.directory.path(),
+            &self.address,
+            &self.prefix,
+            &Fault::None,
+        )?;
         self.client = self.server.client().await?;
         Ok(())
     }
@@ -79,7 +95,15 @@ impl Fleet {
         let name = format!("worker-{}", self.workers.len() + 1);
         let endpoint = services::sqs_endpoint()?;
         let mut command = program(fault)?;
-        command.args(["worker", "--worker-name", &name, "--sqs-endpoint", &endpoint, "--visibility", VISIBILITY]);
+        command.args([
+            "worker",
+            "--worker-name",
+            &name,
+            "--sqs-endpoint",
+            &endpoint,
+            "--visibility",
+            VISIBILITY,
+        ]);
         command.args(["--queue-prefix", &self.prefix, "--http-allow-private"]);
         self.workers.push(Process::start(&name, command)?);
         Ok(())
@@ -92,10 +116,18 @@ impl Fleet {
     pub async fn finish(mut self) -> anyhow::Result<()> {
         for worker in &mut self.workers {
             let status = worker.terminate().await?;
-            anyhow::ensure!(status.success(), "a worker ended with {status}:\n{}", worker.output());
+            anyhow::ensure!(
+                status.success(),
+                "a worker ended with {status}:\n{}",
+                worker.output()
+            );
         }
         let status = self.server.terminate().await?;
-        anyhow::ensure!(status.success(), "the server ended with {status}:\n{}", self.server.output());
+        anyhow::ensure!(
+            status.success(),
+            "the server ended with {status}:\n{}",
+            self.server.output()
+        );
         verify::assert_clean(&self.database.url).await
     }
 
@@ -138,12 +170,37 @@ fn server(
     let mut command = program(fault)?;
     match stack {
         Stack::SqliteEmbedded | Stack::PostgresEmbedded => {
-            command.args(["dev", "--listen", address, "--database-url", database, "--data-dir"]).arg(data);
+            command
+                .args([
+                    "dev",
+                    "--listen",
+                    address,
+                    "--database-url",
+                    database,
+                    "--data-dir",
+                ])
+                .arg(data);
         }
         Stack::PostgresSqs => {
             let endpoint = services::sqs_endpoint()?;
-            command.args(["serve", "--listen", address, "--database-url", database, "--queue", "sqs"]);
-            command.args(["--sqs-endpoint", &endpoint, "--queue-prefix", prefix, "--data-dir"]).arg(data);
+            command.args([
+                "serve",
+                "--listen",
+                address,
+                "--database-url",
+                database,
+                "--queue",
+                "sqs",
+            ]);
+            command
+                .args([
+                    "--sqs-endpoint",
+                    &endpoint,
+                    "--queue-prefix",
+                    prefix,
+                    "--data-dir",
+                ])
+                .arg(data);
         }
     }
     Process::start("server", command)

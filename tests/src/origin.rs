@@ -57,7 +57,11 @@ impl Origin {
             // ends when the test does
             let _ = axum::serve(listener, routes).await;
         });
-        Ok(Self { address, state, server })
+        Ok(Self {
+            address,
+            state,
+            server,
+        })
     }
 
     /// Its address.
@@ -93,7 +97,11 @@ impl Origin {
     /// The bodies sent to the chat endpoint.
     #[must_use]
     pub fn prompts(&self) -> Vec<Value> {
-        self.state.prompts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.state
+            .prompts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -117,7 +125,9 @@ impl Shared {
 
 async fn user(State(state): State<Arc<Shared>>, Path(id): Path<String>) -> Json<Value> {
     state.count(&format!("/u/{id}"));
-    Json(json!({ "id": id, "name": format!("user {id}"), "tags": ["a", "b"], "address": { "city": "Bremen" } }))
+    Json(
+        json!({ "id": id, "name": format!("user {id}"), "tags": ["a", "b"], "address": { "city": "Bremen" } }),
+    )
 }
 
 async fn flaky(State(state): State<Arc<Shared>>, Path((name, failures)): Path<(String, u32)>) -> Response {
@@ -137,10 +147,18 @@ async fn gate(State(state): State<Arc<Shared>>, Path(name): Path<String>) -> Jso
 }
 
 async fn chat(State(state): State<Arc<Shared>>, Json(body): Json<Value>) -> Json<Value> {
-    let said = body["messages"].as_array().and_then(|messages| messages.last()).cloned().unwrap_or_default();
+    let said = body["messages"]
+        .as_array()
+        .and_then(|messages| messages.last())
+        .cloned()
+        .unwrap_or_default();
     let answer = format!("you said: {}", said["content"].as_str().unwrap_or_default());
     let model = body["model"].clone();
-    state.prompts.lock().unwrap_or_else(PoisonError::into_inner).push(body);
+    state
+        .prompts
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(body);
     Json(json!({
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -152,14 +170,23 @@ async fn chat(State(state): State<Arc<Shared>>, Json(body): Json<Value>) -> Json
 }
 
 async fn echo(State(state): State<Arc<Shared>>, request: Request) -> Json<Value> {
-    let method = request.method().to_string();
-    let path = request.uri().path().to_owned();
-    let query = request.uri().query().unwrap_or_default().to_owned();
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let (tag, kind) = (header("x-tag"), header("content-type"));
+    let (head, body) = request.into_parts();
+    let path = head.uri.path().to_owned();
     state.count(&path);
-    let body = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await.unwrap_or_default();
+    let body = axum::body::to_bytes(body, BODY_BYTES_MAX)
+        .await
+        .unwrap_or_default();
     let text = String::from_utf8_lossy(&body).into_owned();
     let parsed = serde_json::from_str::<Value>(&text).ok();
-    Json(json!({ "ok": true, "method": method, "path": path, "query": query, "tag": tag, "type": kind, "text": text, "json": parsed }))
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    Json(json!({
+        "ok": true,
+        "method": head.method.as_str(),
+        "path": path,
+        "query": head.uri.query(),
+        "tag": header("x-tag"),
+        "type": header("content-type"),
+        "text": text,
+        "json": parsed,
+    }))
 }

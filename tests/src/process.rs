@@ -35,7 +35,11 @@ pub struct Ended {
 #[must_use]
 pub fn command(program: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
-    command.args(arguments).env_clear().stdin(Stdio::null()).kill_on_drop(true);
+    command
+        .args(arguments)
+        .env_clear()
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
     for kept in ["PATH", "HOME", "LANG", "TMPDIR"] {
         if let Some(value) = std::env::var_os(kept) {
             command.env(kept, value);
@@ -57,7 +61,9 @@ pub fn command(program: &Path, arguments: &[&str]) -> Command {
 /// It cannot be started, or does not end.
 pub async fn finish(mut command: Command) -> anyhow::Result<Ended> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let ended = tokio::time::timeout(PATIENCE, command.output()).await.context("the command did not end")??;
+    let ended = tokio::time::timeout(PATIENCE, command.output())
+        .await
+        .context("the command did not end")??;
     Ok(Ended {
         status: ended.status,
         stdout: String::from_utf8_lossy(&ended.stdout).into_owned(),
@@ -78,7 +84,11 @@ impl Process {
         let err = child.stderr.take().context("its errors")?;
         tokio::spawn(collect(out, sender.clone()));
         tokio::spawn(collect(err, sender));
-        Ok(Self { name: name.to_owned(), child, lines })
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            lines,
+        })
     }
 
     /// Waits for a line that `find` makes something of.
@@ -87,7 +97,10 @@ impl Process {
     /// The process ends first, or the line does not come.
     pub async fn line<T>(&self, what: &str, find: impl Fn(&str) -> Option<T>) -> anyhow::Result<T> {
         let mut lines = self.lines.clone();
-        let found = tokio::time::timeout(PATIENCE, lines.wait_for(|lines| lines.iter().any(|line| find(line).is_some())));
+        let found = tokio::time::timeout(
+            PATIENCE,
+            lines.wait_for(|lines| lines.iter().any(|line| find(line).is_some())),
+        );
         let found = found.await.ok().and_then(Result::ok);
         let first = found.and_then(|lines| lines.iter().find_map(|line| find(line)));
         first.with_context(|| format!("{} did not print {what}:\n{}", self.name, self.output()))
@@ -100,8 +113,10 @@ impl Process {
     pub async fn client(&self) -> anyhow::Result<Client> {
         let find = |line: &str| {
             let at = line.find("http://")?;
-            let address: String =
-                line[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || ".:/[]-_".contains(*c)).collect();
+            let address: String = line[at..]
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || ".:/[]-_".contains(*c))
+                .collect();
             Some(address)
         };
         let address = self.line("its address", find).await?;
@@ -126,7 +141,10 @@ impl Process {
     /// # Errors
     /// The process cannot be waited for.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
-        self.child.kill().await.with_context(|| format!("killing {}", self.name))
+        self.child
+            .kill()
+            .await
+            .with_context(|| format!("killing {}", self.name))
     }
 
     /// Waits for the end.
@@ -145,7 +163,11 @@ impl Process {
     /// # Errors
     /// It does not come.
     pub async fn terminate(&mut self) -> anyhow::Result<ExitStatus> {
-        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let pid = self
+            .child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(Pid::from_raw);
         if let Some(pid) = pid {
             rustix::process::kill_process(pid, Signal::TERM)?;
         }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use runnel_queue::message::{MESSAGE_VERSION, decode_task};
 use runnel_queue::{
-    Attempt, AttemptRef, Failure, FailureCategory, Outcome, Outgoing, QueueName, Receipt, Report, ReportBatch,
-    TaskMessage, TaskQueue,
+    Attempt, AttemptRef, Failure, FailureCategory, Outcome, Outgoing, QueueName, Receipt, Report,
+    ReportBatch, TaskMessage, TaskQueue,
 };
 use serde_json::Value;
 use serde_json::value::to_raw_value;
@@ -55,9 +55,19 @@ impl ScriptedWorker {
         let tasks = QueueName("default".to_owned());
         queue.ensure(&tasks).await?;
         queue.ensure(&QueueName::completions()).await?;
-        let worker = Self { name: name.to_owned(), queue, tasks };
+        let worker = Self {
+            name: name.to_owned(),
+            queue,
+            tasks,
+        };
         let types = types.iter().map(|kind| (*kind).to_owned()).collect();
-        worker.report(vec![Report::Hello { types, queue: worker.tasks.0.clone(), slots: 100 }]).await?;
+        worker
+            .report(vec![Report::Hello {
+                types,
+                queue: worker.tasks.0.clone(),
+                slots: 100,
+            }])
+            .await?;
         Ok(worker)
     }
 
@@ -81,7 +91,10 @@ impl ScriptedWorker {
         let deliveries = self.queue.receive(&self.tasks, max, wait, VISIBILITY).await?;
         let read = |delivery: runnel_queue::Delivery| {
             let message = decode_task(&delivery.body).context("reading a task message")?;
-            Ok(Held { message, receipt: delivery.receipt })
+            Ok(Held {
+                message,
+                receipt: delivery.receipt,
+            })
         };
         deliveries.into_iter().map(read).collect()
     }
@@ -101,7 +114,10 @@ impl ScriptedWorker {
     /// The queue service does not take it.
     pub async fn report(&self, reports: Vec<Report>) -> anyhow::Result<()> {
         let body = serde_json::to_string(&self.batch(reports))?;
-        let message = Outgoing { body, delay: Duration::ZERO };
+        let message = Outgoing {
+            body,
+            delay: Duration::ZERO,
+        };
         let refused = self.queue.send(&QueueName::completions(), vec![message]).await?;
         anyhow::ensure!(refused.is_empty(), "the queue refused a report: {refused:?}");
         Ok(())
@@ -110,7 +126,11 @@ impl ScriptedWorker {
     /// The reports as a batch of this worker, for [`runnel_runtime::Orchestrator::report`].
     #[must_use]
     pub fn batch(&self, reports: Vec<Report>) -> ReportBatch {
-        ReportBatch { v: MESSAGE_VERSION, worker: self.name.clone(), reports }
+        ReportBatch {
+            v: MESSAGE_VERSION,
+            worker: self.name.clone(),
+            reports,
+        }
     }
 
     /// Takes `count` messages, reports each as succeeded with its key as output, and deletes them.
@@ -119,8 +139,12 @@ impl ScriptedWorker {
     /// The queue service does not answer.
     pub async fn succeed_next(&self, count: usize) -> anyhow::Result<Vec<Held>> {
         let held = self.take(count).await?;
-        self.report(held.iter().map(|held| succeeded(&held.at(), &Value::from(held.message.key.as_str()))).collect())
-            .await?;
+        self.report(
+            held.iter()
+                .map(|held| succeeded(&held.at(), &Value::from(held.message.key.as_str())))
+                .collect(),
+        )
+        .await?;
         self.delete(&held).await?;
         Ok(held)
     }
@@ -130,7 +154,12 @@ impl ScriptedWorker {
 #[must_use]
 pub fn succeeded(at: &AttemptRef, output: &Value) -> Report {
     let output = to_raw_value(output).unwrap_or_default();
-    Report::Completed(Attempt { at: at.clone(), outcome: Outcome::Output(output), started_us: 0, finished_us: 0 })
+    Report::Completed(Attempt {
+        at: at.clone(),
+        outcome: Outcome::Output(output),
+        started_us: 0,
+        finished_us: 0,
+    })
 }
 
 /// The report of a failure by the handler.
@@ -145,7 +174,12 @@ pub fn failed(at: &AttemptRef, is_retryable: bool) -> Report {
         traceback: None,
         retry_after_ms: None,
     };
-    Report::Completed(Attempt { at: at.clone(), outcome: Outcome::Error(failure), started_us: 0, finished_us: 0 })
+    Report::Completed(Attempt {
+        at: at.clone(),
+        outcome: Outcome::Error(failure),
+        started_us: 0,
+        finished_us: 0,
+    })
 }
 
 /// What an [`EchoWorker`] answers to a task.
@@ -163,7 +197,10 @@ impl EchoWorker {
     /// Starts one that gives every task its input as output.
     #[must_use]
     pub fn start(worker: ScriptedWorker) -> Self {
-        Self::start_with(worker, Arc::new(|message: &TaskMessage| Outcome::Output(message.input.clone())))
+        Self::start_with(
+            worker,
+            Arc::new(|message: &TaskMessage| Outcome::Output(message.input.clone())),
+        )
     }
 
     /// Starts one with answers of its own.
@@ -184,7 +221,11 @@ impl EchoWorker {
     /// How many different attempts it was sent.
     #[must_use]
     pub fn distinct(&self) -> usize {
-        self.seen().into_iter().map(|message| message.at).collect::<HashSet<_>>().len()
+        self.seen()
+            .into_iter()
+            .map(|message| message.at)
+            .collect::<HashSet<_>>()
+            .len()
     }
 
     /// Stops it and answers what it was sent.
@@ -215,9 +256,16 @@ async fn echo(
         }
         let report = |held: &Held| {
             let outcome = answer(&held.message);
-            Report::Completed(Attempt { at: held.at(), outcome, started_us: 0, finished_us: 0 })
+            Report::Completed(Attempt {
+                at: held.at(),
+                outcome,
+                started_us: 0,
+                finished_us: 0,
+            })
         };
-        seen.lock().unwrap_or_else(PoisonError::into_inner).extend(held.iter().map(|held| held.message.clone()));
+        seen.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(held.iter().map(|held| held.message.clone()));
         worker.report(held.iter().map(report).collect()).await?;
         worker.delete(&held).await?;
     }

@@ -69,7 +69,11 @@ pub async fn sqs_queue() -> anyhow::Result<SqsQueue> {
 /// # Errors
 /// The emulator is missing.
 pub async fn sqs_queue_of(max_receive_count: Option<u32>) -> anyhow::Result<SqsQueue> {
-    let mut config = SqsConfig { endpoint: Some(services::sqs_endpoint()?), prefix: unique("test-"), ..SqsConfig::default() };
+    let mut config = SqsConfig {
+        endpoint: Some(services::sqs_endpoint()?),
+        prefix: unique("test-"),
+        ..SqsConfig::default()
+    };
     if let Some(limit) = max_receive_count {
         config.max_receive_count = limit;
     }
@@ -80,7 +84,11 @@ pub async fn sqs_queue_of(max_receive_count: Option<u32>) -> anyhow::Result<SqsQ
 #[must_use]
 pub fn unique(prefix: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("{prefix}{}-{}-", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+    format!(
+        "{prefix}{}-{}-",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    )
 }
 
 /// Runs a scenario to its end on a runtime of its own.

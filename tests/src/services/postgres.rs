@@ -157,12 +157,16 @@ impl Drop for PrivatePostgres {
     }
 }
 
-fn settings(durability: Durability) -> Vec<String> {
+fn settings(programs: &Path, durability: Durability) -> Vec<String> {
     let mut settings = vec![
         "listen_addresses=127.0.0.1",
         "max_connections=300",
         "shared_buffers=128MB",
     ];
+    if programs.join("../lib/pg_stat_statements.so").exists() && durability == Durability::None {
+        // for the test that counts statements
+        settings.push("shared_preload_libraries=pg_stat_statements");
+    }
     if durability == Durability::None {
         settings.extend(["fsync=off", "full_page_writes=off", "synchronous_commit=off"]);
     }
