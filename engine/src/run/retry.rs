@@ -9,7 +9,7 @@ use super::{Category, RecordKind, TaskFailure, TaskStatus};
 use crate::TaskIx;
 use crate::definition::{Backoff, Jitter, Retry};
 use crate::plan::Section;
-use crate::time::DURATION_MAX;
+use crate::source::duration::DURATION_MAX;
 
 impl Machine<'_> {
     /// The current attempt failed. A retry always waits for an alarm, also one without delay: chains of failures must not recurse.

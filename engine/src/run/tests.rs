@@ -2,8 +2,10 @@
 
 mod fanouts;
 mod handlers;
+mod model;
 mod operating;
 mod order;
+mod properties;
 mod reports;
 mod scale;
 mod timing;

@@ -9,7 +9,7 @@
 
 mod check;
 mod convert;
-mod duration;
+pub(crate) mod duration;
 mod emit;
 mod json;
 mod report;
