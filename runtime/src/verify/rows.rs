@@ -268,6 +268,7 @@ mod tests {
             kind: "http".to_owned(),
             priority: 50,
             created_at: 0,
+            leased_until: 0,
         };
         let mut history = History::default();
         history.last_seq = 3;
