@@ -116,7 +116,7 @@ impl Machine<'_> {
         let window = limit.unwrap_or(WINDOW).clamp(1, WINDOW);
         for _ in 0..window {
             if !self.may_start() {
-                return;
+                break;
             }
             let Some(fanout) = self.state.extra.derived.fanouts.get(&ix) else {
                 return;
@@ -267,8 +267,6 @@ impl Machine<'_> {
         };
         let message = format!("{failed} failed items are more than tolerated; the last is {key}: {message}");
         self.fail_task(parent, TaskFailure::new(category, "ITEMS_FAILED", message, false));
-        // of a handler's fan-out, too
-        self.cancel_items(parent, "FANOUT_FAILED");
     }
 
     fn finish_fanout(&mut self, ix: TaskIx) {

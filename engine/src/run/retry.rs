@@ -67,10 +67,13 @@ impl Machine<'_> {
         self.task_mut(ix).error = Some(failure.clone());
         self.set_status(ix, status);
         self.task_record(kind, ix, Note::failure(&failure));
-        if self.is_item(ix) || self.plan.section(ix) != Section::Main {
+        if self.is_item(ix) {
             return;
         }
         self.cancel_items(ix, "FANOUT_FAILED");
+        if self.plan.section(ix) != Section::Main {
+            return;
+        }
         if self.definition(ix).continue_on_error {
             self.state.has_tolerated_failures = true;
             return;

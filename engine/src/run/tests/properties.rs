@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::model::{Failures, expected};
-use crate::definition::{Accepts, Join, Need, Task};
+use crate::definition::{Accepts, ForEach, Join, Need, Task, Tolerate};
 use crate::run::testkit::{Driver, failure, root, workflow};
 use crate::run::{CancelMode, Command, Input, Outcome, RunStatus, TaskStatus};
 use crate::{TaskIx, Workflow};
@@ -21,6 +21,7 @@ struct Shape {
     failures: u32,
     continue_on_error: bool,
     inline: bool,
+    items: Option<(Vec<u32>, u32, u32)>,
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
@@ -32,9 +33,17 @@ fn shape() -> impl Strategy<Value = Shape> {
         prop_oneof![3 => Just(0_u32), 1 => 1_u32..4],
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.15),
+        prop::option::weighted(
+            0.25,
+            (
+                prop::collection::vec(prop_oneof![2 => Just(0_u32), 1 => 1_u32..4], 0..6),
+                1_u32..4,
+                0_u32..3,
+            ),
+        ),
     )
         .prop_map(
-            |(needs, join, condition, retries, failures, continue_on_error, inline)| Shape {
+            |(needs, join, condition, retries, failures, continue_on_error, inline, items)| Shape {
                 needs,
                 join,
                 condition,
@@ -42,6 +51,7 @@ fn shape() -> impl Strategy<Value = Shape> {
                 failures,
                 continue_on_error,
                 inline,
+                items,
             },
         )
 }
@@ -98,6 +108,26 @@ fn build(shapes: &[Shape]) -> (Workflow, Failures) {
             task.kind = "pass".into();
         }
         failures.insert(task.key.clone(), shape.failures);
+        if let (Some((items, max_parallel, tolerated)), false) = (&shape.items, inline) {
+            let tolerate = if tolerated % 2 == 0 {
+                Tolerate::Count(*tolerated)
+            } else {
+                Tolerate::Percent(40.0)
+            };
+            let list = serde_json::json!((0..items.len()).collect::<Vec<_>>());
+            task.for_each = Some(ForEach {
+                items: list,
+                key: None,
+                max_parallel: Some(*max_parallel),
+                tolerate,
+            });
+            failures.extend(
+                items
+                    .iter()
+                    .enumerate()
+                    .map(|(at, failed)| (format!("{}[{at}]", task.key), *failed)),
+            );
+        }
         tasks.push(task);
     }
     (workflow(tasks), failures)
@@ -321,7 +351,7 @@ proptest! {
         let (definition, failures) = build(&shapes);
         let mut world = World::new(definition, failures);
         for (action, pick) in &script {
-            let task = TaskIx(u32::try_from(pick.index(shapes.len())).unwrap());
+            let task = TaskIx(u32::try_from(pick.index(world.run.state.tasks.len())).unwrap());
             let actor: std::sync::Arc<str> = "me".into();
             match action {
                 10 | 11 => { world.feed(Input::TaskRetryRequested { task, actor }); }
