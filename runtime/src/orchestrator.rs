@@ -260,7 +260,6 @@ impl Orchestrator {
     /// Resolves when nothing is in flight: no input waits, the outbox holds nothing that can be sent, and no run is due.
     /// For tests and drains.
     pub async fn settle(&self) {
-        self.inner.shell.alarm.ring();
         loop {
             match self.is_settled().await {
                 Ok(true) | Err(StoreError::Stopping) => return,
@@ -291,7 +290,8 @@ impl Orchestrator {
         }
         let now = shell.clock.now();
         let waiting = relay::waiting(shell, now).await?;
-        let is_sendable = |queue: &str, kind: &str| shell.registry.is_served(queue, kind, now);
+        let is_sendable =
+            |queue: &str, kind: &str| shell.registry.is_served(queue, kind, now) && shell.relay.has_room(queue);
         if waiting.iter().any(|(queue, kinds)| kinds.iter().any(|kind| is_sendable(queue, kind))) {
             shell.relay.look();
             return Ok(false);

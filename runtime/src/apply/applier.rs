@@ -2,6 +2,7 @@
 //!
 //! An idle applier applies a single input at once; while a transaction is in flight, others gather and share the next one.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -203,6 +204,7 @@ impl Applier {
     async fn try_cached(&mut self, items: &Arc<Vec<Item>>) -> Result<Round, Failure> {
         let shell = Arc::clone(&self.shell);
         let mut known = Loaded::new();
+        let mut cached = HashMap::new();
         let mut missing = Vec::new();
         for item in items.iter().filter(|item| matches!(item, Item::Inputs { .. })) {
             let run = item.run();
@@ -210,7 +212,10 @@ impl Applier {
                 continue;
             }
             match self.cache.take(run) {
-                Some(state) => drop(known.insert(run, Ok(state))),
+                Some(state) => {
+                    cached.insert(run, state.version);
+                    known.insert(run, Ok(state));
+                }
                 None => missing.push(run),
             }
         }
@@ -225,6 +230,17 @@ impl Applier {
         });
         let holders = load::key_holders(read, shell.backend, &shell.sql, starts).await.map_err(Failure::from)?;
         let round = Round::compute(items, known, &holders, shell.moment());
+        // A change is guarded by the version. That nothing changed is believed of a cached state only when it is the
+        // current one: another replica may have dispatched what a report is about.
+        let changed: HashSet<RunId> =
+            round.turns.iter().filter(|turn| turn.is_changed).map(super::turn::Turn::run).collect();
+        cached.retain(|run, _| !changed.contains(run));
+        if !cached.is_empty() {
+            let current = load::are_current(read, shell.backend, &shell.sql, &cached).await;
+            if !current.map_err(Failure::from)? {
+                return Err(Failure::LostRace);
+            }
+        }
         if round.turns.iter().all(|turn| !turn.is_changed) {
             return Ok(round);
         }

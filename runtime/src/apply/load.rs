@@ -70,6 +70,25 @@ pub(super) async fn runs<C: ConnectionTrait>(
     Ok(loaded)
 }
 
+/// Whether the rows of these runs still have these versions: one statement.
+pub(super) async fn are_current<C: ConnectionTrait>(
+    db: &C,
+    backend: DbBackend,
+    sql: &Sql,
+    versions: &HashMap<RunId, i64>,
+) -> Result<bool, StoreError> {
+    let ids = id_rows(backend, versions.keys().map(|id| id.0));
+    let failed = failed_to("check the versions of runs");
+    let rows = db.query_all_raw(ids.bind(backend, &sql.load_versions, vec![])).await.map_err(failed)?;
+    let mut current = 0;
+    for row in rows {
+        let id: uuid::Uuid = row.try_get_by_index(0).map_err(failed)?;
+        let version: i64 = row.try_get_by_index(1).map_err(failed)?;
+        current += usize::from(versions.get(&RunId(id)) == Some(&version));
+    }
+    Ok(current == versions.len())
+}
+
 /// A run that holds an idempotency key.
 #[derive(Debug, FromQueryResult)]
 pub(super) struct KeyHolder {

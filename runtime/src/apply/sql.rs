@@ -129,6 +129,7 @@ pub(crate) const OUTBOX_KEY: &[Column] = &[("run_id", Kind::Id), ("ix", Kind::In
 #[derive(Debug)]
 pub(crate) struct Sql {
     pub(super) load_runs: String,
+    pub(super) load_versions: String,
     pub(super) lock_runs: String,
     pub(super) load_tasks: String,
     pub(super) find_keys: String,
@@ -148,6 +149,7 @@ impl Sql {
         let for_update = if is_postgres { " FOR UPDATE" } else { "" };
         Self {
             load_runs: format!("SELECT * FROM run WHERE id {ids} ORDER BY id"),
+            load_versions: format!("SELECT id, version FROM run WHERE id {ids}"),
             lock_runs: format!("SELECT * FROM run WHERE id {ids} ORDER BY id{for_update}"),
             load_tasks: format!("SELECT * FROM task WHERE run_id {ids} ORDER BY run_id, ix"),
             find_keys: format!(

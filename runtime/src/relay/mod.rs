@@ -117,6 +117,11 @@ impl RelayHandle {
         self.desk().room()
     }
 
+    /// Whether the queue has room for more than a claim costs.
+    pub(crate) fn has_room(&self, queue: &str) -> bool {
+        self.desk().is_worth_a_claim(queue)
+    }
+
     /// Takes the rows that are to be deleted, at most as many as fit well into one statement.
     pub(crate) fn take_sent(&self) -> Vec<AttemptKey> {
         let mut sent = self.sent();

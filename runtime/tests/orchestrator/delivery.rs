@@ -172,28 +172,6 @@ async fn a_type_that_nobody_runs_waits_visibly_until_a_worker_comes() {
 }
 
 #[tokio::test]
-async fn a_message_that_no_queue_carries_fails_its_task() {
-    for mut fixture in Fixture::all().await {
-        let orchestrator = fixture.start().await;
-        let copies: Vec<String> = (0..6).map(|n| format!("c{n}: '${{{{ inputs.x }}}}'")).collect();
-        let source = format!(
-            "id: big\ninputs: {{ x: {{ type: string }} }}\ntasks:\n  a: {{ type: job, input: {{ {} }} }}\n",
-            copies.join(", ")
-        );
-        publish(&orchestrator, &source).await;
-        let mut request = request("big");
-        request.inputs = inputs(&format!(r#"{{"x":"{}"}}"#, "x".repeat(200_000)));
-        let run = orchestrator.start_run(&actor(), request).await.unwrap().run.id;
-        orchestrator.settle().await;
-        assert_eq!(ended(&orchestrator, run).await, RunStatus::Failed);
-        let error = task(&orchestrator, run, "a").await.error.unwrap();
-        assert_eq!(error.code, "MESSAGE_TOO_LARGE");
-        orchestrator.settle().await;
-        assert_eq!(fixture.number("SELECT count(*) FROM outbox").await, 0);
-    }
-}
-
-#[tokio::test]
 async fn a_dead_letter_ends_its_attempt() {
     for mut fixture in Fixture::all().await {
         fixture.queue = Arc::new(EmbeddedQueue::new(EmbeddedConfig { max_receive_count: 1 }));

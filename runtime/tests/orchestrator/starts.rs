@@ -73,7 +73,7 @@ inputs:
   n: { type: integer }
   word: { type: string, default: hello }
 tasks:
-  a: { type: job, input: '${{ inputs.word }}' }
+  a: { type: job, input: { word: '${{ inputs.word }}' } }
 ";
         publish(&orchestrator, source).await;
         let mut bad = request("typed");
@@ -86,7 +86,7 @@ tasks:
         good.inputs = inputs(r#"{"n":1}"#);
         orchestrator.start_run(&actor(), good).await.unwrap();
         orchestrator.settle().await;
-        assert_eq!(fixture.take().await[0].input.get(), r#""hello""#);
+        assert_eq!(fixture.take().await[0].input.get(), r#"{"word":"hello"}"#);
     }
 }
 
