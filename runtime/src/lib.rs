@@ -23,8 +23,8 @@ mod registry;
 mod relay;
 pub mod start;
 pub mod store;
-pub mod verify;
 mod unwanted;
+pub mod verify;
 pub mod view;
 mod waker;
 pub mod workflows;
@@ -36,3 +36,7 @@ pub use error::{OperateError, PublishError, StartError, StoreError};
 pub use orchestrator::{Orchestrator, PublishRequest, Published, StartRequest, StartedRun};
 pub use store::{Backend, Schema, Store, migrate};
 pub use verify::{Problem, VerifyReport, verify};
+
+#[cfg(test)]
+#[path = "../tests/store/temporary_postgres.rs"]
+mod temporary_postgres;

@@ -116,7 +116,7 @@ impl Machine<'_> {
         let window = limit.unwrap_or(WINDOW).clamp(1, WINDOW);
         for _ in 0..window {
             if !self.may_start() {
-                return;
+                break;
             }
             let Some(fanout) = self.state.extra.derived.fanouts.get(&ix) else {
                 return;
@@ -243,12 +243,6 @@ impl Machine<'_> {
             .unwrap_or_default();
         match tolerate {
             Tolerate::Count(count) => count,
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                clippy::cast_precision_loss,
-                reason = "at most 100,000 items; `as` saturates"
-            )]
             Tolerate::Percent(percent) => (items as f64 * percent / 100.0).floor() as u32,
         }
     }
@@ -267,8 +261,6 @@ impl Machine<'_> {
         };
         let message = format!("{failed} failed items are more than tolerated; the last is {key}: {message}");
         self.fail_task(parent, TaskFailure::new(category, "ITEMS_FAILED", message, false));
-        // of a handler's fan-out, too
-        self.cancel_items(parent, "FANOUT_FAILED");
     }
 
     fn finish_fanout(&mut self, ix: TaskIx) {

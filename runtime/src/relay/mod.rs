@@ -97,7 +97,12 @@ impl RelayHandle {
             unfinished: AtomicUsize::new(0),
             is_flushing: AtomicBool::new(false),
         };
-        (Self { shared: Arc::new(shared) }, CallReceiver(receiver))
+        (
+            Self {
+                shared: Arc::new(shared),
+            },
+            CallReceiver(receiver),
+        )
     }
 
     /// Tells what a commit made.

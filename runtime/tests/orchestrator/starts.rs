@@ -59,7 +59,14 @@ async fn what_does_not_exist_is_refused() {
         let mut second = request("diamond");
         second.version = Some(2);
         let unknown = orchestrator.start_run(&actor(), second).await;
-        assert!(matches!(unknown, Err(StartError::UnknownVersion { version: 2, latest: 1, .. })));
+        assert!(matches!(
+            unknown,
+            Err(StartError::UnknownVersion {
+                version: 2,
+                latest: 1,
+                ..
+            })
+        ));
     }
 }
 
