@@ -289,3 +289,19 @@ fn loops_and_results_are_bounded() {
             .is_err()
     );
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_text_panics(text in "[a-z0-9\\[\\](){}.,'\"+*/<>=!?:& |_\n\u{e9}$-]{0,80}", any_text in ".{0,60}") {
+        let scope = json!({"inputs": {"a": 1}, "each": [1, "x"]});
+        for text in [text, any_text] {
+            match Expr::compile(&text) {
+                Ok(expr) => drop(expr.eval(&scope)),
+                Err(error) => assert!(error.offset <= text.len(), "{error:?}"),
+            }
+            if let Ok(template) = Template::compile(&json!(format!("a ${{{{ {text} }}}} b"))) {
+                let _ = template.render(&scope);
+            }
+        }
+    }
+}
