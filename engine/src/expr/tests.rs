@@ -275,7 +275,7 @@ fn loops_and_results_are_bounded() {
             .eval(&json!({"inputs": {"s": text}}))
             .unwrap_err()
             .message
-            .contains("larger than")
+            .contains("larger than allowed")
     );
     let many = Template::compile(&json!([
         "${{ inputs.s }}",
