@@ -13,6 +13,8 @@ use crate::definition::Tolerate;
 
 /// Most items of one fan-out; more fail the task.
 pub(super) const ITEMS_MAX: usize = 100_000;
+/// Largest list of one fan-out, in bytes of JSON.
+const ITEMS_BYTES_MAX: usize = 32 << 20;
 /// Most items in flight of a fan-out without an own limit: the backlog stays a list, not rows.
 const WINDOW: u32 = 1_000;
 
@@ -59,7 +61,7 @@ impl Machine<'_> {
         let scope = RunScope::new(self.plan, self.state, Some(ix));
         let items = fanout
             .items
-            .render(&scope)
+            .render_within(&scope, ITEMS_BYTES_MAX)
             .map_err(|error| Box::new(expression_failure("for_each.items", &error)))?;
         let refused = |message: String| Box::new(TaskFailure::new(Category::Input, "ITEMS", message, false));
         let Value::Array(items) = items else {
@@ -116,7 +118,7 @@ impl Machine<'_> {
         let window = limit.unwrap_or(WINDOW).clamp(1, WINDOW);
         for _ in 0..window {
             if !self.may_start() {
-                return;
+                break;
             }
             let Some(fanout) = self.state.extra.derived.fanouts.get(&ix) else {
                 return;
@@ -243,12 +245,6 @@ impl Machine<'_> {
             .unwrap_or_default();
         match tolerate {
             Tolerate::Count(count) => count,
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                clippy::cast_precision_loss,
-                reason = "at most 100,000 items; `as` saturates"
-            )]
             Tolerate::Percent(percent) => (items as f64 * percent / 100.0).floor() as u32,
         }
     }
@@ -267,8 +263,6 @@ impl Machine<'_> {
         };
         let message = format!("{failed} failed items are more than tolerated; the last is {key}: {message}");
         self.fail_task(parent, TaskFailure::new(category, "ITEMS_FAILED", message, false));
-        // of a handler's fan-out, too
-        self.cancel_items(parent, "FANOUT_FAILED");
     }
 
     fn finish_fanout(&mut self, ix: TaskIx) {

@@ -5,6 +5,7 @@ mod handlers;
 mod model;
 mod operating;
 mod order;
+mod payload;
 mod properties;
 mod reports;
 mod scale;

@@ -139,6 +139,37 @@ fn a_condition_that_reads_each_is_per_item() {
 }
 
 #[test]
+fn the_last_item_ends_the_fanout_also_while_paused() {
+    let mut run = Driver::started(workflow(vec![fanout(json!([1]))]));
+    run.feed(Input::PauseRequested {
+        actor: "me".into(),
+        reason: None,
+    });
+    run.succeed("f[0]");
+    assert_eq!(run.run_status(), RunStatus::Succeeded);
+}
+
+#[test]
+fn a_fanout_of_a_handler_that_fails_cancels_its_items() {
+    let mut definition = workflow(vec![]);
+    definition.finally = vec![fanout(json!([1, 2]))];
+    let mut run = Driver::started(definition);
+    run.fail("f[0]");
+    assert_eq!(run.status("f[1]"), TaskStatus::Cancelled);
+    assert_eq!(run.run_status(), RunStatus::Succeeded);
+}
+
+#[test]
+fn complete_within_ends_a_fanout_with_its_items() {
+    let mut f = fanout(json!([1, 2]));
+    f.complete_within = Some(Duration::from_secs(5));
+    let mut run = Driver::started(workflow(vec![f]));
+    run.tick_after(Duration::from_secs(5));
+    assert_eq!(run.run_status(), RunStatus::Failed);
+    assert_eq!(run.status("f"), TaskStatus::TimedOut);
+}
+
+#[test]
 fn pause_holds_new_items_and_resume_goes_on() {
     let mut run = Driver::started(workflow(vec![limited(json!([1, 2]), 1, Tolerate::Count(0))]));
     run.feed(Input::PauseRequested {

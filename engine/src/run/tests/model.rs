@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::Workflow;
-use crate::definition::{Join, Task};
+use crate::definition::{Join, Task, Tolerate};
 use crate::run::{RunStatus, TaskStatus};
 
 /// How often the attempts of each task fail before one succeeds.
@@ -35,7 +35,7 @@ pub fn expected(workflow: &Workflow, failures: &Failures) -> (HashMap<String, Ta
         let status = if satisfied < required || task.condition.as_deref() == Some("false") {
             TaskStatus::Skipped
         } else {
-            executed(task, failures[&task.key])
+            executed(task, failures)
         };
         statuses.insert(task.key.clone(), status);
         tolerated.insert(task.key.clone(), task.continue_on_error);
@@ -54,10 +54,31 @@ pub fn expected(workflow: &Workflow, failures: &Failures) -> (HashMap<String, Ta
     )
 }
 
-fn executed(task: &Task, failures: u32) -> TaskStatus {
-    if failures > task.retry.limit {
+fn executed(task: &Task, failures: &Failures) -> TaskStatus {
+    let fails = |key: &str| failures.get(key).copied().unwrap_or(0) > task.retry.limit;
+    let has_failed = match &task.for_each {
+        Some(each) => {
+            let items = each.items.as_array().map_or(0, Vec::len);
+            let failed = (0..items)
+                .filter(|at| fails(&format!("{}[{at}]", task.key)))
+                .count();
+            failed > tolerated(each.tolerate, items)
+        }
+        None => fails(&task.key),
+    };
+    if has_failed {
         TaskStatus::Failed
     } else {
         TaskStatus::Succeeded
+    }
+}
+
+fn tolerated(tolerate: Tolerate, items: usize) -> usize {
+    match tolerate {
+        Tolerate::Count(count) => count as usize,
+        Tolerate::Percent(percent) => (0..=items)
+            .filter(|n| *n as f64 * 100.0 <= percent * items as f64)
+            .max()
+            .unwrap_or(0),
     }
 }

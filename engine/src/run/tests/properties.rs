@@ -2,15 +2,16 @@
 //! alarms, gapless history, history against rows, and that a restored state decides the same, after every single step.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::model::{Failures, expected};
-use crate::definition::{Accepts, Join, Need, Task};
+use crate::definition::{Accepts, ForEach, Join, Need, Task, Tolerate};
 use crate::run::testkit::{Driver, failure, root, workflow};
-use crate::run::{CancelMode, Command, Input, Outcome, RunStatus, TaskStatus};
-use crate::{TaskIx, Workflow};
+use crate::run::{CancelMode, Command, Input, Outcome, RunStatus, TaskFailure, TaskStatus, Timings};
+use crate::{TaskIx, Timestamp, Workflow};
 
 #[derive(Debug, Clone)]
 struct Shape {
@@ -21,6 +22,7 @@ struct Shape {
     failures: u32,
     continue_on_error: bool,
     inline: bool,
+    items: Option<(Vec<u32>, u32, u32)>,
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
@@ -32,9 +34,17 @@ fn shape() -> impl Strategy<Value = Shape> {
         prop_oneof![3 => Just(0_u32), 1 => 1_u32..4],
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.15),
+        prop::option::weighted(
+            0.25,
+            (
+                prop::collection::vec(prop_oneof![2 => Just(0_u32), 1 => 1_u32..4], 0..6),
+                1_u32..4,
+                0_u32..3,
+            ),
+        ),
     )
         .prop_map(
-            |(needs, join, condition, retries, failures, continue_on_error, inline)| Shape {
+            |(needs, join, condition, retries, failures, continue_on_error, inline, items)| Shape {
                 needs,
                 join,
                 condition,
@@ -42,65 +52,96 @@ fn shape() -> impl Strategy<Value = Shape> {
                 failures,
                 continue_on_error,
                 inline,
+                items,
             },
         )
 }
 
 fn build(shapes: &[Shape]) -> (Workflow, Failures) {
-    let mut tasks: Vec<Task> = Vec::new();
     let mut failures = Failures::new();
-    for (at, shape) in shapes.iter().enumerate() {
-        let mut needs: BTreeMap<String, Accepts> = BTreeMap::new();
-        for (index, accepts) in &shape.needs {
-            if at > 0 {
-                let accepts = match accepts {
-                    0..=4 => Accepts {
-                        succeeded: true,
-                        ..Accepts::default()
-                    },
-                    5 => Accepts {
-                        failed: true,
-                        ..Accepts::default()
-                    },
-                    6 => Accepts {
-                        succeeded: true,
-                        skipped: true,
-                        ..Accepts::default()
-                    },
-                    _ => Accepts {
-                        succeeded: true,
-                        failed: true,
-                        skipped: true,
-                        cancelled: true,
-                    },
-                };
-                needs.insert(format!("t{}", index.index(at)), accepts);
+    let tasks = shapes
+        .iter()
+        .enumerate()
+        .map(|(at, shape)| {
+            let task = build_task(at, shape);
+            failures.insert(task.key.clone(), shape.failures);
+            if let (Some((items, ..)), true) = (&shape.items, task.for_each.is_some()) {
+                failures.extend(
+                    items
+                        .iter()
+                        .enumerate()
+                        .map(|(item, n)| (format!("{}[{item}]", task.key), *n)),
+                );
             }
-        }
-        let mut task = Task {
-            needs: needs
-                .into_iter()
-                .map(|(task, accepts)| Need { task, accepts })
-                .collect(),
-            join: [Join::All, Join::All, Join::Any, Join::AtLeast(2)][usize::from(shape.join)],
-            condition: match shape.condition {
-                0 => Some("false".into()),
-                1 => Some("1 < 2".into()),
-                _ => None,
-            },
-            continue_on_error: shape.continue_on_error,
-            max_losses: 1_000,
-            ..root(&format!("t{at}"))
-        };
-        task.retry.limit = shape.retries;
-        let inline = shape.inline && shape.failures == 0;
-        if inline {
-            task.kind = "pass".into();
-        }
-        failures.insert(task.key.clone(), shape.failures);
-        tasks.push(task);
-    }
+            task
+        })
+        .collect();
     (workflow(tasks), failures)
+}
+
+fn build_task(at: usize, shape: &Shape) -> Task {
+    let mut task = Task {
+        needs: build_needs(at, shape),
+        join: [Join::All, Join::All, Join::Any, Join::AtLeast(2)][usize::from(shape.join)],
+        condition: match shape.condition {
+            0 => Some("false".into()),
+            1 => Some("1 < 2".into()),
+            _ => None,
+        },
+        continue_on_error: shape.continue_on_error,
+        max_losses: 1_000,
+        ..root(&format!("t{at}"))
+    };
+    task.retry.limit = shape.retries;
+    if shape.inline && shape.failures == 0 {
+        task.kind = "pass".into();
+    } else if let Some((items, max_parallel, tolerated)) = &shape.items {
+        let tolerate = if tolerated % 2 == 0 {
+            Tolerate::Count(*tolerated)
+        } else {
+            Tolerate::Percent(40.0)
+        };
+        let list = serde_json::json!((0..items.len()).collect::<Vec<_>>());
+        task.for_each = Some(ForEach {
+            items: list,
+            key: None,
+            max_parallel: Some(*max_parallel),
+            tolerate,
+        });
+    }
+    task
+}
+
+fn build_needs(at: usize, shape: &Shape) -> Vec<Need> {
+    let mut needs: BTreeMap<String, Accepts> = BTreeMap::new();
+    for (index, accepts) in shape.needs.iter().filter(|_| at > 0) {
+        let accepts = match accepts {
+            0..=4 => Accepts {
+                succeeded: true,
+                ..Accepts::default()
+            },
+            5 => Accepts {
+                failed: true,
+                ..Accepts::default()
+            },
+            6 => Accepts {
+                succeeded: true,
+                skipped: true,
+                ..Accepts::default()
+            },
+            _ => Accepts {
+                succeeded: true,
+                failed: true,
+                skipped: true,
+                cancelled: true,
+            },
+        };
+        needs.insert(format!("t{}", index.index(at)), accepts);
+    }
+    needs
+        .into_iter()
+        .map(|(task, accepts)| Need { task, accepts })
+        .collect()
 }
 
 /// Plays workers that answer in any order, repeat themselves and get lost, until the run has ended.
@@ -175,7 +216,7 @@ impl World {
     }
 
     fn step(&mut self, action: u8, pick: &Index) {
-        let actor: std::sync::Arc<str> = "me".into();
+        let actor: Arc<str> = "me".into();
         match action {
             0..=3 if !self.open.is_empty() => {
                 let attempt = self.open.swap_remove(pick.index(self.open.len()));
@@ -321,8 +362,8 @@ proptest! {
         let (definition, failures) = build(&shapes);
         let mut world = World::new(definition, failures);
         for (action, pick) in &script {
-            let task = TaskIx(u32::try_from(pick.index(shapes.len())).unwrap());
-            let actor: std::sync::Arc<str> = "me".into();
+            let task = TaskIx(u32::try_from(pick.index(world.run.state.tasks.len())).unwrap());
+            let actor: Arc<str> = "me".into();
             match action {
                 10 | 11 => { world.feed(Input::TaskRetryRequested { task, actor }); }
                 12 => { world.feed(Input::TaskSkipRequested { task, actor, reason: None }); }
@@ -335,4 +376,86 @@ proptest! {
         world.finish();
         prop_assert!(world.run.state.tasks.iter().all(|task| task.status != TaskStatus::Blocked));
     }
+
+    #[test]
+    fn no_input_whatever_panics_or_breaks_an_invariant(
+        shapes in prop::collection::vec(shape(), 0..6),
+        inputs in prop::collection::vec(any_input(), 0..60),
+        is_started in any::<bool>(),
+    ) {
+        let (definition, _) = build(&shapes);
+        let mut run = Driver::new(definition);
+        if is_started {
+            run.start();
+        }
+        for (input, later) in inputs {
+            run.now = run.now.after(std::time::Duration::from_secs(later));
+            run.feed(input);
+        }
+    }
+}
+
+fn any_input() -> impl Strategy<Value = (Input, u64)> {
+    let numbers = prop_oneof![8 => 0_u32..12, 1 => any::<u32>()];
+    let later = prop_oneof![4 => Just(0_u64), 2 => 0_u64..100, 1 => 0_u64..100_000, 1 => any::<u64>()];
+    let at = prop_oneof![1 => Just(1_000_000_000_i64), 1 => any::<i64>()];
+    (0_u8..14, numbers.clone(), numbers, at, later).prop_map(|(kind, task, attempt, at, later)| {
+        let (task, at) = (TaskIx(task), Timestamp(at));
+        let (actor, worker): (Arc<str>, Arc<str>) = ("me".into(), "w1".into());
+        let timings = Timings {
+            worker: worker.clone(),
+            started_at: at,
+            finished_at: at,
+        };
+        let failure = TaskFailure {
+            retry_after_ms: Some(later),
+            ..failure("ANY")
+        };
+        let input = match kind {
+            0 => Input::Started { actor },
+            1 => Input::AttemptStarted {
+                task,
+                attempt,
+                worker,
+                at,
+            },
+            2 => Input::Heartbeat {
+                task,
+                attempt,
+                worker,
+            },
+            3 | 4 => Input::AttemptSucceeded {
+                task,
+                attempt,
+                output: "not json".into(),
+                timings,
+            },
+            5 | 6 => Input::AttemptFailed {
+                task,
+                attempt,
+                failure,
+                timings,
+            },
+            7 => Input::AttemptLost {
+                task,
+                attempt,
+                reason: "ANY".into(),
+            },
+            8 => Input::CancelRequested {
+                mode: CancelMode::Graceful,
+                actor,
+                reason: None,
+            },
+            9 => Input::PauseRequested { actor, reason: None },
+            10 => Input::ResumeRequested { actor },
+            11 => Input::TaskRetryRequested { task, actor },
+            12 => Input::TaskSkipRequested {
+                task,
+                actor,
+                reason: None,
+            },
+            _ => Input::Tick,
+        };
+        (input, later)
+    })
 }
