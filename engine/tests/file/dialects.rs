@@ -81,6 +81,12 @@ fn each_sample_is_recognised_and_its_conversion_gives_the_same_workflow() {
         );
         assert_eq!((again.dialect, again.converted.as_ref()), (Dialect::V1, None));
         assert_eq!(again.workflow.as_ref(), Some(workflow), "{}", path.display());
+        let plan = runnel_engine::Plan::build(workflow.clone());
+        assert!(
+            plan.is_ok_and(|plan| plan.len() == workflow.tasks.len()),
+            "{}",
+            path.display()
+        );
         assert_eq!(workflow.extra.get("additional_inputs"), Some(&json!(true)));
         converted += 1;
     }
