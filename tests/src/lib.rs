@@ -1,1 +1,17 @@
-//! stub
+//! What the integration suite is driven with: private services, in-process clusters, processes, clients and origins.
+//!
+//! A harness, not product code. Nothing here waits for a length of time: a wait ends with what it waits for, and its limit
+//! only turns a hang into a failure.
+
+pub mod client;
+pub mod clock;
+pub mod cluster;
+pub mod databases;
+pub mod fleet;
+pub mod origin;
+pub mod process;
+pub mod programs;
+pub mod scripted;
+pub mod services;
+pub mod stack;
+pub mod verify;

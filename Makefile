@@ -1,0 +1,56 @@
+# What a person types. `make` alone lists it.
+#
+#   make demo    a real workflow, run to its end
+#   make dev     the server on http://127.0.0.1:7420
+#   make test    every test (installs what the tests need, once)
+#   make lint    everything that must be clean before a merge
+#   make bench   benchmarks, one JSON line a figure
+#   make build   the release binary, target/release/runnel
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo dev test lint bench build web setup-tests
+
+# The programs that the external suites use; the tests find them by these names.
+export RUNNEL_TEST_MINISTACK ?= $(CURDIR)/.tools/venv/bin/ministack
+export RUNNEL_TEST_SCHEMATHESIS ?= $(CURDIR)/.tools/venv/bin/schemathesis
+
+# nextest isolates tests in processes; plain cargo runs the same tests.
+TEST_RUNNER := $(shell if cargo nextest --version >/dev/null 2>&1; then echo "cargo nextest run"; else echo "cargo test"; fi)
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: web
+	@bash scripts/demo.sh
+
+dev: web
+	@cargo run --quiet -p runnel-cli -- dev
+
+# GraphiQL is built once; without npm the server works and its page tells how to build it.
+web:
+	@bash scripts/build-web.sh
+
+setup-tests:
+	@bash scripts/setup-tests.sh
+
+test: web setup-tests
+	cargo build --quiet --workspace --all-targets
+	cargo run --quiet -p runnel-tests --bin test-services -- run $(TEST_RUNNER) --workspace
+
+lint: web
+	cargo fmt --all --check
+	cargo clippy --quiet --workspace --all-targets -- -D warnings
+	cargo clippy --quiet -p runnel-cli -p runnel-runtime -p runnel-worker -p runnel-queue --all-targets --features faults -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps
+	@bash scripts/check-schema.sh
+	@bash scripts/check-text.sh
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; else echo "cargo-deny is not installed: licences and advisories were not checked"; fi
+	@echo "lint: clean"
+
+bench: web
+	cargo run --quiet --profile fast -p runnel-bench
+
+build: web
+	cargo build --release -p runnel-cli -p runnel-worker

@@ -1,0 +1,150 @@
+//! `runnel cancel`, `pause`, `resume`, `retry` and `skip`: one mutation each.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::client::model::{Run, Task};
+use crate::client::{decode, documents};
+use crate::command::options::{Output, OutputArgs, ServerArgs, print_json, print_line, switch};
+use crate::exit::{Ended, Exit};
+
+/// A run to operate on.
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// Id of the run, its UUID, or @last
+    run: String,
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    form: OutputArgs,
+}
+
+/// A task to operate on.
+#[derive(Debug, Args)]
+struct TaskArgs {
+    /// Id of the run, its UUID, or @last
+    run: String,
+    /// Key of the task; an item of a fan-out is `clean[3]`
+    task: String,
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    form: OutputArgs,
+}
+
+/// Options of `runnel cancel`.
+#[derive(Debug, Args)]
+pub struct Cancel {
+    #[command(flatten)]
+    run: RunArgs,
+    /// End running attempts at once instead of giving them their grace
+    #[arg(long, env = "RUNNEL_CANCEL_NOW", value_parser = switch())]
+    now: bool,
+    /// Why, for the history
+    #[arg(long, env = "RUNNEL_REASON")]
+    reason: Option<String>,
+}
+
+/// Options of `runnel pause`.
+#[derive(Debug, Args)]
+pub struct Pause {
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// Options of `runnel resume`.
+#[derive(Debug, Args)]
+pub struct Resume {
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// Options of `runnel retry`.
+#[derive(Debug, Args)]
+pub struct Retry {
+    #[command(flatten)]
+    task: TaskArgs,
+}
+
+/// Options of `runnel skip`.
+#[derive(Debug, Args)]
+pub struct Skip {
+    #[command(flatten)]
+    task: TaskArgs,
+}
+
+impl Cancel {
+    /// Cancels.
+    pub async fn execute(self) -> Ended {
+        let mode = if self.now { "NOW" } else { "GRACEFUL" };
+        self.run
+            .send(
+                documents::CANCEL,
+                "runCancel",
+                json!({ "mode": mode, "reason": self.reason }),
+            )
+            .await
+    }
+}
+
+impl Pause {
+    /// Pauses.
+    pub async fn execute(self) -> Ended {
+        self.run.send(documents::PAUSE, "runPause", json!({})).await
+    }
+}
+
+impl Resume {
+    /// Resumes.
+    pub async fn execute(self) -> Ended {
+        self.run.send(documents::RESUME, "runResume", json!({})).await
+    }
+}
+
+impl Retry {
+    /// Retries.
+    pub async fn execute(self) -> Ended {
+        self.task.send(documents::RETRY, "taskRetry").await
+    }
+}
+
+impl Skip {
+    /// Skips.
+    pub async fn execute(self) -> Ended {
+        self.task.send(documents::SKIP, "taskSkip").await
+    }
+}
+
+impl RunArgs {
+    async fn send(&self, document: &str, field: &str, mut input: Value) -> Ended {
+        let client = self.server.client()?;
+        input["id"] = Value::String(client.run_id(&self.run).await?);
+        let payload = client.mutate(document, field, input).await?;
+        match self.form.output {
+            Output::Json => print_json(&payload["run"])?,
+            Output::Table => {
+                let run: Run = decode(&payload["run"])?;
+                print_line(&format!("{}  {}", run.id, run.shown_status()))?;
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+impl TaskArgs {
+    async fn send(&self, document: &str, field: &str) -> Ended {
+        let client = self.server.client()?;
+        let run = client.run_id(&self.run).await?;
+        let payload = client
+            .mutate(document, field, json!({ "run": run, "task": self.task }))
+            .await?;
+        match self.form.output {
+            Output::Json => print_json(&payload["task"])?,
+            Output::Table => {
+                let task: Task = decode(&payload["task"])?;
+                print_line(&format!("{}  {}", task.key, task.status))?;
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}

@@ -1,0 +1,84 @@
+//! `runnel runs`: the newest runs.
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use crate::client::model::Run;
+use crate::client::{decode, documents};
+use crate::command::options::{Output, OutputArgs, ServerArgs, print, print_json};
+use crate::exit::{Ended, Exit, Failure};
+use crate::host::clock::now;
+use crate::table;
+
+/// Options of `runnel runs`.
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// Most runs to list
+    #[arg(short = 'n', long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200), env = "RUNNEL_LIMIT")]
+    limit: u32,
+    /// Only runs in these statuses, as failed,running
+    #[arg(long, value_delimiter = ',', env = "RUNNEL_STATUS")]
+    status: Vec<String>,
+    /// Only runs of this workflow
+    #[arg(long, env = "RUNNEL_WORKFLOW")]
+    workflow: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    form: OutputArgs,
+}
+
+impl Runs {
+    /// Lists them.
+    pub async fn execute(self) -> Ended {
+        let client = self.server.client()?;
+        let variables = json!({ "first": self.limit, "filter": self.filter() });
+        let data = client.send(documents::RUNS, variables).await?;
+        let nodes = &data["runs"]["nodes"];
+        match self.form.output {
+            Output::Json => print_json(nodes)?,
+            Output::Table => print(&table_of(nodes)?)?,
+        }
+        Ok(Exit::Ok)
+    }
+
+    fn filter(&self) -> Value {
+        let mut filter = Map::new();
+        if !self.status.is_empty() {
+            let statuses: Vec<String> = self
+                .status
+                .iter()
+                .map(|s| s.to_uppercase().replace('-', "_"))
+                .collect();
+            filter.insert("status".to_owned(), json!({ "in": statuses }));
+        }
+        if let Some(key) = &self.workflow {
+            filter.insert("workflow".to_owned(), json!(key));
+        }
+        if filter.is_empty() {
+            Value::Null
+        } else {
+            Value::Object(filter)
+        }
+    }
+}
+
+fn table_of(nodes: &Value) -> Result<String, Failure> {
+    let runs: Vec<Run> = decode(nodes)?;
+    let now = now();
+    let rows = runs.iter().map(|run| {
+        vec![
+            run.id.clone(),
+            run.workflow.key.clone(),
+            run.version.number.to_string(),
+            run.shown_status(),
+            format!("{}/{}", run.counts.ended(), run.counts.total()),
+            table::age(run.created_at, now),
+            table::elapsed(run.started_at, run.finished_at, now),
+        ]
+    });
+    Ok(table::render(
+        &["run", "workflow", "version", "status", "tasks", "created", "took"],
+        rows,
+    ))
+}

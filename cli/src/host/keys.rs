@@ -1,0 +1,122 @@
+//! Keys of completion tokens: given (`id:hex,id:hex`, the signing one first), or generated once and kept.
+
+use std::io::Write;
+use std::path::Path;
+
+use runnel_queue::{TokenKey, TokenKeys};
+
+use crate::exit::{Exit, Failure};
+
+const KEY_BYTES: usize = 32;
+const KEY_FILE: &str = "token-keys";
+
+/// Reads keys as `id:hex[,id:hex]`.
+pub fn parse(text: &str) -> Result<TokenKeys, Failure> {
+    let keys = text
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(|part| {
+            let (id, digits) = part.split_once(':')?;
+            let is_id = (1..=16).contains(&id.len())
+                && id
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+            let secret = hex::decode(digits.trim()).ok()?;
+            is_id.then(|| TokenKey {
+                id: id.to_owned(),
+                secret,
+            })
+        })
+        .collect::<Option<Vec<_>>>();
+    // The text holds secrets: the message must not repeat it.
+    keys.and_then(TokenKeys::new).ok_or_else(|| {
+        Failure::usage("the token keys are not valid")
+            .hint("write `id:hex[,id:hex]`: ids of a-z and 0-9, at least 64 hex digits each (`openssl rand -hex 32`)")
+    })
+}
+
+/// The keys in the file.
+pub fn read(path: &Path) -> Result<TokenKeys, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!(
+            "cannot read the token keys in {}: {error}",
+            path.display()
+        ))
+    })?;
+    parse(&text.replace('\n', ","))
+}
+
+/// The keys kept in the directory; made at the first call.
+pub fn kept(dir: &Path) -> Result<TokenKeys, Failure> {
+    let path = dir.join(KEY_FILE);
+    if !path.exists() {
+        make(&path)?;
+    }
+    read(&path)
+}
+
+fn make(path: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut secret = [0; KEY_BYTES];
+    rustls::crypto::aws_lc_rs::default_provider()
+        .secure_random
+        .fill(&mut secret)
+        .map_err(|_| Failure::new(Exit::Failed, "the system gives no randomness for a token key"))?;
+    std::fs::OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| {
+            writeln!(file, "local:{}", hex::encode(secret))?;
+            file.sync_all()
+        })
+        .map_err(|error| Failure::internal("cannot keep a token key in the data directory", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn keys_need_an_id_and_enough_bytes() {
+        let good = "ab".repeat(KEY_BYTES);
+        assert!(parse(&format!("a:{good}")).is_ok());
+        assert!(parse(&format!("new:{good}, old:{good}")).is_ok());
+        for bad in [
+            "",
+            "a",
+            "a:zz",
+            &format!("A:{good}"),
+            &format!(":{good}"),
+            "a:abcd",
+            &good,
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_does_not_repeat_the_secret() {
+        let secret = "deadbeef";
+        let failure = parse(&format!("a:{secret}")).err().unwrap();
+        assert!(!format!("{:#}{:?}", failure.error, failure.hint).contains(secret));
+    }
+
+    #[test]
+    fn a_generated_key_is_private_and_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        kept(dir.path()).unwrap();
+        let path = dir.path().join(KEY_FILE);
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        let first = std::fs::read(&path).unwrap();
+        kept(dir.path()).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), first);
+    }
+}

@@ -1,0 +1,269 @@
+//! Options of the service commands, and what they choose.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use runnel_queue::embedded::{EmbeddedConfig, EmbeddedQueue};
+use runnel_queue::{QueueName, TaskQueue, TokenKeys};
+use runnel_queue::sqs::{SqsConfig, SqsQueue};
+use runnel_runtime::DatabaseConfig;
+use runnel_worker::{BuiltinOptions, Handlers};
+
+use crate::command::options::switch;
+use crate::exit::{Exit, Failure};
+use crate::host::{LocalWorker, keys, stop};
+
+/// Connections of the pool: with one transaction per applier and the reads of the API, more only wait in the database.
+const CONNECTIONS: u32 = 16;
+
+/// Which queue carries tasks and completions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum QueueKind {
+    /// Inside this process; the worker runs here too.
+    Embedded,
+    /// Amazon SQS or an emulator of it.
+    Sqs,
+}
+
+/// How SQS is reached. Credentials come from the usual AWS environment.
+#[derive(Debug, Clone, Args)]
+pub struct SqsArgs {
+    /// Endpoint of an SQS emulator such as LocalStack; AWS itself when none is given
+    #[arg(long, env = "RUNNEL_SQS_ENDPOINT", value_name = "URL")]
+    pub sqs_endpoint: Option<String>,
+    /// AWS region
+    #[arg(long, env = "RUNNEL_SQS_REGION", value_name = "REGION")]
+    pub sqs_region: Option<String>,
+    /// Prefix of the names of all queues
+    #[arg(
+        long,
+        env = "RUNNEL_QUEUE_PREFIX",
+        default_value = "runnel-",
+        value_name = "PREFIX"
+    )]
+    pub queue_prefix: String,
+    /// Create queues that are missing, as is always done with --sqs-endpoint
+    #[arg(long, env = "RUNNEL_CREATE_QUEUES", value_parser = switch())]
+    pub create_queues: bool,
+}
+
+/// Whether the handlers may reach inwards.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct HandlerArgs {
+    /// Let `http` tasks call loopback and private addresses
+    #[arg(long, env = "RUNNEL_HTTP_ALLOW_PRIVATE", value_parser = switch())]
+    pub http_allow_private: bool,
+}
+
+/// Who may call the API.
+#[derive(Debug, Clone, Args)]
+pub struct ApiArgs {
+    /// Bearer token that callers of the API must show; needed when others than this machine can reach it
+    #[arg(long, env = "RUNNEL_API_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub api_token: Option<String>,
+    /// Bearer token of workers that report over HTTP
+    #[arg(
+        long,
+        env = "RUNNEL_WORKER_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true
+    )]
+    pub worker_token: Option<String>,
+    /// Origins of web pages that may call the API, besides its own
+    #[arg(
+        long,
+        env = "RUNNEL_ALLOWED_ORIGINS",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    pub allowed_origins: Vec<String>,
+    /// Serve everybody who can reach the address, without a token
+    #[arg(long, env = "RUNNEL_INSECURE", value_parser = switch())]
+    pub insecure: bool,
+}
+
+impl ApiArgs {
+    /// As the API wants it.
+    pub fn config(&self) -> runnel_api::ApiConfig {
+        runnel_api::ApiConfig {
+            api_token: self.api_token.clone(),
+            worker_token: self.worker_token.clone(),
+            allowed_origins: self.allowed_origins.clone(),
+            is_insecure: self.insecure,
+        }
+    }
+}
+
+/// Keys of completion tokens.
+#[derive(Debug, Clone, Args)]
+pub struct KeyArgs {
+    /// Keys of completion tokens as id:hex[,id:hex], the signing one first
+    #[arg(long, env = "RUNNEL_TOKEN_KEYS", value_name = "KEYS", hide_env_values = true)]
+    pub token_keys: Option<String>,
+    /// File with the keys, one a line
+    #[arg(
+        long,
+        env = "RUNNEL_TOKEN_KEYS_FILE",
+        value_name = "FILE",
+        conflicts_with = "token_keys"
+    )]
+    pub token_keys_file: Option<PathBuf>,
+}
+
+impl KeyArgs {
+    /// The keys given, or those kept in the data directory.
+    pub fn keys(&self, data_dir: &std::path::Path) -> Result<TokenKeys, Failure> {
+        match (&self.token_keys, &self.token_keys_file) {
+            (Some(text), _) => keys::parse(text),
+            (None, Some(file)) => keys::read(file),
+            (None, None) => keys::kept(data_dir),
+        }
+    }
+}
+
+/// The in-process queue.
+pub fn embedded_queue() -> Arc<dyn TaskQueue> {
+    Arc::new(EmbeddedQueue::new(EmbeddedConfig::default()))
+}
+
+/// SQS as the options say.
+pub async fn sqs_queue(args: &SqsArgs) -> Result<Arc<dyn TaskQueue>, Failure> {
+    let config = SqsConfig {
+        endpoint: args.sqs_endpoint.clone(),
+        region: args.sqs_region.clone(),
+        queue_prefix: args.queue_prefix.clone(),
+        // An emulator is empty at first; in an account, creating queues is the infrastructure's business.
+        create_queues: args.create_queues || args.sqs_endpoint.is_some(),
+        ..SqsConfig::default()
+    };
+    Ok(Arc::new(SqsQueue::connect(config).await))
+}
+
+/// Creates the queues, or says which one is missing.
+pub async fn ensure_queues(queue: &Arc<dyn TaskQueue>, names: &[QueueName]) -> Result<(), Failure> {
+    for name in names {
+        queue
+            .ensure(name)
+            .await
+            .map_err(|error| Failure::caused(Exit::Unreachable, "cannot reach the queue service", error))?;
+    }
+    Ok(())
+}
+
+/// A database by URL.
+pub fn database(url: &str) -> Result<DatabaseConfig, Failure> {
+    let is_known = ["postgres://", "postgresql://", "sqlite:"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme));
+    if !is_known {
+        // Not repeated: it may hold a password.
+        return Err(Failure::usage("the database URL is not valid")
+            .hint("write postgres://user:password@host/name or sqlite://path/to/file.db?mode=rwc"));
+    }
+    Ok(DatabaseConfig {
+        url: url.to_owned(),
+        connections: CONNECTIONS,
+        is_sqlite_relaxed: false,
+    })
+}
+
+/// The URL without its password, for messages.
+pub fn shown_database(url: &str) -> String {
+    match url
+        .split_once("://")
+        .and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1)))
+    {
+        Some((scheme, place)) => format!("{scheme}://{place}"),
+        None => url.to_owned(),
+    }
+}
+
+/// Handlers by task type.
+pub fn handlers(is_private_http_allowed: bool) -> Handlers {
+    let mut options = BuiltinOptions::from_env();
+    options.http.allow_private |= is_private_http_allowed;
+    Handlers::builtin_with(options)
+}
+
+/// A name that is unique among live workers: host, process and queue.
+pub fn worker_name(queue: &QueueName) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() {
+        "worker"
+    } else {
+        host.trim()
+    };
+    format!("{host}-{}-{queue}", std::process::id())
+}
+
+/// A worker in this process for these queues.
+pub fn local_worker(queues: &[String], concurrency: usize, is_private_http_allowed: bool) -> LocalWorker {
+    LocalWorker {
+        queues: queues.iter().cloned().map(QueueName).collect(),
+        concurrency,
+        is_private_http_allowed,
+        drain_grace: stop::DRAIN_GRACE,
+    }
+}
+
+/// A duration as `90s`, `5m`, `2h` or `500ms`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (count, unit) = text.split_at(digits);
+    let count: u64 = count
+        .parse()
+        .map_err(|_| format!("`{text}` is not a duration, as 90s, 5m or 2h"))?;
+    let millis = match unit {
+        "ms" => Some(count),
+        "s" => count.checked_mul(1_000),
+        "m" => count.checked_mul(60_000),
+        "h" => count.checked_mul(3_600_000),
+        _ => return Err(format!("`{text}` needs a unit: ms, s, m or h")),
+    };
+    millis
+        .map(Duration::from_millis)
+        .ok_or_else(|| format!("`{text}` is too long"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_database_has_no_password() {
+        assert_eq!(
+            shown_database("postgres://me:pa@ss@db:5432/runnel"),
+            "postgres://db:5432/runnel"
+        );
+        assert_eq!(
+            shown_database("sqlite://.runnel/runnel.db?mode=rwc"),
+            "sqlite://.runnel/runnel.db?mode=rwc"
+        );
+    }
+
+    #[test]
+    fn an_unknown_database_is_refused_without_repeating_it() {
+        let failure = database("mysql://root:secret@db").unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(!format!("{:#}", failure.error).contains("secret"));
+    }
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        for bad in [
+            "",
+            "5",
+            "s",
+            "5 s",
+            "-1s",
+            "99999999999999999999s",
+            "9999999999999999999h",
+        ] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Logs on stderr: for people on a terminal, JSON lines for `serve` and `worker` elsewhere. `RUNNEL_LOG` filters.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+/// Services tell what they do; the client commands only what went wrong.
+const SERVICE_FILTER: &str = "info,sqlx=warn,sea_orm_migration=warn,aws_config=warn,aws_smithy_runtime=warn,hyper=warn";
+const CLIENT_FILTER: &str = "warn";
+
+/// Installs the subscriber. An invalid `RUNNEL_LOG` is said and ignored: a typo there must not stop a server.
+pub fn install(is_service: bool) {
+    let fallback = if is_service { SERVICE_FILTER } else { CLIENT_FILTER };
+    let filter = match std::env::var("RUNNEL_LOG") {
+        Ok(text) if !text.is_empty() => EnvFilter::try_new(&text).unwrap_or_else(|error| {
+            eprintln!("warning: RUNNEL_LOG={text} is ignored: {error}");
+            EnvFilter::new(fallback)
+        }),
+        _ => EnvFilter::new(fallback),
+    };
+    let is_terminal = std::io::stderr().is_terminal();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if is_service && !is_terminal {
+        subscriber.json().flatten_event(true).init();
+    } else {
+        subscriber
+            .with_ansi(is_terminal && !is_colour_refused())
+            .with_target(false)
+            .compact()
+            .init();
+    }
+}
+
+/// Whether the user asked for no colour (<https://no-color.org>).
+pub fn is_colour_refused() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}

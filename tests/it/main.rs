@@ -1,0 +1,24 @@
+//! The integration suite: one program, so that its dependencies are linked once.
+//!
+//! A scenario is an async function over a [`runnel_tests::stack::Stack`]; `on_each_stack!` makes a test of it for every
+//! combination of database and queue. Nothing sleeps: a scenario waits for what it needs, and a limit turns a hang into a
+//! failure.
+
+mod bad_input;
+mod cli;
+mod crash;
+mod dialects;
+mod diamond;
+mod examples;
+mod external;
+mod findings;
+mod idempotency;
+mod lifecycle;
+mod operate;
+mod processes;
+mod queues;
+mod recovery;
+mod statements;
+mod subscriptions;
+mod transport;
+mod wide;

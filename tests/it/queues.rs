@@ -1,0 +1,32 @@
+//! The contract of queues, against the emulator; `queue` itself runs it against the embedded one under a paused clock.
+
+use std::sync::Arc;
+
+use runnel_queue::contract;
+use runnel_queue::embedded::{EmbeddedConfig, EmbeddedQueue};
+use runnel_tests::stack::{play, sqs_queue_of, unique};
+
+/// Few, so that a message becomes a dead letter soon.
+const RECEIVES_MAX: u32 = 3;
+
+#[test]
+fn the_sqs_queue_keeps_the_contract() {
+    play(async {
+        let queue = Arc::new(sqs_queue_of(Some(RECEIVES_MAX)).await?);
+        contract::check_all(queue, &unique("contract-"), RECEIVES_MAX)
+            .await
+            .map_err(|error| anyhow::anyhow!(error))
+    });
+}
+
+#[test]
+fn the_embedded_queue_keeps_the_contract() {
+    play(async {
+        let queue = Arc::new(EmbeddedQueue::new(EmbeddedConfig {
+            max_receive_count: RECEIVES_MAX,
+        }));
+        contract::check_all(queue, &unique("contract-"), RECEIVES_MAX)
+            .await
+            .map_err(|error| anyhow::anyhow!(error))
+    });
+}

@@ -1,0 +1,80 @@
+//! The number of SQL statements of a batch does not depend on its size.
+
+use runnel_engine::run::RunStatus;
+use runnel_tests::cluster::{Cluster, workflow};
+use runnel_tests::scripted::succeeded;
+use runnel_tests::stack::Stack;
+use serde_json::{Map, Value, json};
+use sqlx::Connection as _;
+
+runnel_tests::on_stack!(
+    postgres_embedded,
+    PostgresEmbedded,
+    statements_do_not_grow_with_the_batch
+);
+
+/// Writing statements that the server has executed in this database since the last reset.
+const WRITES: &str = "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements \
+                      WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+                      AND query ~* '(insert into|update) \"?(event|task|run|outbox)\"?'";
+
+/// Applies one batch of `size` completions, which make `size` further tasks ready; answers the writes that it took.
+async fn writes_of_a_batch(
+    cluster: &Cluster,
+    watcher: &mut sqlx::PgConnection,
+    size: usize,
+) -> anyhow::Result<i64> {
+    let worker = cluster.scripted("scripted-1", &["scripted"]).await?;
+    let mut tasks = Map::new();
+    for n in 0..size {
+        tasks.insert(format!("a{n}"), json!({ "type": "scripted" }));
+        tasks.insert(
+            format!("b{n}"),
+            json!({ "type": "scripted", "needs": [format!("a{n}")] }),
+        );
+    }
+    let run = cluster.launch(&workflow("counted", Value::Object(tasks))).await?;
+    let first = worker.take(size).await?;
+    worker.delete(&first).await?;
+    cluster.orchestrator().settle().await;
+
+    sqlx::query("SELECT pg_stat_statements_reset()")
+        .execute(&mut *watcher)
+        .await?;
+    let reports = first
+        .iter()
+        .map(|held| succeeded(&held.at(), &json!({ "n": 1 })))
+        .collect();
+    cluster.orchestrator().report(worker.batch(reports)).await;
+    let second = worker.take(size).await?;
+    let writes: i64 = sqlx::query_scalar(WRITES).fetch_one(&mut *watcher).await?;
+
+    worker.delete(&second).await?;
+    worker
+        .report(
+            second
+                .iter()
+                .map(|held| succeeded(&held.at(), &json!({ "n": 2 })))
+                .collect(),
+        )
+        .await?;
+    cluster.ends(run, RunStatus::Succeeded).await?;
+    Ok(writes)
+}
+
+async fn statements_do_not_grow_with_the_batch(stack: Stack) -> anyhow::Result<()> {
+    let cluster = Cluster::start(stack).await?;
+    let mut watcher = sqlx::PgConnection::connect(cluster.database_url()).await?;
+    sqlx::query("CREATE EXTENSION pg_stat_statements")
+        .execute(&mut watcher)
+        .await?;
+    let one = writes_of_a_batch(&cluster, &mut watcher, 1).await?;
+    let many = writes_of_a_batch(&cluster, &mut watcher, 250).await?;
+    assert!(one > 0, "nothing was counted");
+    // an applier that finds a part of the batch waiting may split it in two
+    assert!(
+        many <= 2 * one,
+        "a batch of 250 took {many} writing statements, a batch of one {one}"
+    );
+    cluster.finish().await
+}

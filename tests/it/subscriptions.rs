@@ -1,0 +1,236 @@
+//! A subscriber sees every event once and in order, and a cut in between changes nothing about that.
+
+use anyhow::Context as _;
+use futures_util::{SinkExt as _, StreamExt as _};
+use runnel_engine::RunId;
+use runnel_engine::run::RunStatus;
+use runnel_tests::client::Client;
+use runnel_tests::cluster::{Cluster, PATIENCE, workflow};
+use runnel_tests::scripted::EchoWorker;
+use runnel_tests::stack::Stack;
+use serde_json::{Map, Value, json};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+
+runnel_tests::on_each_stack!(
+    a_websocket_subscriber_resumes_without_gap_or_repeat,
+    an_sse_subscriber_resumes_without_gap_or_repeat,
+    run_updates_end_with_the_run,
+);
+
+const EVENTS: &str = "subscription($run: ID!, $after: String) { events(filter: { run: $run }, after: $after) { \
+                      kind cursor event { seq kind } } }";
+const TASKS: u32 = 40;
+
+/// A run of forty independent tasks and the id by which the API knows it.
+async fn launch(cluster: &Cluster) -> anyhow::Result<(RunId, String)> {
+    let tasks: Map<String, Value> = (0..TASKS)
+        .map(|n| (format!("t{n}"), json!({ "type": "scripted" })))
+        .collect();
+    let run = cluster
+        .launch(&workflow("observed", Value::Object(tasks)))
+        .await?;
+    Ok((run, format!("run_{run}")))
+}
+
+type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+
+async fn connect(client: &Client) -> anyhow::Result<Socket> {
+    let mut request = client
+        .at("/graphql/ws")
+        .replacen("http", "ws", 1)
+        .into_client_request()?;
+    request
+        .headers_mut()
+        .insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
+    let (mut socket, _) = tokio_tungstenite::connect_async(request)
+        .await
+        .context("opening a WebSocket")?;
+    send(&mut socket, &json!({ "type": "connection_init" })).await?;
+    let ack = next(&mut socket).await?;
+    anyhow::ensure!(ack["type"] == "connection_ack", "{ack}");
+    Ok(socket)
+}
+
+async fn send(socket: &mut Socket, message: &Value) -> anyhow::Result<()> {
+    Ok(socket.send(Message::text(message.to_string())).await?)
+}
+
+/// The next message that is not a ping.
+async fn next(socket: &mut Socket) -> anyhow::Result<Value> {
+    loop {
+        let message = tokio::time::timeout(PATIENCE, socket.next())
+            .await
+            .context("no message came")?;
+        match message.context("the socket was closed")?? {
+            Message::Text(text) => {
+                let message: Value = serde_json::from_str(&text)?;
+                if message["type"] != "ping" && message["type"] != "pong" {
+                    return Ok(message);
+                }
+            }
+            Message::Close(frame) => anyhow::bail!("the server closed: {frame:?}"),
+            _ => {}
+        }
+    }
+}
+
+/// Collects sequence numbers of the events until `enough`; answers the cursor of the last one.
+fn take_event(payload: &Value, seqs: &mut Vec<i64>, cursor: &mut Option<String>) -> anyhow::Result<bool> {
+    anyhow::ensure!(payload["errors"].is_null(), "{payload:#}");
+    let message = &payload["data"]["events"];
+    if let Some(at) = message["cursor"].as_str() {
+        *cursor = Some(at.to_owned());
+    }
+    if message["kind"] != "EVENT" {
+        return Ok(false);
+    }
+    seqs.push(message["event"]["seq"].as_i64().context("an event has a seq")?);
+    Ok(message["event"]["kind"]
+        .as_str()
+        .is_some_and(|kind| kind == "RUN_SUCCEEDED"))
+}
+
+async fn check(cluster: Cluster, run: RunId, seqs: Vec<i64>) -> anyhow::Result<()> {
+    cluster.ends(run, RunStatus::Succeeded).await?;
+    let history = cluster.history(run).await?;
+    let expected: Vec<i64> = (1..=i64::try_from(history.len())?).collect();
+    assert_eq!(
+        history.iter().map(|event| event.record.seq).collect::<Vec<_>>(),
+        expected,
+        "the history has a gap"
+    );
+    assert_eq!(seqs, expected);
+    cluster.finish().await
+}
+
+async fn a_websocket_subscriber_resumes_without_gap_or_repeat(stack: Stack) -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(stack).await?;
+    let client = cluster.serve().await?;
+    let (mut seqs, mut cursor) = (Vec::new(), Some(place(&client).await?));
+    let (run, id) = launch(&cluster).await?;
+    let mut echo = None;
+    let mut is_over = false;
+    while !is_over {
+        let mut socket = connect(&client).await?;
+        let payload = json!({ "query": EVENTS, "variables": { "run": id, "after": cursor } });
+        send(
+            &mut socket,
+            &json!({ "type": "subscribe", "id": "1", "payload": payload }),
+        )
+        .await?;
+        // cut off after a few events, with more on their way
+        let until = seqs.len() + 13;
+        while seqs.len() < until && !is_over {
+            let message = next(&mut socket).await?;
+            anyhow::ensure!(message["type"] == "next", "{message:#}");
+            is_over = take_event(&message["payload"], &mut seqs, &mut cursor)?;
+            if echo.is_none() && !seqs.is_empty() {
+                echo = Some(EchoWorker::start(
+                    cluster.scripted("scripted-1", &["scripted"]).await?,
+                ));
+            }
+        }
+        drop(socket);
+    }
+    check(cluster, run, seqs).await
+}
+
+async fn an_sse_subscriber_resumes_without_gap_or_repeat(stack: Stack) -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(stack).await?;
+    let client = cluster.serve().await?;
+    let (mut seqs, mut cursor) = (Vec::new(), Some(place(&client).await?));
+    let (run, id) = launch(&cluster).await?;
+    let _echo = EchoWorker::start(cluster.scripted("scripted-1", &["scripted"]).await?);
+    let mut is_over = false;
+    while !is_over {
+        let request = client
+            .http
+            .post(client.at("/graphql/stream"))
+            .header("accept", "text/event-stream")
+            .json(&json!({ "query": EVENTS, "variables": { "run": id, "after": cursor } }));
+        let answer = request.send().await?;
+        anyhow::ensure!(
+            answer.status().is_success(),
+            "{}: {}",
+            answer.status(),
+            answer.text().await?
+        );
+        let mut stream = answer.bytes_stream();
+        let mut text = String::new();
+        let until = seqs.len() + 13;
+        while seqs.len() < until && !is_over {
+            let chunk = tokio::time::timeout(PATIENCE, stream.next())
+                .await
+                .context("no event came")?;
+            text += &String::from_utf8_lossy(&chunk.context("the stream ended")??);
+            while let Some(end) = text.find("\n\n") {
+                let block: String = text.drain(..end + 2).collect();
+                let data = block
+                    .lines()
+                    .filter_map(|line| line.strip_prefix("data:"))
+                    .collect::<String>();
+                if block.contains("event: next") || block.contains("event:next") {
+                    is_over |= take_event(&serde_json::from_str(data.trim())?, &mut seqs, &mut cursor)?;
+                }
+                if seqs.len() >= until {
+                    break;
+                }
+            }
+        }
+    }
+    check(cluster, run, seqs).await
+}
+
+/// The place of the feed before the run: what the first message of a subscription tells.
+async fn place(client: &Client) -> anyhow::Result<String> {
+    let mut socket = connect(client).await?;
+    let payload = json!({ "query": "subscription { events { kind cursor } }" });
+    send(
+        &mut socket,
+        &json!({ "type": "subscribe", "id": "1", "payload": payload }),
+    )
+    .await?;
+    let first = next(&mut socket).await?;
+    let sync = &first["payload"]["data"]["events"];
+    anyhow::ensure!(sync["kind"] == "SYNC", "{first:#}");
+    sync["cursor"]
+        .as_str()
+        .map(str::to_owned)
+        .context("SYNC has a cursor")
+}
+
+async fn run_updates_end_with_the_run(stack: Stack) -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(stack).await?;
+    let client = cluster.serve().await?;
+    let (run, id) = launch(&cluster).await?;
+    let mut socket = connect(&client).await?;
+    let query =
+        "subscription($id: ID!) { runUpdates(id: $id) { kind cursor run { status counts { succeeded } } } }";
+    let payload = json!({ "query": query, "variables": { "id": id } });
+    send(
+        &mut socket,
+        &json!({ "type": "subscribe", "id": "1", "payload": payload }),
+    )
+    .await?;
+    let first = next(&mut socket).await?;
+    assert_eq!(
+        first["payload"]["data"]["runUpdates"]["kind"], "SNAPSHOT",
+        "{first:#}"
+    );
+    let _echo = EchoWorker::start(cluster.scripted("scripted-1", &["scripted"]).await?);
+    let last = loop {
+        let message = next(&mut socket).await?;
+        anyhow::ensure!(message["type"] == "next", "{message:#}");
+        let update = message["payload"]["data"]["runUpdates"].clone();
+        if update["kind"] == "END" {
+            break update;
+        }
+    };
+    assert_eq!(last["run"]["status"], "SUCCEEDED");
+    assert_eq!(last["run"]["counts"]["succeeded"], TASKS);
+    let complete = next(&mut socket).await?;
+    assert_eq!(complete["type"], "complete");
+    cluster.ends(run, RunStatus::Succeeded).await?;
+    cluster.finish().await
+}

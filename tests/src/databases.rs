@@ -1,0 +1,119 @@
+//! One database per test: a file of its own, or a copy of a migrated template in the private cluster.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::Context as _;
+use runnel_migration::Migrator;
+use sea_orm_migration::MigratorTrait as _;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use tempfile::TempDir;
+
+use crate::services;
+
+/// Name of the migrated database that others are copied from.
+const TEMPLATE: &str = "runnel_template";
+/// Advisory lock under which one of several test processes makes the template.
+const TEMPLATE_LOCK: i64 = 7_420_001;
+
+/// A database of one test.
+#[derive(Debug)]
+pub struct TestDatabase {
+    /// Its address.
+    pub url: String,
+    /// The file of SQLite, removed at the end. A PostgreSQL database goes with its cluster.
+    directory: Option<TempDir>,
+}
+
+impl TestDatabase {
+    /// An SQLite file that does not exist yet.
+    ///
+    /// # Errors
+    /// There is no room for temporary files.
+    pub fn sqlite() -> anyhow::Result<Self> {
+        let directory = tempfile::Builder::new().prefix("runnel-test-").tempdir()?;
+        let url = format!(
+            "sqlite://{}?mode=rwc",
+            directory.path().join("runnel.db").display()
+        );
+        Ok(Self {
+            url,
+            directory: Some(directory),
+        })
+    }
+
+    /// A migrated PostgreSQL database.
+    ///
+    /// # Errors
+    /// PostgreSQL is missing or refuses.
+    pub async fn postgres() -> anyhow::Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let maintenance = services::postgres_url()?;
+        let mut connection = PgConnection::connect(&maintenance)
+            .await
+            .context("connecting to PostgreSQL")?;
+        ensure_template(&maintenance, &mut connection).await?;
+        let name = format!(
+            "test_{}_{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let create = format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY wal_log");
+        connection
+            .execute(AssertSqlSafe(create))
+            .await
+            .context("copying the template")?;
+        Ok(Self {
+            url: at_database(&maintenance, &name),
+            directory: None,
+        })
+    }
+
+    /// The directory of an SQLite file.
+    #[must_use]
+    pub fn directory(&self) -> Option<&std::path::Path> {
+        self.directory.as_ref().map(TempDir::path)
+    }
+}
+
+async fn ensure_template(maintenance: &str, connection: &mut PgConnection) -> anyhow::Result<()> {
+    sqlx::query("SELECT pg_advisory_lock($1)")
+        .bind(TEMPLATE_LOCK)
+        .execute(&mut *connection)
+        .await?;
+    let made = make_template(maintenance, connection).await;
+    sqlx::query("SELECT pg_advisory_unlock($1)")
+        .bind(TEMPLATE_LOCK)
+        .execute(&mut *connection)
+        .await?;
+    made
+}
+
+async fn make_template(maintenance: &str, connection: &mut PgConnection) -> anyhow::Result<()> {
+    let found = sqlx::query("SELECT 1 FROM pg_database WHERE datname = $1").bind(TEMPLATE);
+    if found.fetch_optional(&mut *connection).await?.is_some() {
+        return Ok(());
+    }
+    // migrated under another name, so that a process that dies here leaves no half-made template
+    connection
+        .execute("DROP DATABASE IF EXISTS runnel_template_draft")
+        .await?;
+    connection
+        .execute("CREATE DATABASE runnel_template_draft")
+        .await?;
+    let draft = sea_orm::Database::connect(at_database(maintenance, "runnel_template_draft")).await?;
+    Migrator::up(&draft, None)
+        .await
+        .context("migrating the template")?;
+    draft.close().await?;
+    connection
+        .execute(AssertSqlSafe(format!(
+            "ALTER DATABASE runnel_template_draft RENAME TO {TEMPLATE}"
+        )))
+        .await?;
+    Ok(())
+}
+
+fn at_database(url: &str, name: &str) -> String {
+    url.rsplit_once('/')
+        .map_or_else(|| url.to_owned(), |(server, _)| format!("{server}/{name}"))
+}
