@@ -12,6 +12,7 @@ mod clock;
 mod completion;
 mod control;
 pub mod handlers;
+pub mod lambda;
 mod log;
 mod pack;
 mod panic;
@@ -200,3 +201,8 @@ async fn finish_reports(mut reporter: tokio::task::JoinHandle<()>, give_up: &Can
         let _ = tokio::time::timeout(REPORT_GRACE, reporter).await;
     }
 }
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

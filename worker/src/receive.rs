@@ -104,6 +104,9 @@ impl Receiver {
                 None => return,
                 Some(Ok(deliveries)) => {
                     backoff = BACKOFF_MIN;
+                    if stop.is_cancelled() {
+                        return self.release(&deliveries).await;
+                    }
                     self.accept(deliveries, permits).await;
                 }
                 Some(Err(error)) => {
@@ -115,6 +118,13 @@ impl Receiver {
                     backoff = (backoff * 2).min(BACKOFF_MAX);
                 }
             }
+        }
+    }
+
+    /// Gives back what arrived together with the stop.
+    async fn release(&self, deliveries: &[Delivery]) {
+        for delivery in deliveries {
+            self.put_back(&delivery.receipt, Duration::ZERO).await;
         }
     }
 

@@ -243,12 +243,6 @@ impl Machine<'_> {
             .unwrap_or_default();
         match tolerate {
             Tolerate::Count(count) => count,
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                clippy::cast_precision_loss,
-                reason = "at most 100,000 items; `as` saturates"
-            )]
             Tolerate::Percent(percent) => (items as f64 * percent / 100.0).floor() as u32,
         }
     }

@@ -131,7 +131,6 @@ fn delay_before(policy: &Retry, n: u32, entropy: u64) -> Duration {
     let delay = Duration::try_from_secs_f64(policy.delay.as_secs_f64() * factor)
         .unwrap_or(policy.max_delay)
         .min(policy.max_delay);
-    #[expect(clippy::cast_precision_loss, reason = "53 bits fit exactly")]
     let fraction = (entropy >> 11) as f64 / (1_u64 << 53) as f64;
     match policy.jitter {
         Jitter::None => delay,

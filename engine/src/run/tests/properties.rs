@@ -57,80 +57,90 @@ fn shape() -> impl Strategy<Value = Shape> {
 }
 
 fn build(shapes: &[Shape]) -> (Workflow, Failures) {
-    let mut tasks: Vec<Task> = Vec::new();
     let mut failures = Failures::new();
-    for (at, shape) in shapes.iter().enumerate() {
-        let mut needs: BTreeMap<String, Accepts> = BTreeMap::new();
-        for (index, accepts) in &shape.needs {
-            if at > 0 {
-                let accepts = match accepts {
-                    0..=4 => Accepts {
-                        succeeded: true,
-                        ..Accepts::default()
-                    },
-                    5 => Accepts {
-                        failed: true,
-                        ..Accepts::default()
-                    },
-                    6 => Accepts {
-                        succeeded: true,
-                        skipped: true,
-                        ..Accepts::default()
-                    },
-                    _ => Accepts {
-                        succeeded: true,
-                        failed: true,
-                        skipped: true,
-                        cancelled: true,
-                    },
-                };
-                needs.insert(format!("t{}", index.index(at)), accepts);
+    let tasks = shapes
+        .iter()
+        .enumerate()
+        .map(|(at, shape)| {
+            let task = build_task(at, shape);
+            failures.insert(task.key.clone(), shape.failures);
+            if let (Some((items, ..)), true) = (&shape.items, task.for_each.is_some()) {
+                failures.extend(
+                    items
+                        .iter()
+                        .enumerate()
+                        .map(|(item, n)| (format!("{}[{item}]", task.key), *n)),
+                );
             }
-        }
-        let mut task = Task {
-            needs: needs
-                .into_iter()
-                .map(|(task, accepts)| Need { task, accepts })
-                .collect(),
-            join: [Join::All, Join::All, Join::Any, Join::AtLeast(2)][usize::from(shape.join)],
-            condition: match shape.condition {
-                0 => Some("false".into()),
-                1 => Some("1 < 2".into()),
-                _ => None,
-            },
-            continue_on_error: shape.continue_on_error,
-            max_losses: 1_000,
-            ..root(&format!("t{at}"))
-        };
-        task.retry.limit = shape.retries;
-        let inline = shape.inline && shape.failures == 0;
-        if inline {
-            task.kind = "pass".into();
-        }
-        failures.insert(task.key.clone(), shape.failures);
-        if let (Some((items, max_parallel, tolerated)), false) = (&shape.items, inline) {
-            let tolerate = if tolerated % 2 == 0 {
-                Tolerate::Count(*tolerated)
-            } else {
-                Tolerate::Percent(40.0)
-            };
-            let list = serde_json::json!((0..items.len()).collect::<Vec<_>>());
-            task.for_each = Some(ForEach {
-                items: list,
-                key: None,
-                max_parallel: Some(*max_parallel),
-                tolerate,
-            });
-            failures.extend(
-                items
-                    .iter()
-                    .enumerate()
-                    .map(|(at, failed)| (format!("{}[{at}]", task.key), *failed)),
-            );
-        }
-        tasks.push(task);
-    }
+            task
+        })
+        .collect();
     (workflow(tasks), failures)
+}
+
+fn build_task(at: usize, shape: &Shape) -> Task {
+    let mut task = Task {
+        needs: build_needs(at, shape),
+        join: [Join::All, Join::All, Join::Any, Join::AtLeast(2)][usize::from(shape.join)],
+        condition: match shape.condition {
+            0 => Some("false".into()),
+            1 => Some("1 < 2".into()),
+            _ => None,
+        },
+        continue_on_error: shape.continue_on_error,
+        max_losses: 1_000,
+        ..root(&format!("t{at}"))
+    };
+    task.retry.limit = shape.retries;
+    if shape.inline && shape.failures == 0 {
+        task.kind = "pass".into();
+    } else if let Some((items, max_parallel, tolerated)) = &shape.items {
+        let tolerate = if tolerated % 2 == 0 {
+            Tolerate::Count(*tolerated)
+        } else {
+            Tolerate::Percent(40.0)
+        };
+        let list = serde_json::json!((0..items.len()).collect::<Vec<_>>());
+        task.for_each = Some(ForEach {
+            items: list,
+            key: None,
+            max_parallel: Some(*max_parallel),
+            tolerate,
+        });
+    }
+    task
+}
+
+fn build_needs(at: usize, shape: &Shape) -> Vec<Need> {
+    let mut needs: BTreeMap<String, Accepts> = BTreeMap::new();
+    for (index, accepts) in shape.needs.iter().filter(|_| at > 0) {
+        let accepts = match accepts {
+            0..=4 => Accepts {
+                succeeded: true,
+                ..Accepts::default()
+            },
+            5 => Accepts {
+                failed: true,
+                ..Accepts::default()
+            },
+            6 => Accepts {
+                succeeded: true,
+                skipped: true,
+                ..Accepts::default()
+            },
+            _ => Accepts {
+                succeeded: true,
+                failed: true,
+                skipped: true,
+                cancelled: true,
+            },
+        };
+        needs.insert(format!("t{}", index.index(at)), accepts);
+    }
+    needs
+        .into_iter()
+        .map(|(task, accepts)| Need { task, accepts })
+        .collect()
 }
 
 /// Plays workers that answer in any order, repeat themselves and get lost, until the run has ended.
