@@ -129,3 +129,6 @@ fn list(variable: &str) -> Vec<String> {
         .map(str::to_owned)
         .collect()
 }
+
+#[cfg(test)]
+mod command_tests;

@@ -59,11 +59,13 @@ impl LambdaWorker {
             });
             futures_util::future::join_all(records).await;
         };
+        let deliver = control::deliver(reports, &self.name, self.sink.as_ref(), &running);
+        tokio::pin!(deliver);
         let keep = async {
             tokio::select! {
                 () = work => {}
                 () = running.keep_reported(&control) => {}
-                () = control::deliver(reports, &self.name, self.sink.as_ref(), &running) => {}
+                () = &mut deliver => {}
                 () = async {
                     tokio::time::sleep_until(begun + remaining.saturating_sub(margin)).await;
                     running.drain();
@@ -71,12 +73,15 @@ impl LambdaWorker {
                 } => {}
             }
         };
-        if tokio::time::timeout(remaining.saturating_sub(ANSWER_MARGIN), keep)
+        if tokio::time::timeout(remaining.saturating_sub(2 * ANSWER_MARGIN), keep)
             .await
             .is_err()
         {
             tracing::warn!("the invocation is nearly over; what has not ended is delivered again");
         }
+        drop(control);
+        // the last lines of the log; without senders this ends by itself
+        let _ = tokio::time::timeout(ANSWER_MARGIN, deliver).await;
         let settled = settled.into_inner().unwrap_or_else(PoisonError::into_inner);
         let failed = event
             .records
