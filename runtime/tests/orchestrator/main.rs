@@ -9,3 +9,4 @@ mod operations;
 mod recovery;
 mod starts;
 mod time;
+mod verified;
