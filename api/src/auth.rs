@@ -67,6 +67,12 @@ impl Viewer {
         }
     }
 
+    /// A caller who may do nothing, for tests that walk the schema.
+    #[cfg(test)]
+    pub(crate) fn without_permissions() -> Self {
+        Self::new("nobody", &[])
+    }
+
     fn new(name: &str, permissions: &[Permission]) -> Self {
         Self {
             actor: Actor {

@@ -124,7 +124,8 @@ fn events(
                 }
             }
         }
-        yield Ok(Event::default().event("complete").data(""));
+        // one empty data line: without any, a browser's EventSource would not dispatch the event
+        yield Ok(Event::default().event("complete").data("\n"));
     }
 }
 

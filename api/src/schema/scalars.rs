@@ -12,6 +12,7 @@ use crate::error::ApiError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DateTime(pub(crate) Timestamp);
 
+/// A moment: RFC 3339 in UTC with microseconds, as `2026-01-31T09:30:00.000000Z`. Input may have any offset.
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -32,6 +33,7 @@ impl ScalarType for DateTime {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Duration(pub(crate) StdDuration);
 
+/// A length of time: ISO 8601, as `PT1.5S`.
 #[Scalar(specified_by_url = "https://www.iso.org/iso-8601-date-and-time-format.html")]
 impl ScalarType for Duration {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -55,6 +57,7 @@ impl ScalarType for Duration {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Json(pub(crate) Value);
 
+/// Any JSON value, as itself and not as a text.
 #[Scalar(name = "JSON", specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259")]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -1,1 +1,183 @@
+//! Rules about the schema as a whole.
 
+use std::collections::BTreeMap;
+
+use async_graphql::parser::parse_schema;
+use async_graphql::parser::types::{FieldDefinition, TypeDefinition, TypeKind, TypeSystemDefinition};
+use async_graphql::{Request, Value};
+
+use super::{builder, sdl};
+use crate::auth::Viewer;
+use crate::graphql::PAGE_SIZES;
+
+fn types() -> Vec<TypeDefinition> {
+    let document = parse_schema(sdl()).unwrap();
+    let types = document
+        .definitions
+        .into_iter()
+        .filter_map(|definition| match definition {
+            TypeSystemDefinition::Type(definition) => Some(definition.node),
+            _ => None,
+        });
+    types.collect()
+}
+
+fn fields(definition: &TypeDefinition) -> Vec<&FieldDefinition> {
+    match &definition.kind {
+        TypeKind::Object(object) => object.fields.iter().map(|f| &f.node).collect(),
+        TypeKind::Interface(interface) => interface.fields.iter().map(|f| &f.node).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn everything_has_a_description() {
+    let mut bare = Vec::new();
+    let mut check = |name: String, has: bool| {
+        if !has {
+            bare.push(name);
+        }
+    };
+    for definition in types() {
+        let of = definition.name.node.to_string();
+        check(of.clone(), definition.description.is_some());
+        for field in fields(&definition) {
+            check(format!("{of}.{}", field.name.node), field.description.is_some());
+            for argument in &field.arguments {
+                let name = format!("{of}.{}({})", field.name.node, argument.node.name.node);
+                check(name, argument.node.description.is_some());
+            }
+        }
+        match &definition.kind {
+            TypeKind::Enum(values) => values.values.iter().for_each(|value| {
+                check(
+                    format!("{of}.{}", value.node.value.node),
+                    value.node.description.is_some(),
+                );
+            }),
+            TypeKind::InputObject(input) => input.fields.iter().for_each(|field| {
+                check(
+                    format!("{of}.{}", field.node.name.node),
+                    field.node.description.is_some(),
+                );
+            }),
+            _ => {}
+        }
+    }
+    assert!(bare.is_empty(), "without a description: {bare:#?}");
+}
+
+#[test]
+fn the_committed_schema_is_the_one_of_the_code() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../schema.graphql");
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    if std::env::var_os("RUNNEL_UPDATE_SCHEMA").is_some() {
+        std::fs::write(path, sdl()).unwrap();
+        return;
+    }
+    assert!(
+        committed == sdl(),
+        "schema.graphql is stale: run the tests with RUNNEL_UPDATE_SCHEMA=1 and commit it"
+    );
+}
+
+#[test]
+fn the_cost_guard_knows_every_page_size() {
+    let mut sizes = BTreeMap::new();
+    for definition in types() {
+        for field in fields(&definition) {
+            for argument in field.arguments.iter().filter(|a| a.node.name.node == "first") {
+                let Some(Value::Number(size)) = argument.node.default_value.as_ref().map(|v| &v.node) else {
+                    panic!(
+                        "{}.{} has no default page size",
+                        definition.name.node, field.name.node
+                    );
+                };
+                sizes.insert(field.name.node.to_string(), size.as_u64().unwrap());
+            }
+        }
+    }
+    let known: BTreeMap<_, _> = PAGE_SIZES
+        .iter()
+        .map(|(name, size)| ((*name).to_owned(), *size))
+        .collect();
+    assert_eq!(sizes, known);
+}
+
+#[test]
+fn lists_with_pages_are_connections_and_every_connection_has_its_parts() {
+    for definition in types().iter().filter(|d| d.name.node.ends_with("Connection")) {
+        let names: Vec<_> = fields(definition)
+            .iter()
+            .map(|f| f.name.node.to_string())
+            .collect();
+        assert_eq!(names, ["edges", "nodes", "pageInfo"], "{}", definition.name.node);
+    }
+}
+
+/// A call of the root field with arguments that are right in form.
+fn call(field: &FieldDefinition) -> String {
+    let name = field.name.node.as_str();
+    let arguments: Vec<_> = field
+        .arguments
+        .iter()
+        .filter(|a| !a.node.ty.node.nullable && a.node.default_value.is_none())
+        .map(|a| {
+            let value = match (a.node.name.node.as_str(), name) {
+                ("input", "runStart") => "{ workflow: \"w\" }",
+                ("input", "workflowPublish" | "workflowValidate") => "{ source: \"id: a\" }",
+                ("input", "taskRetry" | "taskSkip") => "{ run: \"r\", task: \"t\" }",
+                ("input", _) => "{ id: \"r\" }",
+                ("ids", _) => "[\"x\"]",
+                _ => "\"x\"",
+            };
+            format!("{}: {value}", a.node.name.node)
+        })
+        .collect();
+    let arguments = if arguments.is_empty() {
+        String::new()
+    } else {
+        format!("({})", arguments.join(", "))
+    };
+    format!("{name}{arguments} {{ __typename }}")
+}
+
+#[tokio::test]
+async fn every_root_field_refuses_a_caller_without_permissions() {
+    use futures_util::StreamExt;
+    let schema = builder().finish();
+    let mut checked = 0;
+    for definition in types() {
+        let kind = match definition.name.node.as_str() {
+            "Query" => "query",
+            "Mutation" => "mutation",
+            "Subscription" => "subscription",
+            _ => continue,
+        };
+        // who one is, everybody may ask
+        for field in fields(&definition)
+            .into_iter()
+            .filter(|field| field.name.node != "viewer")
+        {
+            let text = format!("{kind} {{ {} }}", call(field));
+            let request = Request::new(&text).data(Viewer::without_permissions());
+            let response = schema.execute_stream(request).next().await.unwrap();
+            let codes: Vec<_> = response
+                .errors
+                .iter()
+                .map(|e| e.extensions.as_ref().and_then(|x| x.get("code")).cloned())
+                .collect();
+            assert_eq!(
+                codes,
+                [Some(Value::from("FORBIDDEN"))],
+                "{text}: {:?}",
+                response.errors
+            );
+            checked += 1;
+        }
+    }
+    assert_eq!(
+        checked, 18,
+        "a root field was added: see that it asks for a permission, then count it here"
+    );
+}
