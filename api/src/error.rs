@@ -170,14 +170,16 @@ impl ApiError {
     pub(crate) fn store(error: &StoreError) -> Self {
         match error {
             StoreError::Stopping => Self::new(Code::Unavailable, "the server is stopping; try again"),
-            StoreError::Busy { .. } => {
+            StoreError::Busy { .. } | StoreError::Conflict { .. } | StoreError::CommitUnknown { .. } => {
                 tracing::warn!(error = %chain(error), "store is busy");
                 Self::new(Code::Unavailable, "the server is busy; try again")
             }
             StoreError::Open(_)
             | StoreError::Statement { .. }
+            | StoreError::Aborted { .. }
             | StoreError::Corrupt { .. }
-            | StoreError::NewerSchema { .. } => Self::internal(&chain(error)),
+            | StoreError::NewerSchema { .. }
+            | StoreError::OlderSchema { .. } => Self::internal(&chain(error)),
         }
     }
 

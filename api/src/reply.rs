@@ -28,15 +28,22 @@ pub(crate) fn body(status: StatusCode, media_type: &'static str, bytes: impl Int
 
 /// An error as `{"error": {"code", "message", "requestId"}}`.
 pub(crate) fn error(error: &ApiError, id: &RequestId) -> Response {
-    error_with(error, id, Value::Null)
+    send_error(
+        error,
+        json!({ "code": error.code.as_str(), "message": error.message, "requestId": id.0 }),
+    )
 }
 
-/// As [`error`], with the diagnostics of a workflow file.
-pub(crate) fn error_with(error: &ApiError, id: &RequestId, diagnostics: Value) -> Response {
-    let mut value = json!({ "code": error.code.as_str(), "message": error.message, "requestId": id.0 });
+/// As [`error`], with the diagnostics of a workflow file; the request id is in the header alone.
+pub(crate) fn error_with(error: &ApiError, diagnostics: &Value) -> Response {
+    let mut value = json!({ "code": error.code.as_str(), "message": error.message });
     if !diagnostics.is_null() {
-        value["diagnostics"] = diagnostics;
+        value["diagnostics"] = diagnostics.clone();
     }
+    send_error(error, value)
+}
+
+fn send_error(error: &ApiError, value: Value) -> Response {
     let mut response = json(error.code.status(), &json!({ "error": value }));
     decorate(&mut response, error.code);
     response

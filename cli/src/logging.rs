@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// Services tell what they do; the client commands only what went wrong.
-const SERVICE_FILTER: &str = "info,sqlx=warn,aws_config=warn,aws_smithy_runtime=warn,hyper=warn";
+const SERVICE_FILTER: &str = "info,sqlx=warn,sea_orm_migration=warn,aws_config=warn,aws_smithy_runtime=warn,hyper=warn";
 const CLIENT_FILTER: &str = "warn";
 
 /// Installs the subscriber. An invalid `RUNNEL_LOG` is said and ignored: a typo there must not stop a server.

@@ -8,6 +8,7 @@ pub mod definition;
 pub mod diagnostic;
 pub mod expr;
 pub mod ids;
+pub mod inputs;
 pub mod plan;
 pub mod run;
 pub mod source;

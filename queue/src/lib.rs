@@ -17,5 +17,6 @@ pub use message::{
     Attempt, AttemptRef, Failure, FailureCategory, LogLine, LogStream, MessageError, Outcome, Report,
     ReportBatch, TaskMessage,
 };
+pub use sqs::{SqsConfig, SqsQueue};
 pub use task_queue::{Delivery, Depth, Outgoing, QueueError, QueueName, Receipt, SendFailure, TaskQueue};
 pub use token::{TokenKey, TokenKeys};

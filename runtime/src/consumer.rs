@@ -29,8 +29,8 @@ const VISIBILITY: Duration = Duration::from_secs(60);
 /// Pause after the queue failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How often the dead letters are read.
-const DEAD_LETTERS_EVERY: Duration = Duration::from_secs(30);
+/// Poll intervals between two looks at the dead letters: a look is a call to the queue service for each task queue.
+const DEAD_LETTERS_EVERY: u32 = 6;
 
 /// A dead letter that cannot be read is looked at again after the longest that SQS hides one.
 const UNREADABLE_FOR: Duration = Duration::from_secs(12 * 3_600);
@@ -144,6 +144,7 @@ pub(crate) struct DeadLetters {
     pub shell: Arc<Shell>,
     pub appliers: Appliers,
     pub queue: Arc<dyn TaskQueue>,
+    pub poll_interval: Duration,
 }
 
 impl DeadLetters {
@@ -152,7 +153,7 @@ impl DeadLetters {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(DEAD_LETTERS_EVERY) => self.read_all().await,
+                () = tokio::time::sleep(self.poll_interval * DEAD_LETTERS_EVERY) => self.read_all().await,
             }
         }
     }

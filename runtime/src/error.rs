@@ -1,5 +1,6 @@
 //! What can go wrong, as types. `api` maps each to a user error or to one top-level code; a database text never passes.
 
+pub use runnel_engine::inputs::InputProblem;
 use runnel_engine::{Diagnostic, RunId};
 
 /// The database did not do what was asked.
@@ -123,15 +124,6 @@ pub enum StartError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// One input that does not fit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InputProblem {
-    /// Path within the inputs, as `["order", "total"]`.
-    pub path: Vec<String>,
-    /// One sentence.
-    pub message: String,
 }
 
 /// An operation on a run or task was refused.

@@ -3,8 +3,8 @@
 //! A doorbell, never data: nothing is lost when one is missed, because the reader always continues from its cursor. Rings of
 //! the same topic coalesce, so that a slow reader costs no memory; a topic nobody waits for costs none either.
 //!
-//! Between replicas one PostgreSQL notification a commit names the runs. While the connection that listens is away, the
-//! feed is polled; when it is back, every doorbell rings once.
+//! Between replicas PostgreSQL notifications name the runs. They may be lost, so that the feed is polled too, slowly; when the
+//! connection that listens was away and is back, every doorbell rings once.
 
 mod listen;
 
@@ -101,6 +101,7 @@ impl Feed {
             Backend::Sqlite => {}
             Backend::Postgres => {
                 tasks.spawn(listen::listen(self.clone(), store.clone()));
+                tasks.spawn(listen::poll(self.clone(), store.clone()));
                 tasks.spawn(listen::follow_horizon(self.clone(), store.clone()));
             }
         }
@@ -125,7 +126,7 @@ impl Feed {
         }
     }
 
-    /// The statement that tells other replicas, to be run inside the transaction; the database delivers it with the commit.
+    /// The statement that tells other replicas, to be run at the commit or after it.
     pub(crate) fn announcement(&self, news: &News) -> Option<Statement> {
         match self.inner.backend {
             Backend::Sqlite => None,
@@ -169,7 +170,7 @@ impl Feed {
         match self.inner.backend {
             Backend::Sqlite => self.inner.all.send_replace(()),
             Backend::Postgres => self.inner.committed.send_replace(()),
-        }
+        };
     }
 
     fn topics(&self) -> MutexGuard<'_, HashMap<Topic, watch::Sender<()>>> {

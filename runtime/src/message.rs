@@ -1,12 +1,10 @@
 //! The message of an attempt, made from the run's state, its plan and a completion token.
 
-use std::collections::BTreeMap;
-
-use runnel_engine::run::{Category, RunState, TaskFailure, TaskStatus};
+use runnel_engine::run::{Category, RunState, TaskFailure, TaskStatus, dispatch_payload};
 use runnel_engine::{Moment, TaskIx};
 use runnel_queue::message::{MESSAGE_BYTES_MAX, MESSAGE_VERSION};
 use runnel_queue::{AttemptRef, TaskMessage, TokenKeys};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::workflows::CompiledVersion;
 
@@ -56,43 +54,46 @@ pub(crate) fn body_if_wanted(
 }
 
 fn body(keys: &TokenKeys, meta: &CompiledVersion, state: &RunState, ix: TaskIx, moment: &Moment) -> Body {
-    let _ = moment;
-    let task = &state.tasks[ix.at()];
-    let definition = meta.plan.task(task.template);
-    let (run, attempt) = (state.context.id.0, task.attempt);
-    let input = task.input.as_deref().unwrap_or("null").to_owned();
-    let input = match RawValue::from_string(input) {
-        Ok(input) => input,
-        Err(error) => return Body::Refused(refusal(Category::Internal, "INPUT_INVALID", error.to_string())),
+    let Some(payload) = dispatch_payload(&meta.plan, state, ix, moment) else { return Body::Gone };
+    let (run, attempt) = (state.context.id.0, payload.attempt);
+    let invalid = |what: &str, error: serde_json::Error| {
+        Body::Refused(refusal(Category::Internal, "MESSAGE_INVALID", format!("{what}: {error}")))
     };
-    let metadata = (!definition.metadata.is_empty()).then(|| serde_json::value::to_raw_value(&definition.metadata));
+    let input = match RawValue::from_string(payload.input.to_string()) {
+        Ok(input) => input,
+        Err(error) => return invalid("input", error),
+    };
+    let metadata = match (!payload.metadata.is_empty()).then(|| to_raw_value(&payload.metadata)).transpose() {
+        Ok(metadata) => metadata,
+        Err(error) => return invalid("metadata", error),
+    };
     let message = TaskMessage {
         v: MESSAGE_VERSION,
         at: AttemptRef { run, task: ix.0, attempt, token: keys.sign(run, ix.0, attempt) },
         namespace: meta.namespace.to_string(),
         workflow: meta.key.to_string(),
         key: state.key(&meta.plan, ix),
-        kind: definition.kind.clone(),
+        kind: payload.kind,
         input,
-        env: BTreeMap::new(),
-        timeout_ms: definition.timeout.map(millis),
-        heartbeat_ms: definition.heartbeat.map(millis),
-        deadline_us: task.wake_at.map(|at| at.0),
-        idempotency_key: format!("{run}/{}", ix.0),
-        secrets: Vec::new(),
-        secret_mark: String::new(),
-        metadata: metadata.and_then(Result::ok),
+        env: payload.env,
+        timeout_ms: payload.timeout.map(millis),
+        heartbeat_ms: payload.heartbeat.map(millis),
+        deadline_us: payload.deadline.map(|at| at.0),
+        idempotency_key: payload.idempotency_key,
+        secrets: payload.secrets,
+        secret_mark: payload.secret_mark,
+        metadata,
         traceparent: None,
     };
     match serde_json::to_string(&message) {
         Ok(text) if text.len() > MESSAGE_BYTES_MAX => Body::Refused(too_large(text.len())),
         Ok(text) => Body::Ready(text),
-        Err(error) => Body::Refused(refusal(Category::Internal, "MESSAGE_INVALID", error.to_string())),
+        Err(error) => invalid("message", error),
     }
 }
 
 /// The failure of an attempt whose message no queue carries.
-pub(crate) fn too_large(bytes: usize) -> TaskFailure {
+fn too_large(bytes: usize) -> TaskFailure {
     let text = format!("the message of the attempt has {bytes} bytes, more than the limit of {MESSAGE_BYTES_MAX}");
     refusal(Category::Input, "MESSAGE_TOO_LARGE", text)
 }

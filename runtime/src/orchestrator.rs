@@ -271,6 +271,12 @@ impl Orchestrator {
         }
     }
 
+    /// Statements sent to the database so far; tests assert that a batch takes a constant number.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.inner.reads.store.statements()
+    }
+
     async fn is_settled(&self) -> Result<bool, StoreError> {
         let shell = &self.inner.shell;
         if self.inner.loops.bringing.stop.is_cancelled() {
@@ -346,7 +352,7 @@ impl Inner {
             loops.bringing.spawn(|stop| consumer.clone().run(stop));
         }
         let (dead_shell, dead_appliers, queue) = service();
-        let dead = DeadLetters { shell: dead_shell, appliers: dead_appliers, queue };
+        let dead = DeadLetters { shell: dead_shell, appliers: dead_appliers, queue, poll_interval: config.poll_interval };
         loops.bringing.spawn(|stop| dead.run(stop));
         let waker = Waker::new(Arc::clone(&shell), appliers.clone(), config.poll_interval);
         loops.bringing.spawn(|stop| waker.run(stop));

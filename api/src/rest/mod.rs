@@ -1,7 +1,54 @@
-//! The HTTP aliases: the few calls that people make with curl, over the same services as GraphQL.
-use crate::app::SharedApp;
+//! The HTTP aliases: the few calls that people make with curl, over the same services as GraphQL, and the paths of the
+//! systems whose workflow files are accepted, so that their scripts run unchanged.
+//!
+//! Errors are `{"error": {"code", "message", "diagnostics"?}}` with a status that fits. Mutations are detached from the
+//! connection, as over GraphQL. Foreign pages are kept out by [`crate::origin`], because curl's content types are those
+//! that a form can send.
+
+mod call;
+mod dialects;
+mod runs;
+mod show;
+mod worker;
+mod workflows;
+
 use axum::Router;
+use axum::routing::{get, post};
+
+use crate::app::SharedApp;
+
 /// Routes of this module.
 pub(crate) fn routes() -> Router<SharedApp> {
     Router::new()
+        .route("/api/v1/workflows", get(workflows::list).post(workflows::publish))
+        .route(
+            "/api/v1/workflows/",
+            get(workflows::list).post(workflows::publish),
+        )
+        .route("/api/v1/workflows/upload", post(workflows::upload))
+        .route("/api/v1/workflows/{key}", get(workflows::show))
+        .route("/api/v1/workflows/{key}/runs", post(runs::start))
+        .route("/api/v1/workflows/{key}/execute", post(runs::start))
+        .route("/api/v1/runs/{id}", get(runs::show))
+        .route("/api/v1/runs/{id}/results", get(runs::results))
+        .route("/api/v1/runs/{id}/cancel", post(runs::cancel))
+        .route("/api/v1/runs/{id}/pause", post(runs::pause))
+        .route("/api/v1/runs/{id}/resume", post(runs::resume))
+        .route("/api/v1/tasks/{id}/retry", post(runs::retry_task))
+        .route("/api/v1/tasks/{id}/skip", post(runs::skip_task))
+        .route("/api/v1/worker/reports", post(worker::reports))
+        // the paths of the commands dialect
+        .route("/dags", get(workflows::list).post(workflows::publish))
+        .route("/dags/upload", post(workflows::upload))
+        .route("/dags/{key}/run", post(runs::start))
+        .route("/runs/{id}", get(runs::show))
+        .route("/runs/{id}/cancel", post(runs::cancel))
+        // the paths of the nodes dialect: submit first, trigger later
+        .route("/api/v1/workflow", post(dialects::submit))
+        .route("/api/v1/workflow/trigger/{id}", post(dialects::trigger))
+        .route(
+            "/api/v1/workflow/{id}",
+            get(dialects::show).delete(dialects::cancel),
+        )
+        .route("/api/v1/workflow/{id}/results", get(dialects::results))
 }

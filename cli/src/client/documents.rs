@@ -74,8 +74,8 @@ pub const PUBLISH: &str = "mutation WorkflowPublish($input: WorkflowPublishInput
     workflowPublish(input: $input) {
       workflow { id key name } version { number hash dialect taskCount } isNew
       userErrors { code message path hint ... on ValidationError { diagnostics {
-        code severity message path help span { line column offset length }
-        labels { text span { line column offset length } }
+        code severity message path help line column offset length
+        labels { text line column offset length }
       } } }
     }
   }";

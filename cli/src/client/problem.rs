@@ -1,7 +1,8 @@
 //! From the errors of a GraphQL answer to a failure with its exit code.
 
 use reqwest::StatusCode;
-use runnel_engine::Diagnostic;
+use runnel_engine::diagnostic::{Label, Span};
+use runnel_engine::{Diagnostic, Severity};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -107,30 +108,45 @@ fn exit_of(code: &str, otherwise: Exit) -> Exit {
     }
 }
 
-/// Diagnostics as GraphQL writes them: severities are upper case there, and missing parts are null.
+/// Diagnostics as GraphQL writes them: flat, with upper-case severities.
 fn diagnostics_of(list: &Value) -> Vec<Diagnostic> {
     let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
-    items.iter().filter_map(diagnostic_of).collect()
+    items.iter().map(diagnostic_of).collect()
 }
 
-fn diagnostic_of(item: &Value) -> Option<Diagnostic> {
-    let mut item = item.clone();
-    let fields = item.as_object_mut()?;
-    let severity = fields
-        .get("severity")
-        .and_then(Value::as_str)
-        .unwrap_or("ERROR")
-        .to_lowercase();
-    fields.insert("severity".to_owned(), Value::String(severity));
-    for (name, empty) in [
-        ("labels", Value::Array(Vec::new())),
-        ("path", Value::String(String::new())),
-    ] {
-        if fields.get(name).is_none_or(Value::is_null) {
-            fields.insert(name.to_owned(), empty);
-        }
+fn diagnostic_of(item: &Value) -> Diagnostic {
+    let text = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
+    let labels = item["labels"].as_array().map(Vec::as_slice).unwrap_or_default();
+    Diagnostic {
+        code: text("code"),
+        severity: if item["severity"] == "WARNING" {
+            Severity::Warning
+        } else {
+            Severity::Error
+        },
+        message: text("message"),
+        span: span_of(item),
+        path: text("path"),
+        help: item["help"].as_str().map(str::to_owned),
+        labels: labels.iter().filter_map(label_of).collect(),
     }
-    serde_json::from_value(item).ok()
+}
+
+fn label_of(item: &Value) -> Option<Label> {
+    Some(Label {
+        span: span_of(item)?,
+        text: item["text"].as_str()?.to_owned(),
+    })
+}
+
+fn span_of(item: &Value) -> Option<Span> {
+    let number = |name: &str| item[name].as_u64().and_then(|number| u32::try_from(number).ok());
+    Some(Span {
+        line: number("line")?,
+        column: number("column")?,
+        offset: number("offset")?,
+        length: number("length")?,
+    })
 }
 
 #[cfg(test)]
@@ -170,12 +186,19 @@ mod tests {
     #[test]
     fn diagnostics_survive_the_way_through_graphql() {
         let payload = json!({ "userErrors": [{ "code": "WORKFLOW_INVALID", "message": "1 problem", "diagnostics": [{
-            "code": "runnel::dag::cycle", "severity": "ERROR", "message": "cycle", "path": null, "help": null,
-            "span": { "line": 1, "column": 2, "offset": 1, "length": 3 }, "labels": null,
+            "code": "runnel::dag::cycle", "severity": "WARNING", "message": "cycle", "path": "tasks", "help": null,
+            "line": 1, "column": 2, "offset": 1, "length": 3,
+            "labels": [{ "text": "here", "line": 4, "column": 1, "offset": 30, "length": 2 }],
         }] }] });
         let failure = check_user_errors(&payload).unwrap_err();
         let invalid = failure.error.downcast_ref::<InvalidWorkflow>().unwrap();
-        assert_eq!(invalid.diagnostics[0].code, "runnel::dag::cycle");
+        let diagnostic = &invalid.diagnostics[0];
+        assert_eq!(
+            (diagnostic.code.as_str(), diagnostic.severity),
+            ("runnel::dag::cycle", Severity::Warning)
+        );
+        assert_eq!(diagnostic.span.map(|span| span.offset), Some(1));
+        assert_eq!(diagnostic.labels[0].span.line, 4);
         assert_eq!(failure.exit, Exit::Usage);
     }
 }

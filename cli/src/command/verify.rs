@@ -1,12 +1,13 @@
 //! `runnel verify`: checks the invariants on a database, also a live one.
 
 use clap::Args;
-use serde_json::json;
+use runnel_runtime::VerifyReport;
+use serde_json::{Value, json};
 
-use crate::command::options::{Output, OutputArgs, print_json, print_line};
+use crate::command::options::{Output, OutputArgs, print, print_json};
 use crate::exit::{Ended, Exit};
 use crate::host::options::database;
-use crate::host::{schema, store_failed};
+use crate::host::store_failed;
 
 /// Options of `runnel verify`.
 #[derive(Debug, Args)]
@@ -21,8 +22,44 @@ pub struct Verify {
 impl Verify {
     /// Prints the report; exit code 1 when an invariant is broken.
     pub async fn execute(self) -> Ended {
-        let store = schema::open_current(&database(&self.database_url)?).await?;
-        store.close().await;
-        Ok(Exit::Failed)
+        let report = runnel_runtime::verify(&database(&self.database_url)?).await.map_err(store_failed)?;
+        match self.form.output {
+            Output::Json => print_json(&as_json(&report))?,
+            Output::Table => print(&as_text(&report))?,
+        }
+        Ok(if report.is_sound() { Exit::Ok } else { Exit::Failed })
     }
+}
+
+fn as_json(report: &VerifyReport) -> Value {
+    let problems: Vec<Value> = report
+        .problems
+        .iter()
+        .map(|problem| {
+            json!({
+                "rule": problem.rule,
+                "run": problem.run.map(|run| run.to_string()),
+                "task": problem.task.map(|task| task.0),
+                "message": problem.message,
+            })
+        })
+        .collect();
+    json!({
+        "isSound": report.is_sound(),
+        "checkedRuns": report.checked_runs,
+        "problems": problems,
+        "problemsLeftOut": report.problems_left_out,
+    })
+}
+
+fn as_text(report: &VerifyReport) -> String {
+    let mut text = String::new();
+    for problem in &report.problems {
+        let run = problem.run.map(|run| format!(" run {run}")).unwrap_or_default();
+        let task = problem.task.map(|task| format!(" task {}", task.0)).unwrap_or_default();
+        text.push_str(&format!("BROKEN {}{run}{task}: {}\n", problem.rule, problem.message));
+    }
+    let broken = report.problems.len() as u64 + report.problems_left_out;
+    text.push_str(&format!("{} runs checked, {broken} invariants broken\n", report.checked_runs));
+    text
 }

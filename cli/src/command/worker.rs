@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use runnel_queue::{QueueName, TaskQueue};
-use runnel_worker::{ReportSink, WorkerConfig};
+use runnel_worker::{HttpSink, QueueSink, ReportSink, SplitSink, WorkerConfig};
 
 use crate::command::dev::at_least_one;
 use crate::command::options::print_line;
@@ -91,7 +91,10 @@ impl Worker {
     }
 
     fn sink(&self, queue: &Arc<dyn TaskQueue>) -> Result<Arc<dyn ReportSink>, Failure> {
-        let _ = (queue, &self.api_url, &self.worker_token);
-        Err(Failure::usage("there is no sink"))
+        let durable: Arc<dyn ReportSink> = Arc::new(QueueSink::new(Arc::clone(queue)));
+        let Some(url) = &self.api_url else { return Ok(durable) };
+        let control = HttpSink::new(url, self.worker_token.clone().unwrap_or_default())
+            .map_err(|error| Failure { exit: Exit::Usage, error: error.into(), hint: None })?;
+        Ok(Arc::new(SplitSink::new(durable, Arc::new(control))))
     }
 }

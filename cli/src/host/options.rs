@@ -7,8 +7,9 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use runnel_queue::embedded::{EmbeddedConfig, EmbeddedQueue};
 use runnel_queue::{QueueName, TaskQueue, TokenKeys};
+use runnel_queue::sqs::{SqsConfig, SqsQueue};
 use runnel_runtime::DatabaseConfig;
-use runnel_worker::Handlers;
+use runnel_worker::{BuiltinOptions, Handlers};
 
 use crate::command::options::switch;
 use crate::exit::{Exit, Failure};
@@ -43,6 +44,9 @@ pub struct SqsArgs {
         value_name = "PREFIX"
     )]
     pub queue_prefix: String,
+    /// Create queues that are missing, as is always done with --sqs-endpoint
+    #[arg(long, env = "RUNNEL_CREATE_QUEUES", value_parser = switch())]
+    pub create_queues: bool,
 }
 
 /// Whether the handlers may reach inwards.
@@ -126,8 +130,15 @@ pub fn embedded_queue() -> Arc<dyn TaskQueue> {
 
 /// SQS as the options say.
 pub async fn sqs_queue(args: &SqsArgs) -> Result<Arc<dyn TaskQueue>, Failure> {
-    let _ = args;
-    Err(Failure::usage("SQS is not built in"))
+    let config = SqsConfig {
+        endpoint: args.sqs_endpoint.clone(),
+        region: args.sqs_region.clone(),
+        queue_prefix: args.queue_prefix.clone(),
+        // An emulator is empty at first; in an account, creating queues is the infrastructure's business.
+        create_queues: args.create_queues || args.sqs_endpoint.is_some(),
+        ..SqsConfig::default()
+    };
+    Ok(Arc::new(SqsQueue::connect(config).await))
 }
 
 /// Creates the queues, or says which one is missing.
@@ -171,8 +182,9 @@ pub fn shown_database(url: &str) -> String {
 
 /// Handlers by task type.
 pub fn handlers(is_private_http_allowed: bool) -> Handlers {
-    let _ = is_private_http_allowed;
-    Handlers::builtin()
+    let mut options = BuiltinOptions::from_env();
+    options.http.allow_private |= is_private_http_allowed;
+    Handlers::builtin_with(options)
 }
 
 /// A name that is unique among live workers: host, process and queue.

@@ -70,7 +70,10 @@ impl<W: Write> Observer for Lines<W> {
         if is_first && let Some(run) = &update.run {
             self.run(run);
         }
-        for task in update.tasks.iter().flatten() {
+        // The server lists tasks by index; a reader wants them in the order in which things happened.
+        let mut tasks: Vec<&Task> = update.tasks.iter().flatten().collect();
+        tasks.sort_by_key(|task| (task.finished_at.is_none(), task.finished_at, task.started_at));
+        for task in tasks {
             self.task(task);
         }
         if let Some(run) = &update.run {

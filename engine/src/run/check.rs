@@ -92,7 +92,7 @@ fn check_readiness(plan: &Plan, state: &RunState, fresh: &Derived, broken: &mut 
             task.status,
             TaskStatus::Queued | TaskStatus::Running | TaskStatus::Ready
         );
-        if has_begun && !is_satisfied && state.extra.reopened_at.is_none() && total == edges.decided {
+        if has_begun && !is_satisfied && !state.extra.is_retried {
             broken.push(format!(
                 "task {} has begun although its upstreams do not allow it",
                 plan.task(ix).key

@@ -95,7 +95,7 @@ impl Machine<'_> {
     pub fn dispatch(&mut self, ix: TaskIx) {
         let resolved = match self.resolve(ix) {
             Ok(resolved) => resolved,
-            Err(failure) => return self.fail_task(ix, failure),
+            Err(failure) => return self.fail_task(ix, *failure),
         };
         let now = self.now();
         let task = self.task_mut(ix);
@@ -113,7 +113,7 @@ impl Machine<'_> {
     }
 
     /// Environment first: the input may read it as `env.X`.
-    pub fn resolve(&self, ix: TaskIx) -> Result<Resolved, TaskFailure> {
+    pub fn resolve(&self, ix: TaskIx) -> Result<Resolved, Box<TaskFailure>> {
         let task = self.task(ix);
         let compiled = self.plan.compiled(task.template);
         let late_reports = TaskExtra::of(task).late_reports;
@@ -128,13 +128,13 @@ impl Machine<'_> {
         let input = compiled
             .input
             .render(&scope)
-            .map_err(|error| expression_failure("input", &error))?;
+            .map_err(|error| Box::new(expression_failure("input", &error)))?;
         let idempotency_key = compiled
             .idempotency_key
             .as_ref()
             .map(|template| template.render(&scope).map(|value| plain_text(&value)))
             .transpose()
-            .map_err(|error| expression_failure("idempotency_key", &error))?;
+            .map_err(|error| Box::new(expression_failure("idempotency_key", &error)))?;
         let env = env
             .iter()
             .map(|(name, value)| (name.clone(), plain_text(value)))
@@ -154,14 +154,14 @@ impl Machine<'_> {
     }
 }
 
-fn render_env(compiled: &CompiledTask, scope: &dyn Scope) -> Result<Map<String, Value>, TaskFailure> {
+fn render_env(compiled: &CompiledTask, scope: &dyn Scope) -> Result<Map<String, Value>, Box<TaskFailure>> {
     compiled
         .env
         .iter()
         .map(|(name, template)| {
             let value = template
                 .render(scope)
-                .map_err(|error| expression_failure(&format!("env.{name}"), &error))?;
+                .map_err(|error| Box::new(expression_failure(&format!("env.{name}"), &error)))?;
             Ok((name.clone(), Value::String(plain_text(&value))))
         })
         .collect()

@@ -31,7 +31,6 @@ pub(crate) struct TaskExtra {
     pub late_reports: u32,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(n: &u32) -> bool {
     *n == 0
 }

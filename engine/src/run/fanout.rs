@@ -33,7 +33,7 @@ impl Machine<'_> {
         };
         let values = match values {
             Ok(values) => values,
-            Err(failure) => return self.fail_task(ix, failure),
+            Err(failure) => return self.fail_task(ix, *failure),
         };
         let task = self.task_mut(ix);
         task.attempt = task.attempt.saturating_add(1);
@@ -52,7 +52,7 @@ impl Machine<'_> {
         self.continue_fanout(ix);
     }
 
-    fn resolve_items(&self, ix: TaskIx) -> Result<Vec<Arc<str>>, TaskFailure> {
+    fn resolve_items(&self, ix: TaskIx) -> Result<Vec<Arc<str>>, Box<TaskFailure>> {
         let Some(fanout) = &self.plan.compiled(ix).fanout else {
             return Ok(Vec::new());
         };
@@ -60,8 +60,8 @@ impl Machine<'_> {
         let items = fanout
             .items
             .render(&scope)
-            .map_err(|error| expression_failure("for_each.items", &error))?;
-        let refused = |message: String| TaskFailure::new(Category::Input, "ITEMS", message, false);
+            .map_err(|error| Box::new(expression_failure("for_each.items", &error)))?;
+        let refused = |message: String| Box::new(TaskFailure::new(Category::Input, "ITEMS", message, false));
         let Value::Array(items) = items else {
             return Err(refused("`for_each.items` is not a list".to_owned()));
         };
@@ -75,7 +75,7 @@ impl Machine<'_> {
     }
 
     /// The list as it was resolved at the beginning.
-    fn stored_values(&self, ix: TaskIx) -> Result<Vec<Arc<str>>, TaskFailure> {
+    fn stored_values(&self, ix: TaskIx) -> Result<Vec<Arc<str>>, Box<TaskFailure>> {
         match self.task(ix).input.as_deref().map(parse) {
             Some(Value::Array(items)) => Ok(items.iter().map(|item| Arc::from(item.to_string())).collect()),
             _ => self.resolve_items(ix),
@@ -106,7 +106,7 @@ impl Machine<'_> {
             return;
         }
         if let Err(failure) = self.load_values(ix) {
-            return self.fail_task(ix, failure);
+            return self.fail_task(ix, *failure);
         }
         let limit = self
             .definition(ix)
@@ -116,7 +116,7 @@ impl Machine<'_> {
         let window = limit.unwrap_or(WINDOW).clamp(1, WINDOW);
         for _ in 0..window {
             if !self.may_start() {
-                return;
+                break;
             }
             let Some(fanout) = self.state.extra.derived.fanouts.get(&ix) else {
                 return;
@@ -132,13 +132,13 @@ impl Machine<'_> {
             };
             match next {
                 Ok(child) => self.make_eligible(child),
-                Err(failure) => return self.fail_task(ix, failure),
+                Err(failure) => return self.fail_task(ix, *failure),
             }
         }
         self.finish_fanout(ix);
     }
 
-    fn load_values(&mut self, ix: TaskIx) -> Result<(), TaskFailure> {
+    fn load_values(&mut self, ix: TaskIx) -> Result<(), Box<TaskFailure>> {
         let is_loaded = self
             .state
             .extra
@@ -153,7 +153,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn add_item(&mut self, parent: TaskIx) -> Result<TaskIx, TaskFailure> {
+    fn add_item(&mut self, parent: TaskIx) -> Result<TaskIx, Box<TaskFailure>> {
         let fanout = self.derived().fanouts.entry(parent).or_default();
         let at = fanout.children.len();
         let value = fanout
@@ -183,7 +183,7 @@ impl Machine<'_> {
         Ok(child)
     }
 
-    fn item_key(&self, parent: TaskIx, index: u32, value: &str) -> Result<Arc<str>, TaskFailure> {
+    fn item_key(&self, parent: TaskIx, index: u32, value: &str) -> Result<Arc<str>, Box<TaskFailure>> {
         let fanout = self.plan.compiled(parent).fanout.as_ref();
         let Some(template) = fanout.and_then(|fanout| fanout.key.as_ref()) else {
             return Ok(Arc::from(index.to_string()));
@@ -192,7 +192,7 @@ impl Machine<'_> {
         let scope = RunScope::new(self.plan, self.state, Some(parent)).with_each(each);
         let key = template
             .render(&scope)
-            .map_err(|error| expression_failure("for_each.key", &error))?;
+            .map_err(|error| Box::new(expression_failure("for_each.key", &error)))?;
         Ok(Arc::from(
             key.as_str().map_or_else(|| key.to_string(), str::to_owned),
         ))
@@ -218,7 +218,7 @@ impl Machine<'_> {
         }
         if has_failed {
             if let Err(failure) = self.load_values(parent) {
-                return self.fail_task(parent, failure);
+                return self.fail_task(parent, *failure);
             }
             if failed > self.tolerated(parent) {
                 return self.fail_fanout(parent, ix, failed);
@@ -243,12 +243,6 @@ impl Machine<'_> {
             .unwrap_or_default();
         match tolerate {
             Tolerate::Count(count) => count,
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                clippy::cast_precision_loss,
-                reason = "at most 100,000 items; `as` saturates"
-            )]
             Tolerate::Percent(percent) => (items as f64 * percent / 100.0).floor() as u32,
         }
     }
@@ -267,8 +261,6 @@ impl Machine<'_> {
         };
         let message = format!("{failed} failed items are more than tolerated; the last is {key}: {message}");
         self.fail_task(parent, TaskFailure::new(category, "ITEMS_FAILED", message, false));
-        // of a handler's fan-out, too
-        self.cancel_items(parent, "FANOUT_FAILED");
     }
 
     fn finish_fanout(&mut self, ix: TaskIx) {

@@ -1,12 +1,13 @@
 //! Tasks that take no worker: `pass` and `eval` at once, `wait` when its time has come.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::machine::{Machine, Note};
 use super::{Category, RecordKind, TaskFailure, TaskStatus};
-use crate::time::{DURATION_MAX, parse_duration};
+use crate::source::duration::{self, DURATION_MAX};
 use crate::{TaskIx, Timestamp};
 
 impl Machine<'_> {
@@ -63,7 +64,7 @@ impl Machine<'_> {
                 Some(resolved.input)
             }
             Err(failure) => {
-                self.fail_task(ix, failure);
+                self.fail_task(ix, *failure);
                 None
             }
         }
@@ -84,18 +85,30 @@ pub(super) fn waits_until(input: Option<&str>) -> Option<Timestamp> {
     super::scope::parse(input?).get("until")?.as_i64().map(Timestamp)
 }
 
+/// A number of `for` counts seconds, as an expression may give it.
 fn wait_until(input: &Value, now: Timestamp) -> Result<Timestamp, String> {
     let until = match (input.get("for"), input.get("until")) {
-        (Some(Value::String(text)), None) => parse_duration(text).map(|by| now.after(by)),
-        (Some(Value::Number(seconds)), None) => parse_duration(&seconds.to_string()).map(|by| now.after(by)),
-        (None, Some(Value::String(text))) => chrono::DateTime::parse_from_rfc3339(text.trim())
-            .ok()
-            .map(|moment| Timestamp(moment.timestamp_micros())),
+        (Some(Value::String(text)), None) => now.after(duration::parse(text)?),
+        (Some(Value::Number(seconds)), None) => {
+            let by = seconds
+                .as_f64()
+                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            now.after(by.ok_or_else(|| format!("`for` cannot be {seconds} seconds"))?)
+        }
+        (None, Some(Value::String(text))) => {
+            let moment = chrono::DateTime::parse_from_rfc3339(text.trim());
+            Timestamp(
+                moment
+                    .map_err(|_| "`until` is not a moment as RFC 3339".to_owned())?
+                    .timestamp_micros(),
+            )
+        }
         _ => {
-            return Err("`wait` needs either `for` (a duration) or `until` (a moment as RFC 3339)".to_owned());
+            return Err(
+                "`wait` needs either `for` (a duration) or `until` (a moment as RFC 3339)".to_owned(),
+            );
         }
     };
-    let until = until.ok_or_else(|| "`wait` cannot read its duration or moment".to_owned())?;
     if until.since(now) > DURATION_MAX {
         return Err("`wait` is limited to 366 days".to_owned());
     }

@@ -8,6 +8,9 @@ use super::derived::Derived;
 use super::{Command, Effects, Record, RecordKind, RunState, RunStatus, TaskFailure, TaskState, TaskStatus};
 use crate::{Moment, Plan, TaskIx, Timestamp};
 
+/// Longest text of a failure in the history; the rest of it is only in the task.
+const MESSAGE_CHARS_MAX: usize = 500;
+
 /// One call of `advance` in progress.
 pub(super) struct Machine<'a> {
     pub plan: &'a Plan,
@@ -44,7 +47,8 @@ impl<'a> Note<'a> {
 
     /// What people need to see of a failure in the history; the whole of it is in the task.
     pub fn failure(failure: &TaskFailure) -> Self {
-        Self::data(json!({"category": failure.category, "code": failure.code, "message": failure.message}))
+        let message: String = failure.message.chars().take(MESSAGE_CHARS_MAX).collect();
+        Self::data(json!({"category": failure.category, "code": failure.code, "message": message}))
     }
 }
 

@@ -16,6 +16,7 @@ impl Machine<'_> {
             return Outcome::Refused(refusal);
         }
         let is_reopened = self.state.status.is_terminal();
+        self.state.extra.is_retried = true;
         self.task_record(
             RecordKind::TaskRetryRequested,
             ix,

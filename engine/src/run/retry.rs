@@ -9,7 +9,7 @@ use super::{Category, RecordKind, TaskFailure, TaskStatus};
 use crate::TaskIx;
 use crate::definition::{Backoff, Jitter, Retry};
 use crate::plan::Section;
-use crate::time::DURATION_MAX;
+use crate::source::duration::DURATION_MAX;
 
 impl Machine<'_> {
     /// The current attempt failed. A retry always waits for an alarm, also one without delay: chains of failures must not recurse.
@@ -67,10 +67,13 @@ impl Machine<'_> {
         self.task_mut(ix).error = Some(failure.clone());
         self.set_status(ix, status);
         self.task_record(kind, ix, Note::failure(&failure));
-        if self.is_item(ix) || self.plan.section(ix) != Section::Main {
+        if self.is_item(ix) {
             return;
         }
         self.cancel_items(ix, "FANOUT_FAILED");
+        if self.plan.section(ix) != Section::Main {
+            return;
+        }
         if self.definition(ix).continue_on_error {
             self.state.has_tolerated_failures = true;
             return;
@@ -128,7 +131,6 @@ fn delay_before(policy: &Retry, n: u32, entropy: u64) -> Duration {
     let delay = Duration::try_from_secs_f64(policy.delay.as_secs_f64() * factor)
         .unwrap_or(policy.max_delay)
         .min(policy.max_delay);
-    #[expect(clippy::cast_precision_loss, reason = "53 bits fit exactly")]
     let fraction = (entropy >> 11) as f64 / (1_u64 << 53) as f64;
     match policy.jitter {
         Jitter::None => delay,

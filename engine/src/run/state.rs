@@ -227,9 +227,16 @@ pub struct RunExtra {
     /// When an operator reopened the run; the workflow's timeout counts from here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reopened_at: Option<Timestamp>,
+    /// Whether an operator ever retried a task: what followed from its failure may have run already.
+    #[serde(skip_serializing_if = "is_false")]
+    pub is_retried: bool,
     /// Rebuilt by [`RunState::restore`], never stored, never compared.
     #[serde(skip)]
     pub(crate) derived: Derived,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// One task of a run.

@@ -164,6 +164,7 @@ impl Driver {
             },
             &mut effects,
         );
+        self.compare_with_restored(&before, &input, &outcome, &effects);
         let broken = super::check(&self.plan, &self.state);
         assert!(broken.is_empty(), "after {input:?}: {broken:?}");
         for (at, task) in self.state.tasks.iter().enumerate() {
@@ -188,6 +189,31 @@ impl Driver {
             self.state = restored;
         }
         outcome
+    }
+
+    /// A state that was stored and loaded again decides the same.
+    fn compare_with_restored(&self, before: &RunState, input: &Input, outcome: &Outcome, effects: &Effects) {
+        if before.tasks.len() > 200 {
+            return;
+        }
+        let mut stored = before.clone();
+        stored.extra = serde_json::from_str(&serde_json::to_string(&before.extra).unwrap()).unwrap();
+        let mut restored = RunState::restore(&self.plan, stored);
+        let mut again = Effects::default();
+        let moment = Moment {
+            now: self.now,
+            entropy: self.entropy,
+        };
+        assert_eq!(
+            advance(&self.plan, &mut restored, input, &moment, &mut again),
+            *outcome
+        );
+        assert_eq!(restored, self.state, "{input:?}");
+        assert_eq!(
+            (&again.records, &again.commands),
+            (&effects.records, &effects.commands),
+            "{input:?}"
+        );
     }
 
     fn check_history(&self) {

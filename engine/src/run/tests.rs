@@ -2,8 +2,11 @@
 
 mod fanouts;
 mod handlers;
+mod model;
 mod operating;
 mod order;
+mod payload;
+mod properties;
 mod reports;
 mod scale;
 mod timing;

@@ -42,7 +42,7 @@ fn write_value(out: &mut String, node: &Node, indent: usize) {
             for item in items {
                 out.extend(std::iter::repeat_n(' ', indent));
                 out.push('-');
-                write_value(out, item, indent + 2);
+                write_item(out, item, indent + 2);
             }
         }
         Data::Text(text) if is_block(text) => write_block(out, text, indent),
@@ -51,6 +51,19 @@ fn write_value(out: &mut String, node: &Node, indent: usize) {
             write_inline(out, node);
             out.push('\n');
         }
+    }
+}
+
+/// The value after `-`: a mapping begins on the same line.
+fn write_item(out: &mut String, node: &Node, indent: usize) {
+    match &node.value {
+        Data::Map(entries) if !entries.is_empty() => {
+            let mut lines = String::new();
+            write_map(&mut lines, entries, indent);
+            out.push(' ');
+            out.push_str(lines.trim_start_matches(' '));
+        }
+        _ => write_value(out, node, indent),
     }
 }
 
@@ -106,15 +119,35 @@ fn write_inline(out: &mut String, node: &Node) {
 fn write_text(out: &mut String, text: &str) {
     if is_plain(text) {
         out.push_str(text);
+    } else if text.contains(['"', '\\']) && text.chars().all(is_printable) {
+        out.push('\'');
+        out.push_str(&text.replace('\'', "''"));
+        out.push('\'');
     } else {
         write_quoted(out, text);
     }
+}
+
+/// What YAML takes inside a text as it is, line breaks apart.
+fn is_printable(c: char) -> bool {
+    c >= ' '
+        && !matches!(
+            c,
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        )
 }
 
 /// Plain only when no parser, of YAML 1.1 or 1.2, could take it for anything but this text.
 fn is_plain(text: &str) -> bool {
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
     let reserved = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+    let is_duration = || {
+        let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+        unit.len() < text.len() && matches!(unit, "ms" | "s" | "m" | "h" | "d")
+    };
+    if is_duration() {
+        return true;
+    }
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.len() <= 200
         && text.chars().all(|c| is_word(c) || c == ' ')
@@ -127,10 +160,8 @@ fn write_quoted(out: &mut String, text: &str) {
     let json = Value::String(text.to_owned()).to_string();
     for c in json.chars() {
         match c {
-            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
-                out.push_str(&format!("\\u{:04x}", u32::from(c)));
-            }
-            _ => out.push(c),
+            c if is_printable(c) => out.push(c),
+            c => out.push_str(&format!("\\u{:04x}", u32::from(c))),
         }
     }
 }
@@ -141,15 +172,7 @@ fn is_block(text: &str) -> bool {
         && !text.starts_with([' ', '\n', '\t'])
         && !text.ends_with("\n\n")
         && text.lines().all(|line| !line.ends_with([' ', '\t', '\r']))
-        && text.chars().all(|c| {
-            c == '\n'
-                || c == '\t'
-                || (c >= ' '
-                    && !matches!(
-                        c,
-                        '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
-                    ))
-        })
+        && text.chars().all(|c| c == '\n' || c == '\t' || is_printable(c))
 }
 
 fn write_block(out: &mut String, text: &str, indent: usize) {

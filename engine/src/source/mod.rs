@@ -9,7 +9,7 @@
 
 mod check;
 mod convert;
-mod duration;
+pub(crate) mod duration;
 mod emit;
 mod json;
 mod report;
@@ -92,6 +92,16 @@ pub fn read(text: &str, format: Format) -> Reading {
     }
     let mut report = Report::new(text);
     let Some(root) = parse(&mut report, format) else {
+        if !report.has_errors() {
+            report
+                .error(
+                    "runnel::file::empty",
+                    Extent::default(),
+                    Path::Root,
+                    "the file holds comments only",
+                )
+                .help("a workflow needs `id` and `tasks`");
+        }
         return Reading {
             dialect: Dialect::V1,
             workflow: None,

@@ -117,10 +117,7 @@ impl Builder<'_, '_> {
             | Event::DocumentEnd
             | Event::Anchor(..)
             | Event::UnresolvedAlias(_) => {}
-            #[expect(
-                clippy::wildcard_in_or_patterns,
-                reason = "comments exist only with a feature of the parser that another crate may turn on"
-            )]
+            // Comments: the parser has them only when some other crate turns its feature on.
             _ => {}
         }
         Some(())

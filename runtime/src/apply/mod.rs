@@ -31,7 +31,6 @@ use crate::workflows::CompiledVersion;
 pub(crate) use applier::{Applier, Shell};
 pub(crate) use rows::{Column, Kind, RowSet, source};
 pub(crate) use sql::{OUTBOX_KEY, Sql};
-pub(crate) use rows::ids as id_rows;
 
 /// Items that wait in front of one applier before its callers wait too.
 const INBOX_MAX: usize = 8_192;

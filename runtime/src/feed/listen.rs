@@ -73,8 +73,30 @@ pub(super) async fn listen(feed: Feed, store: Store) {
         };
         tracing::warn!(%error, "notifications from other replicas are interrupted; polling");
         tokio::select! {
-            () = tokio::time::sleep(feed.inner.poll_interval) => feed.ring_everything(),
+            () = tokio::time::sleep(feed.inner.poll_interval) => {}
             () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// Rings every doorbell when anything was committed since the last look: a notification may have been lost with the
+/// connection, or with the replica that was about to send it.
+pub(super) async fn poll(feed: Feed, store: Store) {
+    let stop = feed.inner.stop.clone();
+    let mut last = None;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(feed.inner.poll_interval) => {}
+            () = stop.cancelled() => return,
+        }
+        match horizon(&store).await {
+            Ok(now) => {
+                if last.is_some_and(|last| last != now.newest_event) {
+                    feed.ring_everything();
+                }
+                last = Some(now.newest_event);
+            }
+            Err(error) => tracing::debug!(%error, "the feed cannot be polled"),
         }
     }
 }

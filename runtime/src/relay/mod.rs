@@ -23,7 +23,7 @@ use crate::message::Body;
 
 pub(crate) use claim::waiting;
 pub(crate) use desk::Room;
-pub(crate) use send::{Relay, flush};
+pub(crate) use send::Relay;
 
 use desk::Desk;
 

@@ -2,6 +2,7 @@
 
 mod postgres;
 mod sqlite;
+mod temporary_postgres;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -80,12 +80,12 @@ struct Reader {
 }
 
 impl Reader {
-    async fn page(&self, at: FeedCursor) -> Result<view::Page<view::EventView>, StoreError> {
+    async fn page(&self, at: FeedCursor) -> Result<view::FeedPage, StoreError> {
         match &self.filter {
-            None => Ok(view::Page {
+            None => Ok(view::FeedPage {
                 items: Vec::new(),
                 has_next: false,
-                has_previous: false,
+                scanned_to: None,
             }),
             Some(filter) => {
                 let page = PageRequest {
@@ -93,7 +93,7 @@ impl Reader {
                     after: Some(at),
                 };
                 self.orchestrator
-                    .list_events(&self.actor, filter.clone(), page)
+                    .scan_events(&self.actor, filter.clone(), page)
                     .await
             }
         }
@@ -136,6 +136,8 @@ fn messages(
                     at = event.cursor;
                     yield message(EventMessageKind::Event, at, Some(Event(event)), &resume);
                 }
+                // events that the filter did not let pass need not be looked at again
+                at = page.scanned_to.unwrap_or(at).max(at);
                 if !page.has_next {
                     break;
                 }

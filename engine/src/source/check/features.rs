@@ -39,21 +39,6 @@ const UNSUPPORTED: &[(Place, &str, &str)] = &[
         "remove it; runs are not limited yet",
     ),
     (
-        Place::Workflow,
-        "on_failure",
-        "add an ordinary task with `trigger_rule: one_failed`",
-    ),
-    (
-        Place::Workflow,
-        "on_success",
-        "add an ordinary task that needs the last tasks",
-    ),
-    (
-        Place::Workflow,
-        "finally",
-        "add an ordinary task with `trigger_rule: all_done`",
-    ),
-    (
         Place::Task,
         "compensate",
         "run the compensating task as an ordinary task that needs `{task: failed}`",

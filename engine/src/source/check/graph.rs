@@ -30,6 +30,7 @@ impl Checker<'_, '_> {
             .iter()
             .map(|(name, group, tasks)| self.link(name, *group, tasks))
             .collect();
+        self.unique(&main, &handlers);
         let edges: usize = main.upstreams.iter().map(Vec::len).sum();
         if edges > EDGES_MAX {
             let message = format!("{edges} edges; the limit is {EDGES_MAX}");
@@ -50,6 +51,30 @@ impl Checker<'_, '_> {
         }
         for read in std::mem::take(&mut self.reads) {
             self.read(&read, &main, &handlers, &ancestors);
+        }
+    }
+
+    /// A task is read by its key alone, whatever its group.
+    fn unique(&mut self, main: &Graph<'_>, handlers: &[Graph<'_>]) {
+        let mut known: HashMap<&str, Extent> =
+            main.tasks.iter().map(|p| (p.task.key.as_str(), p.at)).collect();
+        for (graph, placed) in handlers
+            .iter()
+            .flat_map(|graph| graph.tasks.iter().map(move |placed| (graph, placed)))
+        {
+            let key = placed.task.key.as_str();
+            if let Some(first) = known.insert(key, placed.at) {
+                let label = self.report.label(first, "first used here");
+                let message = format!("the key `{key}` is used by another task");
+                let path = format!("{}.{key}", graph.name);
+                let diagnostic = self
+                    .report
+                    .error("runnel::dag::duplicate_task", placed.at, path, message);
+                diagnostic
+                    .help("give the handler a key of its own")
+                    .labels
+                    .push(label);
+            }
         }
     }
 

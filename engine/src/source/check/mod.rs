@@ -148,7 +148,7 @@ pub(crate) struct Placed {
 impl Checker<'_, '_> {
     fn version(&mut self, fields: Fields<'_>) {
         if let Some(node) = fields.get("version")
-            && node.to_json() != Value::from(1)
+            && node.to_json() != 1
         {
             self.report
                 .error(

@@ -7,16 +7,31 @@ use crate::source::convert::commands::duplicate;
 use crate::source::convert::names::Names;
 use crate::source::convert::nodes::{body_key, placeholder};
 use crate::source::convert::parts::{
-    MapBuilder, RetrySpelling, Source, finish, head, missing, put_name, put_needs, put_retry, seconds, source, text,
-    warn_unknown, wrong_type,
+    MapBuilder, RetrySpelling, Source, finish, head, missing, put_name, put_needs, put_retry, seconds,
+    source, text, warn_unknown, wrong_type,
 };
 use crate::source::convert::template::{Piece, pieces, refuse, rewrite_tree, steps};
 use crate::source::report::Report;
 use crate::source::tree::{Data, Extent, Node, Path};
 
-const TOP: &[&str] = &["id", "key", "name", "description", "timeout_seconds", "tags", "tasks"];
+const TOP: &[&str] = &[
+    "id",
+    "key",
+    "name",
+    "description",
+    "timeout_seconds",
+    "tags",
+    "tasks",
+];
 const TASK: &[&str] = &[
-    "name", "description", "action_type", "action_payload", "dependencies", "depends_on", "retry_policy", "timeout_seconds",
+    "name",
+    "description",
+    "action_type",
+    "action_payload",
+    "dependencies",
+    "depends_on",
+    "retry_policy",
+    "timeout_seconds",
 ];
 const RETRY: RetrySpelling = RetrySpelling {
     retries: &["max_retries"],
@@ -28,28 +43,39 @@ const RETRY: RetrySpelling = RetrySpelling {
 
 pub(crate) fn convert(root: &Node, report: &mut Report<'_>) -> Node {
     let path = Path::Root;
-    let Some(top) = source(root, path, report) else { return root.clone() };
+    let Some(top) = source(root, path, report) else {
+        return root.clone();
+    };
     warn_unknown(top, TOP, path, report);
     let mut head = head(top, report);
-    if let Some(node) = top.get("timeout_seconds").and_then(|node| seconds(node, path.key("timeout_seconds"), report)) {
+    if let Some(node) = top
+        .get("timeout_seconds")
+        .and_then(|node| seconds(node, path.key("timeout_seconds"), report))
+    {
         head.put("timeout", node);
     }
     if let Some(node) = top.get("tags") {
         head.put("tags", node.clone());
     }
     let mut out = MapBuilder::default();
-    let Some(tasks) = top.get("tasks") else { return finish(head, root.at, root.at, out) };
+    let Some(tasks) = top.get("tasks") else {
+        return finish(head, root.at, root.at, out);
+    };
     let path = path.key("tasks");
     let mut named = Vec::new();
     let mut seen = HashSet::new();
     for (index, item) in tasks.as_list().unwrap_or_default().iter().enumerate() {
         let path = path.index(index);
-        let Some(fields) = source(item, path, report) else { continue };
+        let Some(fields) = source(item, path, report) else {
+            continue;
+        };
         let Some(node) = fields.get("name") else {
             missing(item.at, path, "name", report);
             continue;
         };
-        let Some(name) = text(node, path.key("name"), report) else { continue };
+        let Some(name) = text(node, path.key("name"), report) else {
+            continue;
+        };
         if seen.insert(name) {
             named.push((index, name, node.at, fields));
         } else {
@@ -57,7 +83,9 @@ pub(crate) fn convert(root: &Node, report: &mut Report<'_>) -> Node {
         }
     }
     let names = Names::new(named.iter().map(|(_, name, ..)| *name));
-    let http = named.iter().filter(|(.., fields)| fields.get("action_type").and_then(Node::as_text) == Some("http_request"));
+    let http = named
+        .iter()
+        .filter(|(.., fields)| fields.get("action_type").and_then(Node::as_text) == Some("http_request"));
     let http = http.map(|(_, name, ..)| *name).collect();
     let mut converter = Converter { names, http, report };
     for (index, name, at, fields) in &named {
@@ -88,7 +116,11 @@ impl Converter<'_, '_, '_> {
         put_needs(&mut out, fields, &self.names, |_| false, path, self.report);
         let is_known = self.action(&mut out, fields, path);
         self.policies(&mut out, fields, path);
-        if is_known { out.build(fields.at) } else { placeholder(fields.at) }
+        if is_known {
+            out.build(fields.at)
+        } else {
+            placeholder(fields.at)
+        }
     }
 
     fn policies(&mut self, out: &mut MapBuilder, fields: Source<'_>, path: Path<'_>) {
@@ -107,11 +139,15 @@ impl Converter<'_, '_, '_> {
             missing(fields.at, path, "action_type", self.report);
             return false;
         };
-        let Some(name) = text(kind, path.key("action_type"), self.report) else { return false };
+        let Some(name) = text(kind, path.key("action_type"), self.report) else {
+            return false;
+        };
         let empty = Node::new(fields.at, Data::Map(Vec::new()));
         let payload = fields.get("action_payload").unwrap_or(&empty);
         let path = path.key("action_payload");
-        let Some(payload) = source(payload, path, self.report) else { return false };
+        let Some(payload) = source(payload, path, self.report) else {
+            return false;
+        };
         let input = match name {
             "shell_command" => {
                 self.shell(out, payload, path);
@@ -135,11 +171,28 @@ impl Converter<'_, '_, '_> {
     }
 
     fn http(&mut self, payload: Source<'_>, path: Path<'_>) -> Node {
-        warn_unknown(payload, &["url", "method", "headers", "body", "json", "data", "body_from_task"], path, self.report);
+        warn_unknown(
+            payload,
+            &[
+                "url",
+                "method",
+                "headers",
+                "body",
+                "json",
+                "data",
+                "body_from_task",
+            ],
+            path,
+            self.report,
+        );
         let mut out = self.rewritten(payload, path, |key| matches!(key, "url" | "method" | "headers"));
         if let Some(entry) = payload.entry("body_from_task") {
             if let Some(task) = text(&entry.node, path.key(&entry.key), self.report) {
-                out.put_text("json", entry.node.at, format!("${{{{ tasks.{}.output }}}}", self.names.key(task)));
+                out.put_text(
+                    "json",
+                    entry.node.at,
+                    format!("${{{{ tasks.{}.output }}}}", self.names.key(task)),
+                );
             }
         } else if let Some(entry) = payload.any(&["json", "body", "data"]) {
             let body = self.template(&entry.node, path.key(&entry.key));
@@ -182,15 +235,19 @@ impl Converter<'_, '_, '_> {
     /// A script is never interpolated: what the command takes from templates goes through environment variables.
     fn shell(&mut self, out: &mut MapBuilder, payload: Source<'_>, path: Path<'_>) {
         warn_unknown(payload, &["command", "env"], path, self.report);
-        let mut env = payload.get("env").and_then(|node| source(node, path.key("env"), self.report)).map_or_else(
-            MapBuilder::default,
-            |env| self.rewritten(env, path.key("env"), |_| true),
-        );
+        let mut env = payload
+            .get("env")
+            .and_then(|node| source(node, path.key("env"), self.report))
+            .map_or_else(MapBuilder::default, |env| {
+                self.rewritten(env, path.key("env"), |_| true)
+            });
         let Some(entry) = payload.entry("command") else {
             missing(payload.at, path, "command", self.report);
             return;
         };
-        let Some(command) = text(&entry.node, path.key("command"), self.report) else { return };
+        let Some(command) = text(&entry.node, path.key("command"), self.report) else {
+            return;
+        };
         let mut script = String::new();
         let mut variables: Vec<(String, String)> = Vec::new();
         for piece in pieces(command) {
@@ -199,7 +256,10 @@ impl Converter<'_, '_, '_> {
                     refuse(&entry.node, path.key("command"), self.report);
                     return;
                 };
-                let known = variables.iter().find(|(_, known)| *known == expression).map(|(name, _)| name.clone());
+                let known = variables
+                    .iter()
+                    .find(|(_, known)| *known == expression)
+                    .map(|(name, _)| name.clone());
                 let name = known.unwrap_or_else(|| {
                     let name = variable_name(&piece, &variables);
                     variables.push((name.clone(), expression));
@@ -219,14 +279,26 @@ impl Converter<'_, '_, '_> {
 
     /// One task per item: the template's work inside `for_each`.
     fn map(&mut self, out: &mut MapBuilder, payload: Source<'_>, path: Path<'_>) -> bool {
-        const KNOWN: &[&str] = &["items", "items_from_task", "task_template", "task", "max_parallel", "max_concurrency"];
+        const KNOWN: &[&str] = &[
+            "items",
+            "items_from_task",
+            "task_template",
+            "task",
+            "max_parallel",
+            "max_concurrency",
+        ];
         warn_unknown(payload, KNOWN, path, self.report);
         let items = match payload.any(&["items", "items_from_task"]) {
             Some(entry) if entry.key == "items_from_task" => {
-                let Some(task) = text(&entry.node, path.key(&entry.key), self.report) else { return false };
+                let Some(task) = text(&entry.node, path.key(&entry.key), self.report) else {
+                    return false;
+                };
                 // The list is the body of a response, and the output of any other task.
                 let body = if self.http.contains(task) { ".body" } else { "" };
-                Node::text(entry.node.at, format!("${{{{ tasks.{}.output{body} }}}}", self.names.key(task)))
+                Node::text(
+                    entry.node.at,
+                    format!("${{{{ tasks.{}.output{body} }}}}", self.names.key(task)),
+                )
             }
             Some(entry) => self.template(&entry.node, path.key(&entry.key)),
             None => {
@@ -239,9 +311,16 @@ impl Converter<'_, '_, '_> {
             return false;
         };
         let path_to_template = path.key(&template.key);
-        let Some(fields) = source(&template.node, path_to_template, self.report) else { return false };
+        let Some(fields) = source(&template.node, path_to_template, self.report) else {
+            return false;
+        };
         if fields.get("action_type").and_then(Node::as_text) == Some("map") {
-            wrong_type(&template.node, path_to_template, "a task that is no map itself", self.report);
+            wrong_type(
+                &template.node,
+                path_to_template,
+                "a task that is no map itself",
+                self.report,
+            );
             return false;
         }
         let mut for_each = MapBuilder::default();
@@ -256,7 +335,12 @@ impl Converter<'_, '_, '_> {
         is_known
     }
 
-    fn rewritten(&mut self, payload: Source<'_>, path: Path<'_>, is_kept: impl Fn(&str) -> bool) -> MapBuilder {
+    fn rewritten(
+        &mut self,
+        payload: Source<'_>,
+        path: Path<'_>,
+        is_kept: impl Fn(&str) -> bool,
+    ) -> MapBuilder {
         let mut out = MapBuilder::default();
         for entry in payload.entries().iter().filter(|entry| is_kept(&entry.key)) {
             let node = self.template(&entry.node, path.key(&entry.key));
@@ -279,8 +363,21 @@ fn variable_name(piece: &Piece<'_>, taken: &[(String, String)]) -> String {
         Piece::Path(name) => ("", *name),
         Piece::Cel(_) | Piece::Literal(_) => ("", "VALUE"),
     };
-    let legal: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
-    let start = if prefix.is_empty() && !legal.starts_with(|c: char| c.is_ascii_alphabetic()) { "V_" } else { prefix };
+    let legal: String = name
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    let start = if prefix.is_empty() && !legal.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        "V_"
+    } else {
+        prefix
+    };
     let base = format!("{start}{legal}");
     let mut name = base.clone();
     let mut suffix = 2;
@@ -304,7 +401,10 @@ fn to_cel(piece: &Piece<'_>, names: &Names) -> Option<String> {
                 ("item", _) => Some(cel::path("each.item", &steps[1..])),
                 ("index", _) if steps.len() == 1 => Some("each.index".to_owned()),
                 ("params", None) => Some(cel::path("inputs", &steps[1..])),
-                (_, Some(key)) => Some(cel::path(&cel::path("tasks", &[key]), &[&["output"], &steps[1..]].concat())),
+                (_, Some(key)) => Some(cel::path(
+                    &cel::path("tasks", &[key]),
+                    &[&["output"], &steps[1..]].concat(),
+                )),
                 (_, None) => None,
             }
         }

@@ -4,8 +4,27 @@ use crate::source::tree::{Data, Node};
 
 /// Words that CEL keeps for itself; as a field they are written in brackets.
 const RESERVED: &[&str] = &[
-    "as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop", "namespace",
-    "null", "package", "return", "true", "var", "void", "while",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "false",
+    "for",
+    "function",
+    "if",
+    "import",
+    "in",
+    "let",
+    "loop",
+    "namespace",
+    "null",
+    "package",
+    "return",
+    "true",
+    "var",
+    "void",
+    "while",
 ];
 
 /// `"text"` with the escapes that CEL and JSON share.
@@ -36,7 +55,10 @@ fn is_identifier(word: &str) -> bool {
 }
 
 /// A value as CEL; `on_text` decides what becomes of a text, which may hold templates.
-pub(crate) fn literal<E>(node: &Node, on_text: &mut impl FnMut(&Node, &str) -> Result<String, E>) -> Result<String, E> {
+pub(crate) fn literal<E>(
+    node: &Node,
+    on_text: &mut impl FnMut(&Node, &str) -> Result<String, E>,
+) -> Result<String, E> {
     Ok(match &node.value {
         Data::Null => "null".to_owned(),
         Data::Bool(b) => b.to_string(),
@@ -45,13 +67,22 @@ pub(crate) fn literal<E>(node: &Node, on_text: &mut impl FnMut(&Node, &str) -> R
         Data::Number(number) => number.to_string(),
         Data::Text(text) => on_text(node, text)?,
         Data::List(items) => {
-            let items = items.iter().map(|item| literal(item, on_text)).collect::<Result<Vec<_>, E>>()?;
+            let items = items
+                .iter()
+                .map(|item| literal(item, on_text))
+                .collect::<Result<Vec<_>, E>>()?;
             format!("[{}]", items.join(", "))
         }
         Data::Map(entries) => {
             let members = entries
                 .iter()
-                .map(|entry| Ok(format!("{}: {}", text(&entry.key), literal(&entry.node, on_text)?)))
+                .map(|entry| {
+                    Ok(format!(
+                        "{}: {}",
+                        text(&entry.key),
+                        literal(&entry.node, on_text)?
+                    ))
+                })
                 .collect::<Result<Vec<_>, E>>()?;
             format!("{{{}}}", members.join(", "))
         }

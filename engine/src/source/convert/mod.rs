@@ -21,13 +21,19 @@ pub(crate) fn detect(root: &Node) -> Dialect {
     if root.get("dag").and_then(|dag| dag.get("nodes")).is_some() {
         return Dialect::Nodes;
     }
-    let Some(tasks) = root.get("tasks") else { return Dialect::V1 };
+    let Some(tasks) = root.get("tasks") else {
+        return Dialect::V1;
+    };
     let (items, is_list): (Vec<&Node>, bool) = match &tasks.value {
         Data::List(items) => (items.iter().collect(), true),
         Data::Map(entries) => (entries.iter().map(|entry| &entry.node).collect(), false),
         Data::Null | Data::Bool(_) | Data::Number(_) | Data::Text(_) => return Dialect::V1,
     };
-    let any_has = |keys: &[&str]| items.iter().any(|item| keys.iter().any(|key| item.get(key).is_some()));
+    let any_has = |keys: &[&str]| {
+        items
+            .iter()
+            .any(|item| keys.iter().any(|key| item.get(key).is_some()))
+    };
     if is_list && any_has(&["action_type", "action_payload"]) {
         Dialect::Actions
     } else if any_has(&["command", "callable"]) && !any_has(&["run", "type", "uses"]) {

@@ -13,7 +13,10 @@ pub(crate) struct Names {
 impl Names {
     /// Names that are legal already keep themselves, whatever comes before them in the file.
     pub(crate) fn new<'n>(originals: impl Iterator<Item = &'n str> + Clone) -> Self {
-        let mut names = Self { keys: HashMap::new(), used: HashSet::new() };
+        let mut names = Self {
+            keys: HashMap::new(),
+            used: HashSet::new(),
+        };
         for original in originals.clone().filter(|name| legal_key(name) == **name) {
             names.keys.insert(original.to_owned(), original.to_owned());
             names.used.insert(original.to_owned());
@@ -54,13 +57,23 @@ impl Names {
 
     /// The key of a task; a name that no task has is only made legal, and refused by the checks after this.
     pub(crate) fn key(&self, original: &str) -> String {
-        self.find(original).map_or_else(|| legal_key(original), str::to_owned)
+        self.find(original)
+            .map_or_else(|| legal_key(original), str::to_owned)
     }
 }
 
 fn legal_key(name: &str) -> String {
-    let mut key: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).take(CHARS_MAX).collect();
+    let mut key: String = name
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '_' {
+                c
+            } else {
+                '_'
+            }
+        })
+        .take(CHARS_MAX)
+        .collect();
     if key.is_empty() {
         return "task".to_owned();
     }
@@ -87,7 +100,11 @@ pub(crate) fn slug(name: &str) -> String {
         Some(first) if first.is_ascii_lowercase() => slug.to_owned(),
         Some(_) => format!("w-{slug}"),
     };
-    slug.chars().take(CHARS_MAX).collect::<String>().trim_end_matches('-').to_owned()
+    slug.chars()
+        .take(CHARS_MAX)
+        .collect::<String>()
+        .trim_end_matches('-')
+        .to_owned()
 }
 
 #[cfg(test)]

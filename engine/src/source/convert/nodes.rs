@@ -7,8 +7,8 @@ use crate::source::convert::cel;
 use crate::source::convert::commands::duplicate;
 use crate::source::convert::names::Names;
 use crate::source::convert::parts::{
-    MapBuilder, RetrySpelling, Source, finish, head, missing, put_name, put_needs, put_retry, seconds, source, text,
-    warn_unknown, wrong_type,
+    MapBuilder, RetrySpelling, Source, finish, head, missing, put_name, put_needs, put_retry, seconds,
+    source, text, warn_unknown, wrong_type,
 };
 use crate::source::convert::skips::{Wait, tolerated};
 use crate::source::convert::template::{Piece, pieces, refuse, rewrite_tree, steps};
@@ -17,7 +17,15 @@ use crate::source::tree::{Data, Extent, Node, Path};
 
 const TOP: &[&str] = &["id", "key", "name", "description", "timeout_seconds", "dag"];
 const NODE: &[&str] = &[
-    "id", "name", "description", "handler", "dependencies", "depends_on", "config", "condition", "retry_policy",
+    "id",
+    "name",
+    "description",
+    "handler",
+    "dependencies",
+    "depends_on",
+    "config",
+    "condition",
+    "retry_policy",
     "timeout_seconds",
 ];
 const RETRY: RetrySpelling = RetrySpelling {
@@ -42,10 +50,15 @@ const OPERATORS: &[(&str, &str)] = &[
 
 pub(crate) fn convert(root: &Node, report: &mut Report<'_>) -> Node {
     let path = Path::Root;
-    let Some(top) = source(root, path, report) else { return root.clone() };
+    let Some(top) = source(root, path, report) else {
+        return root.clone();
+    };
     warn_unknown(top, TOP, path, report);
     let mut head = head(top, report);
-    if let Some(node) = top.get("timeout_seconds").and_then(|node| seconds(node, path.key("timeout_seconds"), report)) {
+    if let Some(node) = top
+        .get("timeout_seconds")
+        .and_then(|node| seconds(node, path.key("timeout_seconds"), report))
+    {
         head.put("timeout", node);
     }
     let mut tasks = MapBuilder::default();
@@ -55,7 +68,9 @@ pub(crate) fn convert(root: &Node, report: &mut Report<'_>) -> Node {
     };
     warn_unknown(dag, &["nodes"], path, report);
     let path = path.key("nodes");
-    let Some(list) = dag.get("nodes") else { return finish(head, root.at, dag.at, tasks) };
+    let Some(list) = dag.get("nodes") else {
+        return finish(head, root.at, dag.at, tasks);
+    };
     let Some(items) = list.as_list() else {
         wrong_type(list, path, "a list", report);
         return finish(head, root.at, list.at, tasks);
@@ -63,7 +78,11 @@ pub(crate) fn convert(root: &Node, report: &mut Report<'_>) -> Node {
     let nodes = identified(items, path, report);
     let names = Names::new(nodes.iter().map(|node| node.id));
     let waits: Vec<Wait> = nodes.iter().map(|node| wait(node, &names)).collect();
-    let mut converter = Converter { names, tolerated: tolerated(&waits), report };
+    let mut converter = Converter {
+        names,
+        tolerated: tolerated(&waits),
+        report,
+    };
     for node in &nodes {
         converter.node(node, path.index(node.index), &mut tasks);
     }
@@ -82,14 +101,23 @@ fn identified<'n>(items: &'n [Node], path: Path<'_>, report: &mut Report<'_>) ->
     let mut seen = HashSet::new();
     for (index, item) in items.iter().enumerate() {
         let path = path.index(index);
-        let Some(fields) = source(item, path, report) else { continue };
+        let Some(fields) = source(item, path, report) else {
+            continue;
+        };
         let Some(id) = fields.get("id") else {
             missing(item.at, path, "id", report);
             continue;
         };
-        let Some(name) = text(id, path.key("id"), report) else { continue };
+        let Some(name) = text(id, path.key("id"), report) else {
+            continue;
+        };
         if seen.insert(name) {
-            nodes.push(Identified { id: name, id_at: id.at, index, fields });
+            nodes.push(Identified {
+                id: name,
+                id_at: id.at,
+                index,
+                fields,
+            });
         } else {
             duplicate(name, id.at, path.key("id"), report);
         }
@@ -128,7 +156,9 @@ impl Converter<'_, '_> {
         {
             out.put_text("if", condition.at, format!("${{{{ {cel} }}}}"));
         }
-        let handler = fields.get("handler").and_then(|handler| text(handler, path.key("handler"), self.report));
+        let handler = fields
+            .get("handler")
+            .and_then(|handler| text(handler, path.key("handler"), self.report));
         let Some(handler) = handler else {
             if fields.get("handler").is_none() {
                 missing(fields.at, path, "handler", self.report);
@@ -145,11 +175,17 @@ impl Converter<'_, '_> {
         let kind = self.work(node, handler, config, path.key("config"), &mut out, tasks);
         match fields.get("retry_policy") {
             Some(policy) => put_retry(&mut out, policy, &RETRY, path.key("retry_policy"), self.report),
-            None if matches!(kind, "http" | "llm") => out.put("retry", Node::from_json(fields.at, RETRIES.into())),
+            None if matches!(kind, "http" | "llm") => {
+                out.put("retry", Node::from_json(fields.at, RETRIES.into()))
+            }
             None => {}
         }
-        let timeout = fields.any(&["timeout_seconds"]).or_else(|| config.entry("timeout_seconds").filter(|_| kind == "http"));
-        if let Some(node) = timeout.and_then(|entry| seconds(&entry.node, path.key("timeout_seconds"), self.report)) {
+        let timeout = fields
+            .any(&["timeout_seconds"])
+            .or_else(|| config.entry("timeout_seconds").filter(|_| kind == "http"));
+        if let Some(node) =
+            timeout.and_then(|entry| seconds(&entry.node, path.key("timeout_seconds"), self.report))
+        {
             out.put("timeout", node);
         }
         tasks.put_at(&key, node.id_at, out.build(fields.at));
@@ -165,9 +201,12 @@ impl Converter<'_, '_> {
         out: &mut MapBuilder,
         tasks: &mut MapBuilder,
     ) -> &'k str {
-        let at = node.fields.get("handler").map_or(node.id_at, |handler| handler.at);
+        let at = node
+            .fields
+            .get("handler")
+            .map_or(node.id_at, |handler| handler.at);
         let (kind, input) = match handler {
-            "input" => ("pass", self.input(node, config, path, tasks)),
+            "input" => ("pass", self.input(node, config, path, out, tasks)),
             "output" => ("pass", self.output(node, config, path)),
             "decision" => ("eval", self.decision(config, path)),
             "call_external_service" => ("http", self.http(config, path)),
@@ -183,7 +222,14 @@ impl Converter<'_, '_> {
 
     /// `config` with the run's parameters over it. One expression where it fits; else the configuration becomes a task of
     /// its own, because the length of an expression is limited.
-    fn input(&mut self, node: &Identified<'_>, config: Source<'_>, path: Path<'_>, tasks: &mut MapBuilder) -> Node {
+    fn input(
+        &mut self,
+        node: &Identified<'_>,
+        config: Source<'_>,
+        path: Path<'_>,
+        out: &mut MapBuilder,
+        tasks: &mut MapBuilder,
+    ) -> Node {
         if config.entries().is_empty() {
             return Node::text(config.at, "${{ inputs }}");
         }
@@ -191,13 +237,19 @@ impl Converter<'_, '_> {
         let literal = cel::literal(&whole, &mut |_, text| self.operand(text).ok_or(()));
         if let Ok(literal) = literal {
             let merged = format!("merge({literal}, inputs)");
-            if !merged.contains("}}") && Expr::compile(&merged).is_ok() {
+            if Expr::compile(&merged).is_ok() {
                 return Node::text(config.at, format!("${{{{ {merged} }}}}"));
             }
         }
         let key = self.names.free_key(&format!("{}__config", node.id));
+        // The new task takes over the edges, and this one waits for it.
         let mut task = MapBuilder::default();
-        put_needs(&mut task, node.fields, &self.names, |_| true, path, self.report);
+        let needs = out.take("needs").into_iter().chain(out.take("if"));
+        needs.for_each(|entry| task.put_at(&entry.key, entry.key_at, entry.node));
+        out.put(
+            "needs",
+            Node::new(config.at, Data::List(vec![Node::text(config.at, key.clone())])),
+        );
         task.put_text("type", config.at, "pass");
         task.put("input", self.rewritten(config, path, |_| true).build(config.at));
         tasks.put_at(&key, node.id_at, task.build(config.at));
@@ -210,39 +262,72 @@ impl Converter<'_, '_> {
             return self.rewritten(config, path, |_| true).build(config.at);
         }
         let mut out = MapBuilder::default();
-        let upstreams = node.fields.any(&["dependencies", "depends_on"]).and_then(|entry| entry.node.as_list());
+        let upstreams = node
+            .fields
+            .any(&["dependencies", "depends_on"])
+            .and_then(|entry| entry.node.as_list());
         for upstream in upstreams.unwrap_or_default() {
             if let Some(name) = upstream.as_text() {
-                out.put_text(name, upstream.at, format!("${{{{ tasks.{}.output }}}}", self.names.key(name)));
+                out.put_text(
+                    name,
+                    upstream.at,
+                    format!("${{{{ tasks.{}.output }}}}", self.names.key(name)),
+                );
             }
         }
         out.build(config.at)
     }
 
     fn decision(&mut self, config: Source<'_>, path: Path<'_>) -> Node {
-        warn_unknown(config, &["value_a", "operator", "value_b", "simulate_failure"], path, self.report);
+        warn_unknown(
+            config,
+            &["value_a", "operator", "value_b", "simulate_failure"],
+            path,
+            self.report,
+        );
         let mut out = MapBuilder::default();
         let null = Node::new(config.at, Data::Null);
         let operator = config.get("operator").map_or(Some("=="), Node::as_text);
-        let function = operator.and_then(|operator| OPERATORS.iter().find(|(name, _)| *name == operator.trim()));
+        let function =
+            operator.and_then(|operator| OPERATORS.iter().find(|(name, _)| *name == operator.trim()));
         let Some((_, function)) = function else {
             let at = config.get("operator").map_or(config.at, |node| node.at);
             self.report
-                .error("runnel::convert::operator", at, path.key("operator"), "unknown operator")
+                .error(
+                    "runnel::convert::operator",
+                    at,
+                    path.key("operator"),
+                    "unknown operator",
+                )
                 .help("one of ==, !=, >, <, >=, <=");
             return out.build(config.at);
         };
-        let sides = [config.get("value_a").unwrap_or(&null), config.get("value_b").unwrap_or(&null)];
-        let sides: Result<Vec<String>, Refused> = sides.into_iter().map(|side| self.value(side, path)).collect();
+        let sides = [
+            config.get("value_a").unwrap_or(&null),
+            config.get("value_b").unwrap_or(&null),
+        ];
+        let sides: Result<Vec<String>, Refused> =
+            sides.into_iter().map(|side| self.value(side, path)).collect();
         if let Ok(sides) = sides {
-            out.put_text("result", config.at, format!("${{{{ {function}({}) }}}}", sides.join(", ")));
+            out.put_text(
+                "result",
+                config.at,
+                format!("${{{{ {function}({}) }}}}", sides.join(", ")),
+            );
         }
         self.put_failure(config, path, &mut out);
         out.build(config.at)
     }
 
     fn http(&mut self, config: Source<'_>, path: Path<'_>) -> Node {
-        const KNOWN: &[&str] = &["url", "method", "headers", "body", "timeout_seconds", "simulate_failure"];
+        const KNOWN: &[&str] = &[
+            "url",
+            "method",
+            "headers",
+            "body",
+            "timeout_seconds",
+            "simulate_failure",
+        ];
         warn_unknown(config, KNOWN, path, self.report);
         let mut out = self.rewritten(config, path, |key| matches!(key, "url" | "method" | "headers"));
         if let Some(entry) = config.entry("body") {
@@ -257,7 +342,8 @@ impl Converter<'_, '_> {
     fn llm(&mut self, config: Source<'_>, path: Path<'_>) -> Node {
         const KNOWN: &[&str] = &["prompt", "model", "temperature", "max_tokens", "simulate_failure"];
         warn_unknown(config, KNOWN, path, self.report);
-        self.rewritten(config, path, |key| KNOWN.contains(&key)).build(config.at)
+        self.rewritten(config, path, |key| KNOWN.contains(&key))
+            .build(config.at)
     }
 
     fn put_failure(&mut self, config: Source<'_>, path: Path<'_>, out: &mut MapBuilder) {
@@ -267,7 +353,12 @@ impl Converter<'_, '_> {
         }
     }
 
-    fn rewritten(&mut self, config: Source<'_>, path: Path<'_>, is_kept: impl Fn(&str) -> bool) -> MapBuilder {
+    fn rewritten(
+        &mut self,
+        config: Source<'_>,
+        path: Path<'_>,
+        is_kept: impl Fn(&str) -> bool,
+    ) -> MapBuilder {
         let mut out = MapBuilder::default();
         for entry in config.entries().iter().filter(|entry| is_kept(&entry.key)) {
             let node = self.template(&entry.node, path.key(&entry.key));
@@ -326,13 +417,20 @@ impl Converter<'_, '_> {
                 if find_operator(right).is_some() {
                     None
                 } else {
-                    self.side(&text[..at]).zip(self.side(right)).map(|(left, right)| format!("{function}({left}, {right})"))
+                    self.side(&text[..at])
+                        .zip(self.side(right))
+                        .map(|(left, right)| format!("{function}({left}, {right})"))
                 }
             }
         };
         converted.ok_or_else(|| {
             self.report
-                .error("runnel::convert::condition", node.at, path, "this condition cannot be converted")
+                .error(
+                    "runnel::convert::condition",
+                    node.at,
+                    path,
+                    "this condition cannot be converted",
+                )
                 .help("a condition is `{{ node.field }} == value`, `!=`, or one `{{ node.field }}`");
             Refused
         })
@@ -341,7 +439,10 @@ impl Converter<'_, '_> {
     /// One side of a condition: a template, or a bare or quoted word.
     fn side(&self, text: &str) -> Option<String> {
         let text = text.trim();
-        let quoted = |quote| text.strip_prefix(quote).and_then(|rest: &str| rest.strip_suffix(quote));
+        let quoted = |quote| {
+            text.strip_prefix(quote)
+                .and_then(|rest: &str| rest.strip_suffix(quote))
+        };
         match text {
             "True" | "true" => Some("true".to_owned()),
             "False" | "false" => Some("false".to_owned()),
@@ -361,7 +462,10 @@ fn find_operator(text: &str) -> Option<(usize, &'static str, &'static str)> {
             '}' => depth = depth.saturating_sub(1),
             '"' | '\'' if depth == 0 => quote = if quote == Some(c) { None } else { quote.or(Some(c)) },
             _ if depth == 0 && quote.is_none() => {
-                if let Some((operator, function)) = OPERATORS.iter().find(|(operator, _)| text[at..].starts_with(operator)) {
+                if let Some((operator, function)) = OPERATORS
+                    .iter()
+                    .find(|(operator, _)| text[at..].starts_with(operator))
+                {
                     return Some((at, operator, function));
                 }
             }
@@ -396,9 +500,15 @@ fn to_cel(piece: &Piece<'_>, names: &Names) -> Option<String> {
         Piece::Path(path) => {
             let steps = steps(path)?;
             Some(match node_of(&steps, names) {
-                Some((key, count)) => cel::path(&cel::path("tasks", &[key]), &[&["output"], &steps[count..]].concat()),
+                Some((key, count)) => cel::path(
+                    &cel::path("tasks", &[key]),
+                    &[&["output"], &steps[count..]].concat(),
+                ),
                 None if steps[0] == "params" => cel::path("inputs", &steps[1..]),
-                None => cel::path(&cel::path("tasks", &[&names.key(steps[0])]), &[&["output"], &steps[1..]].concat()),
+                None => cel::path(
+                    &cel::path("tasks", &[&names.key(steps[0])]),
+                    &[&["output"], &steps[1..]].concat(),
+                ),
             })
         }
     }
@@ -406,7 +516,9 @@ fn to_cel(piece: &Piece<'_>, names: &Names) -> Option<String> {
 
 /// The node that a path begins with, and the number of steps that name it. Ids may hold dots: the longest one is meant.
 fn node_of<'k>(steps: &[&str], names: &'k Names) -> Option<(&'k str, usize)> {
-    (1..=steps.len()).rev().find_map(|count| Some((names.find(&steps[..count].join("."))?, count)))
+    (1..=steps.len())
+        .rev()
+        .find_map(|count| Some((names.find(&steps[..count].join("."))?, count)))
 }
 
 fn wait(node: &Identified<'_>, names: &Names) -> Wait {
@@ -416,14 +528,21 @@ fn wait(node: &Identified<'_>, names: &Names) -> Wait {
             collect_reads(value, names, &mut reads);
         }
     }
-    let upstreams = node.fields.any(&["dependencies", "depends_on"]).map_or(&[][..], |entry| match &entry.node.value {
-        Data::List(items) => items,
-        _ => std::slice::from_ref(&entry.node),
-    });
+    let upstreams = node
+        .fields
+        .any(&["dependencies", "depends_on"])
+        .map_or(&[][..], |entry| match &entry.node.value {
+            Data::List(items) => items,
+            _ => std::slice::from_ref(&entry.node),
+        });
     Wait {
         key: names.key(node.id),
         has_condition: node.fields.get("condition").is_some(),
-        upstreams: upstreams.iter().filter_map(Node::as_text).map(|name| names.key(name)).collect(),
+        upstreams: upstreams
+            .iter()
+            .filter_map(Node::as_text)
+            .map(|name| names.key(name))
+            .collect(),
         reads,
     }
 }
@@ -441,7 +560,9 @@ fn collect_reads(node: &Node, names: &Names, reads: &mut HashSet<String>) {
             }
         }
         Data::List(items) => items.iter().for_each(|item| collect_reads(item, names, reads)),
-        Data::Map(entries) => entries.iter().for_each(|entry| collect_reads(&entry.node, names, reads)),
+        Data::Map(entries) => entries
+            .iter()
+            .for_each(|entry| collect_reads(&entry.node, names, reads)),
         Data::Null | Data::Bool(_) | Data::Number(_) => {}
     }
 }

@@ -24,6 +24,12 @@ impl MapBuilder {
         self.put(key, Node::text(at, text));
     }
 
+    /// Takes an entry out again.
+    pub(crate) fn take(&mut self, key: &str) -> Option<Entry> {
+        let position = self.entries.iter().position(|entry| entry.key == key)?;
+        Some(self.entries.remove(position))
+    }
+
     pub(crate) fn put_filled(&mut self, key: &str, at: Extent, map: MapBuilder) {
         if !map.is_empty() {
             self.put(key, map.build(at));
@@ -52,7 +58,9 @@ impl<'n> Source<'n> {
     }
 
     pub(crate) fn entry(&self, key: &str) -> Option<&'n Entry> {
-        self.entries.iter().find(|entry| entry.key == key && !entry.node.is_null())
+        self.entries
+            .iter()
+            .find(|entry| entry.key == key && !entry.node.is_null())
     }
 
     /// The first of several keys that is there.
@@ -84,17 +92,34 @@ pub(crate) fn wrong_type(node: &Node, path: Path<'_>, expected: &str, report: &m
 }
 
 pub(crate) fn missing(at: Extent, path: Path<'_>, key: &str, report: &mut Report<'_>) {
-    let at = Extent { start: at.start, end: at.start };
-    report.error("runnel::convert::missing", at, path.key(key), format!("`{key}` is missing"));
+    let at = Extent {
+        start: at.start,
+        end: at.start,
+    };
+    report.error(
+        "runnel::convert::missing",
+        at,
+        path.key(key),
+        format!("`{key}` is missing"),
+    );
 }
 
 /// Names every field that the conversion does not know.
 pub(crate) fn warn_unknown(source: Source<'_>, known: &[&str], path: Path<'_>, report: &mut Report<'_>) {
-    for entry in source.entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+    for entry in source
+        .entries
+        .iter()
+        .filter(|entry| !known.contains(&entry.key.as_str()))
+    {
         let near_miss = report.near_miss(&entry.key, known.iter().copied());
         let message = format!("the field `{}` is not known and is left out", entry.key);
         report
-            .warning("runnel::convert::unknown_field", entry.key_at, path.key(&entry.key), message)
+            .warning(
+                "runnel::convert::unknown_field",
+                entry.key_at,
+                path.key(&entry.key),
+                message,
+            )
             .did_you_mean(near_miss);
     }
 }
@@ -112,8 +137,12 @@ pub(crate) fn head(root: Source<'_>, report: &mut Report<'_>) -> MapBuilder {
     let path = Path::Root;
     let mut out = MapBuilder::default();
     out.put("version", Node::from_json(root.at, 1.into()));
-    let name = root.get("name").and_then(|node| Some((node, text(node, path.key("name"), report)?)));
-    let id = root.any(&["id", "key"]).and_then(|entry| Some((&entry.node, text(&entry.node, path.key("id"), report)?)));
+    let name = root
+        .get("name")
+        .and_then(|node| Some((node, text(node, path.key("name"), report)?)));
+    let id = root
+        .any(&["id", "key"])
+        .and_then(|entry| Some((&entry.node, text(&entry.node, path.key("id"), report)?)));
     match id.or(name) {
         Some((node, name)) => out.put_text("id", node.at, slug(name)),
         None => missing(root.at, path, "name", report),
@@ -166,7 +195,9 @@ pub(crate) fn put_needs(
     path: Path<'_>,
     report: &mut Report<'_>,
 ) {
-    let Some(entry) = source.any(&["dependencies", "depends_on"]) else { return };
+    let Some(entry) = source.any(&["dependencies", "depends_on"]) else {
+        return;
+    };
     let path = path.key(&entry.key);
     let items = match &entry.node.value {
         Data::Text(_) => std::slice::from_ref(&entry.node),
@@ -179,7 +210,12 @@ pub(crate) fn put_needs(
     let needs: Vec<Node> = items
         .iter()
         .enumerate()
-        .filter_map(|(index, item)| Some(Node::text(item.at, names.key(text(item, path.index(index), report)?))))
+        .filter_map(|(index, item)| {
+            Some(Node::text(
+                item.at,
+                names.key(text(item, path.index(index), report)?),
+            ))
+        })
         .collect();
     let mut seen = std::collections::HashSet::new();
     let mut is_tolerant = false;
@@ -195,7 +231,11 @@ pub(crate) fn put_needs(
     let value = if is_tolerant {
         let edge = |need: Node| {
             let key = need.as_text().unwrap_or_default().to_owned();
-            let accepts = if may_be_skipped(&key) { serde_json::json!(["succeeded", "skipped"]) } else { "succeeded".into() };
+            let accepts = if may_be_skipped(&key) {
+                serde_json::json!(["succeeded", "skipped"])
+            } else {
+                "succeeded".into()
+            };
             Entry::new(key, need.at, Node::from_json(need.at, accepts))
         };
         Data::Map(needs.into_iter().map(edge).collect())
@@ -218,15 +258,28 @@ pub(crate) struct RetrySpelling {
     pub(crate) factor: &'static [&'static str],
 }
 
-pub(crate) fn put_retry(out: &mut MapBuilder, node: &Node, spelling: &RetrySpelling, path: Path<'_>, report: &mut Report<'_>) {
-    let Some(policy) = source(node, path, report) else { return };
+pub(crate) fn put_retry(
+    out: &mut MapBuilder,
+    node: &Node,
+    spelling: &RetrySpelling,
+    path: Path<'_>,
+    report: &mut Report<'_>,
+) {
+    let Some(policy) = source(node, path, report) else {
+        return;
+    };
     let mut retry = MapBuilder::default();
     if let Some(entry) = policy.any(spelling.retries) {
         retry.put("limit", entry.node.clone());
     } else if let Some(entry) = policy.any(spelling.attempts) {
         match entry.node.to_json().as_u64() {
             Some(attempts @ 1..) => retry.put("limit", Node::from_json(entry.node.at, (attempts - 1).into())),
-            Some(_) | None => wrong_type(&entry.node, path.key(&entry.key), "a whole number of attempts from 1", report),
+            Some(_) | None => wrong_type(
+                &entry.node,
+                path.key(&entry.key),
+                "a whole number of attempts from 1",
+                report,
+            ),
         }
     }
     if let Some(entry) = policy.any(&["backoff", "backoff_strategy", "strategy"]) {
@@ -251,12 +304,18 @@ pub(crate) fn put_retry(out: &mut MapBuilder, node: &Node, spelling: &RetrySpell
             _ => retry.put("jitter", node.clone()),
         }
     }
-    let known: Vec<&str> = [spelling.retries, spelling.attempts, spelling.delay, spelling.max_delay, spelling.factor]
-        .into_iter()
-        .flatten()
-        .copied()
-        .chain(["backoff", "backoff_strategy", "strategy", "jitter"])
-        .collect();
+    let known: Vec<&str> = [
+        spelling.retries,
+        spelling.attempts,
+        spelling.delay,
+        spelling.max_delay,
+        spelling.factor,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+    .chain(["backoff", "backoff_strategy", "strategy", "jitter"])
+    .collect();
     warn_unknown(policy, &known, path, report);
     out.put_filled("retry", node.at, retry);
 }

@@ -18,18 +18,34 @@ pub(crate) struct Wait {
 pub(crate) fn tolerated(waits: &[Wait]) -> HashSet<(String, String)> {
     let mut readers: HashMap<&str, Vec<&Wait>> = HashMap::new();
     for wait in waits {
-        for upstream in wait.upstreams.iter().filter(|upstream| wait.reads.contains(*upstream)) {
+        for upstream in wait
+            .upstreams
+            .iter()
+            .filter(|upstream| wait.reads.contains(*upstream))
+        {
             readers.entry(upstream).or_default().push(wait);
         }
     }
     let mut skippable: HashSet<&str> = HashSet::new();
-    let mut open: Vec<&str> = waits.iter().filter(|wait| wait.has_condition).map(|wait| wait.key.as_str()).collect();
+    let mut open: Vec<&str> = waits
+        .iter()
+        .filter(|wait| wait.has_condition)
+        .map(|wait| wait.key.as_str())
+        .collect();
     while let Some(key) = open.pop() {
         if skippable.insert(key) {
-            open.extend(readers.get(key).into_iter().flatten().map(|wait| wait.key.as_str()));
+            open.extend(
+                readers
+                    .get(key)
+                    .into_iter()
+                    .flatten()
+                    .map(|wait| wait.key.as_str()),
+            );
         }
     }
-    let edges = waits.iter().flat_map(|wait| wait.upstreams.iter().map(move |upstream| (wait, upstream)));
+    let edges = waits
+        .iter()
+        .flat_map(|wait| wait.upstreams.iter().map(move |upstream| (wait, upstream)));
     edges
         .filter(|(wait, upstream)| skippable.contains(upstream.as_str()) && !wait.reads.contains(*upstream))
         .map(|(wait, upstream)| (wait.key.clone(), upstream.clone()))

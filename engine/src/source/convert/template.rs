@@ -83,7 +83,10 @@ pub(crate) fn steps(path: &str) -> Option<Vec<&str>> {
 }
 
 /// Puts the pieces together as a v1 template; `cel` gives the expression of a piece that is not literal.
-pub(crate) fn rewrite<E>(text: &str, mut cel: impl FnMut(&Piece<'_>) -> Result<String, E>) -> Result<String, E> {
+pub(crate) fn rewrite<E>(
+    text: &str,
+    mut cel: impl FnMut(&Piece<'_>) -> Result<String, E>,
+) -> Result<String, E> {
     let mut out = String::new();
     for piece in pieces(text) {
         match piece {
@@ -111,7 +114,11 @@ pub(crate) fn rewrite_tree(
         },
         Data::List(items) => {
             let items = items.iter().enumerate();
-            Data::List(items.map(|(index, item)| rewrite_tree(item, path.index(index), report, cel)).collect())
+            Data::List(
+                items
+                    .map(|(index, item)| rewrite_tree(item, path.index(index), report, cel))
+                    .collect(),
+            )
         }
         Data::Map(entries) => {
             let mut rewritten = Vec::with_capacity(entries.len());
@@ -128,7 +135,12 @@ pub(crate) fn rewrite_tree(
 
 pub(crate) fn refuse(node: &Node, path: Path<'_>, report: &mut Report<'_>) {
     report
-        .error("runnel::convert::template", node.at, path, "this template cannot be converted")
+        .error(
+            "runnel::convert::template",
+            node.at,
+            path,
+            "this template cannot be converted",
+        )
         .help("a template is a path such as `{{ node.field.0 }}`, `{{ item.field }}` or `{{ params.name }}`");
 }
 

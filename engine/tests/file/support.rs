@@ -7,15 +7,26 @@ use runnel_engine::{Severity, Workflow};
 #[track_caller]
 pub fn accepted(text: &str) -> Workflow {
     let reading = read(text, Format::Auto);
-    let Some(workflow) = reading.workflow else { panic!("refused:\n{}\n{text}", list(&reading).join("\n")) };
+    let Some(workflow) = reading.workflow else {
+        panic!("refused:\n{}\n{text}", list(&reading).join("\n"))
+    };
     workflow
 }
 
 /// The codes of all errors, in the order of the text.
 pub fn error_codes(text: &str) -> Vec<String> {
     let reading = read(text, Format::Auto);
-    assert_eq!(reading.workflow.is_none(), has_error(&reading), "a workflow exactly when there is no error");
-    reading.diagnostics.into_iter().filter(|d| d.severity == Severity::Error).map(|d| d.code).collect()
+    assert_eq!(
+        reading.workflow.is_none(),
+        has_error(&reading),
+        "a workflow exactly when there is no error"
+    );
+    reading
+        .diagnostics
+        .into_iter()
+        .filter(|d| d.severity == Severity::Error)
+        .map(|d| d.code)
+        .collect()
 }
 
 /// `code line:column path: message (help)` of each diagnostic.
@@ -24,8 +35,13 @@ pub fn list(reading: &Reading) -> Vec<String> {
         .diagnostics
         .iter()
         .map(|d| {
-            let place = d.span.map_or_else(|| "-".to_owned(), |span| format!("{}:{}", span.line, span.column));
-            let help = d.help.as_ref().map_or_else(String::new, |help| format!(" ({help})"));
+            let place = d
+                .span
+                .map_or_else(|| "-".to_owned(), |span| format!("{}:{}", span.line, span.column));
+            let help = d
+                .help
+                .as_ref()
+                .map_or_else(String::new, |help| format!(" ({help})"));
             format!("{} {place} {}: {}{help}", d.code, d.path, d.message)
         })
         .collect()

@@ -1,0 +1,100 @@
+//! How the aliases show things: plain JSON in snake case, as in a workflow file.
+
+use runnel_engine::Timestamp;
+use runnel_runtime::view::{RunView, TaskView, VersionView, WorkflowView};
+use runnel_runtime::{Orchestrator, Published};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use super::call::Failure;
+use crate::schema::id;
+
+fn time(at: Option<Timestamp>) -> Value {
+    at.map_or(Value::Null, |at| Value::String(at.to_rfc3339()))
+}
+
+/// Stored JSON text goes out as it is.
+fn stored(text: Option<&str>) -> Value {
+    let raw = text.and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
+    raw.and_then(|raw| serde_json::to_value(raw).ok())
+        .unwrap_or_default()
+}
+
+/// A workflow. Its `id` is the key, which every path takes.
+pub(super) fn workflow(view: &WorkflowView) -> Value {
+    json!({
+        "id": view.key,
+        "node_id": id::workflow(view.id).0,
+        "name": view.name,
+        "latest_version": view.latest_version,
+        "created_at": time(Some(view.created_at)),
+        "updated_at": time(Some(view.updated_at)),
+    })
+}
+
+/// A workflow that was just published.
+pub(super) fn published(published: &Published) -> Value {
+    let mut value = workflow(&published.workflow);
+    let VersionView {
+        number,
+        hash,
+        task_count,
+        ..
+    } = &published.version;
+    value["version"] = json!({ "number": number, "hash": hash, "task_count": task_count });
+    value["is_new"] = published.is_new.into();
+    value["warnings"] = serde_json::to_value(&published.reading.diagnostics).unwrap_or_default();
+    value
+}
+
+/// A run without its tasks.
+pub(super) async fn run(
+    orchestrator: &Orchestrator,
+    actor: &runnel_runtime::Actor,
+    view: &RunView,
+) -> Result<Value, Failure> {
+    let workflows = orchestrator
+        .workflows_by_id(actor, &[view.workflow_id])
+        .await
+        .map_err(Failure::store)?;
+    let node_id = id::run(view.id).0;
+    Ok(json!({
+        "id": node_id,
+        "run_id": node_id,
+        "workflow": workflows.get(&view.workflow_id).map(|workflow| &workflow.key),
+        "version": view.workflow_version,
+        "status": view.status,
+        "is_paused": view.is_paused,
+        "has_tolerated_failures": view.has_tolerated_failures,
+        "counts": view.counts,
+        "inputs": stored(Some(&view.inputs)),
+        "outputs": stored(view.outputs.as_deref()),
+        "error": view.error,
+        "priority": view.priority,
+        "tags": view.tags,
+        "created_at": time(Some(view.created_at)),
+        "started_at": time(view.started_at),
+        "finished_at": time(view.finished_at),
+    }))
+}
+
+/// A task.
+pub(super) fn task(view: &TaskView) -> Value {
+    json!({
+        "id": id::task(view.run_id, view.ix).0,
+        "key": view.key,
+        "type": view.kind,
+        "status": view.status,
+        "waiting_for": view.waiting_for,
+        "attempt": view.attempt,
+        "output": stored(view.output.as_deref()),
+        "error": view.error,
+        "started_at": time(view.started_at),
+        "finished_at": time(view.finished_at),
+    })
+}
+
+/// Tasks by key.
+pub(super) fn tasks(views: &[TaskView]) -> Map<String, Value> {
+    views.iter().map(|view| (view.key.clone(), task(view))).collect()
+}

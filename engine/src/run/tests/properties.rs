@@ -1,0 +1,378 @@
+//! Invariants over random graphs, random delivery orders, duplicates, late reports, losses and pauses. The driver checks counts,
+//! alarms, gapless history, history against rows, and that a restored state decides the same, after every single step.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::model::{Failures, expected};
+use crate::definition::{Accepts, ForEach, Join, Need, Task, Tolerate};
+use crate::run::testkit::{Driver, failure, root, workflow};
+use crate::run::{CancelMode, Command, Input, Outcome, RunStatus, TaskStatus};
+use crate::{TaskIx, Workflow};
+
+#[derive(Debug, Clone)]
+struct Shape {
+    needs: Vec<(Index, u8)>,
+    join: u8,
+    condition: u8,
+    retries: u32,
+    failures: u32,
+    continue_on_error: bool,
+    inline: bool,
+    items: Option<(Vec<u32>, u32, u32)>,
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    (
+        prop::collection::vec((any::<Index>(), 0_u8..8), 0..4),
+        0_u8..4,
+        0_u8..6,
+        0_u32..3,
+        prop_oneof![3 => Just(0_u32), 1 => 1_u32..4],
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.15),
+        prop::option::weighted(
+            0.25,
+            (
+                prop::collection::vec(prop_oneof![2 => Just(0_u32), 1 => 1_u32..4], 0..6),
+                1_u32..4,
+                0_u32..3,
+            ),
+        ),
+    )
+        .prop_map(
+            |(needs, join, condition, retries, failures, continue_on_error, inline, items)| Shape {
+                needs,
+                join,
+                condition,
+                retries,
+                failures,
+                continue_on_error,
+                inline,
+                items,
+            },
+        )
+}
+
+fn build(shapes: &[Shape]) -> (Workflow, Failures) {
+    let mut failures = Failures::new();
+    let tasks = shapes
+        .iter()
+        .enumerate()
+        .map(|(at, shape)| {
+            let task = build_task(at, shape);
+            failures.insert(task.key.clone(), shape.failures);
+            if let (Some((items, ..)), true) = (&shape.items, task.for_each.is_some()) {
+                failures.extend(
+                    items
+                        .iter()
+                        .enumerate()
+                        .map(|(item, n)| (format!("{}[{item}]", task.key), *n)),
+                );
+            }
+            task
+        })
+        .collect();
+    (workflow(tasks), failures)
+}
+
+fn build_task(at: usize, shape: &Shape) -> Task {
+    let mut task = Task {
+        needs: build_needs(at, shape),
+        join: [Join::All, Join::All, Join::Any, Join::AtLeast(2)][usize::from(shape.join)],
+        condition: match shape.condition {
+            0 => Some("false".into()),
+            1 => Some("1 < 2".into()),
+            _ => None,
+        },
+        continue_on_error: shape.continue_on_error,
+        max_losses: 1_000,
+        ..root(&format!("t{at}"))
+    };
+    task.retry.limit = shape.retries;
+    if shape.inline && shape.failures == 0 {
+        task.kind = "pass".into();
+    } else if let Some((items, max_parallel, tolerated)) = &shape.items {
+        let tolerate = if tolerated % 2 == 0 {
+            Tolerate::Count(*tolerated)
+        } else {
+            Tolerate::Percent(40.0)
+        };
+        let list = serde_json::json!((0..items.len()).collect::<Vec<_>>());
+        task.for_each = Some(ForEach {
+            items: list,
+            key: None,
+            max_parallel: Some(*max_parallel),
+            tolerate,
+        });
+    }
+    task
+}
+
+fn build_needs(at: usize, shape: &Shape) -> Vec<Need> {
+    let mut needs: BTreeMap<String, Accepts> = BTreeMap::new();
+    for (index, accepts) in shape.needs.iter().filter(|_| at > 0) {
+        let accepts = match accepts {
+            0..=4 => Accepts {
+                succeeded: true,
+                ..Accepts::default()
+            },
+            5 => Accepts {
+                failed: true,
+                ..Accepts::default()
+            },
+            6 => Accepts {
+                succeeded: true,
+                skipped: true,
+                ..Accepts::default()
+            },
+            _ => Accepts {
+                succeeded: true,
+                failed: true,
+                skipped: true,
+                cancelled: true,
+            },
+        };
+        needs.insert(format!("t{}", index.index(at)), accepts);
+    }
+    needs
+        .into_iter()
+        .map(|(task, accepts)| Need { task, accepts })
+        .collect()
+}
+
+/// Plays workers that answer in any order, repeat themselves and get lost, until the run has ended.
+struct World {
+    run: Driver,
+    failures: Failures,
+    failed: HashMap<String, u32>,
+    sent: HashSet<(TaskIx, u32)>,
+    /// Attempts that were dispatched and not answered yet.
+    open: Vec<(TaskIx, u32)>,
+    /// Attempts that were answered: repeating the answer must change nothing.
+    answered: Vec<(TaskIx, u32)>,
+}
+
+impl World {
+    fn new(definition: Workflow, failures: Failures) -> Self {
+        let run = Driver::started(definition);
+        let mut world = Self {
+            run,
+            failures,
+            failed: HashMap::new(),
+            sent: HashSet::new(),
+            open: Vec::new(),
+            answered: Vec::new(),
+        };
+        world.collect();
+        world
+    }
+
+    fn collect(&mut self) {
+        for command in std::mem::take(&mut self.run.commands) {
+            if let Command::Dispatch { task, attempt } = command {
+                // nothing here waits for ten minutes, so nothing may be sent twice
+                assert!(
+                    self.sent.insert((task, attempt)),
+                    "{task:?} {attempt} was dispatched twice"
+                );
+                assert!(!self.run.state.is_paused, "dispatched while paused");
+                self.open.push((task, attempt));
+            }
+        }
+    }
+
+    fn feed(&mut self, input: Input) -> Outcome {
+        let outcome = self.run.feed(input);
+        self.collect();
+        outcome
+    }
+
+    /// The answer of an attempt is a matter of the task alone, not of the order of deliveries.
+    fn answer(&mut self, (task, attempt): (TaskIx, u32)) {
+        let key = self.run.state.key(&self.run.plan, task);
+        let failed = self.failed.entry(key.clone()).or_default();
+        let timings = self.run.timings();
+        if *failed < self.failures[&key] {
+            *failed += 1;
+            self.feed(Input::AttemptFailed {
+                task,
+                attempt,
+                failure: failure("BROKEN"),
+                timings,
+            });
+        } else {
+            self.feed(Input::AttemptSucceeded {
+                task,
+                attempt,
+                output: "{}".into(),
+                timings,
+            });
+        }
+        self.answered.push((task, attempt));
+    }
+
+    fn step(&mut self, action: u8, pick: &Index) {
+        let actor: std::sync::Arc<str> = "me".into();
+        match action {
+            0..=3 if !self.open.is_empty() => {
+                let attempt = self.open.swap_remove(pick.index(self.open.len()));
+                self.answer(attempt);
+            }
+            4 if !self.open.is_empty() => {
+                let (task, attempt) = self.open[pick.index(self.open.len())];
+                let at = self.run.now;
+                self.feed(Input::AttemptStarted {
+                    task,
+                    attempt,
+                    worker: "w1".into(),
+                    at,
+                });
+            }
+            5 if !self.open.is_empty() => {
+                let (task, attempt) = self.open.swap_remove(pick.index(self.open.len()));
+                self.feed(Input::AttemptLost {
+                    task,
+                    attempt,
+                    reason: "GONE".into(),
+                });
+                self.answered.push((task, attempt));
+            }
+            6 if !self.answered.is_empty() => {
+                let (task, attempt) = self.answered[pick.index(self.answered.len())];
+                let timings = self.run.timings();
+                let input = if attempt % 2 == 0 {
+                    Input::AttemptSucceeded {
+                        task,
+                        attempt,
+                        output: "1".into(),
+                        timings,
+                    }
+                } else {
+                    Input::AttemptFailed {
+                        task,
+                        attempt,
+                        failure: failure("LATE"),
+                        timings,
+                    }
+                };
+                let outcome = self.feed(input);
+                assert!(
+                    matches!(outcome, Outcome::Ignored(_)),
+                    "a repeated report was taken: {outcome:?}"
+                );
+            }
+            7 => {
+                self.feed(Input::PauseRequested { actor, reason: None });
+            }
+            8 => {
+                self.feed(Input::ResumeRequested { actor });
+            }
+            _ => self.ring_for_retries(),
+        }
+    }
+
+    /// Lets the delays of retries (one second) pass, never a lease (a minute).
+    fn ring_for_retries(&mut self) {
+        if self.run.state.counts.retry_wait > 0 {
+            self.run.now = self.run.now.after(std::time::Duration::from_secs(1));
+            self.feed(Input::Tick);
+            for (task, attempt) in self.open.clone() {
+                self.feed(Input::Heartbeat {
+                    task,
+                    attempt,
+                    worker: "w1".into(),
+                });
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        self.feed(Input::ResumeRequested { actor: "me".into() });
+        for _ in 0..10_000 {
+            if self.run.run_status().is_terminal() {
+                return;
+            }
+            match self.open.pop() {
+                Some(attempt) => self.answer(attempt),
+                None => self.ring_for_retries(),
+            }
+        }
+        panic!("the run does not end: {:?}", self.run.state.counts);
+    }
+}
+
+fn script() -> impl Strategy<Value = Vec<(u8, Index)>> {
+    prop::collection::vec((0_u8..10, any::<Index>()), 0..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_order_of_delivery_ends_as_the_model_says(shapes in prop::collection::vec(shape(), 1..10), script in script()) {
+        let (definition, failures) = build(&shapes);
+        let (statuses, outcome) = expected(&definition, &failures);
+        let mut world = World::new(definition, failures);
+        for (action, pick) in &script {
+            world.step(*action, pick);
+        }
+        world.finish();
+        prop_assert_eq!(world.run.run_status(), outcome);
+        for (key, want) in statuses {
+            prop_assert_eq!(world.run.status(&key), want, "{}", key);
+        }
+        prop_assert_eq!(world.run.state.wake_at, None);
+    }
+
+    #[test]
+    fn a_cancelled_run_dispatches_nothing_more_and_ends(
+        shapes in prop::collection::vec(shape(), 1..10),
+        script in script(),
+        fail_fast in any::<bool>(),
+        is_graceful in any::<bool>(),
+    ) {
+        let (mut definition, failures) = build(&shapes);
+        definition.fail_fast = fail_fast;
+        let mut world = World::new(definition, failures);
+        for (action, pick) in &script {
+            world.step(*action, pick);
+        }
+        let was_terminal = world.run.run_status().is_terminal();
+        let mode = if is_graceful { CancelMode::Graceful } else { CancelMode::Now };
+        let sent = world.sent.len();
+        world.feed(Input::CancelRequested { mode, actor: "me".into(), reason: None });
+        for (action, pick) in &script {
+            world.step(*action, pick);
+        }
+        world.run.tick_after(std::time::Duration::from_secs(30));
+        world.collect();
+        prop_assert_eq!(world.sent.len(), sent);
+        prop_assert!(was_terminal || world.run.run_status() == RunStatus::Cancelled);
+    }
+
+    #[test]
+    fn operators_can_do_anything_at_any_time_and_the_run_still_ends(
+        shapes in prop::collection::vec(shape(), 1..8),
+        script in prop::collection::vec((0_u8..14, any::<Index>()), 0..80),
+    ) {
+        let (definition, failures) = build(&shapes);
+        let mut world = World::new(definition, failures);
+        for (action, pick) in &script {
+            let task = TaskIx(u32::try_from(pick.index(world.run.state.tasks.len())).unwrap());
+            let actor: std::sync::Arc<str> = "me".into();
+            match action {
+                10 | 11 => { world.feed(Input::TaskRetryRequested { task, actor }); }
+                12 => { world.feed(Input::TaskSkipRequested { task, actor, reason: None }); }
+                13 if pick.index(4) == 0 => {
+                    world.feed(Input::CancelRequested { mode: CancelMode::Now, actor, reason: None });
+                }
+                _ => world.step(*action, pick),
+            }
+        }
+        world.finish();
+        prop_assert!(world.run.state.tasks.iter().all(|task| task.status != TaskStatus::Blocked));
+    }
+}

@@ -1,0 +1,119 @@
+//! What this release does not run is refused or warned of, never silently ignored.
+
+use runnel_engine::Severity;
+use runnel_engine::source::{Dialect, Format, read};
+
+use crate::support::{accepted, error_codes, list, with_task};
+
+const EXAMPLES: &[(&str, &str)] = &[
+    ("1-etl-fanout.yaml", include_str!("../data/1-etl-fanout.yaml")),
+    ("2-order-saga.yaml", include_str!("../data/2-order-saga.yaml")),
+    ("3-hello-shell.yaml", include_str!("../data/3-hello-shell.yaml")),
+];
+
+#[test]
+fn the_examples_of_the_format_have_no_other_problem_than_features() {
+    for (name, text) in EXAMPLES {
+        let reading = read(text, Format::Auto);
+        assert_eq!(reading.dialect, Dialect::V1);
+        let others: Vec<String> = list(&reading)
+            .into_iter()
+            // `date()` is a function that this release does not have.
+            .filter(|line| {
+                !line.starts_with("runnel::feature::") && !line.contains("there is no function `date`")
+            })
+            .collect();
+        assert!(others.is_empty(), "{name}: {others:#?}");
+    }
+    assert_eq!(accepted(EXAMPLES[2].1).tasks.len(), 4);
+}
+
+#[test]
+fn unsupported_features_are_refused_with_help() {
+    for task in [
+        "run: x\nmatrix: { a: [1] }",
+        "run: x\nrepeat: { until: 'true', max: 3, every: 1s }",
+        "run: x\ncallback: true",
+        "run: x\nconcurrency: 3",
+        "run: x\nrate_limit: { key: a, limit: 5/m }",
+        "run: x\ncircuit: { key: a, failures: 3, window: 1m, cooldown: 5s }",
+        "run: x\nimage: alpine",
+        "run: x\ncompensate: { run: y }",
+        "run: x\nfor_each: { items: [1], batch: 10 }",
+        "type: approval\ninput: { message: ok? }",
+        "type: workflow\ninput: { id: child }",
+        "type: container\ninput: { image: alpine }",
+        "type: lambda\ninput: { function: f }",
+        "type: wait\ninput: { event: x }",
+        "type: pass\ninput: { a: \"${{ event.data }}\" }",
+    ] {
+        let reading = read(&with_task(task), Format::Auto);
+        assert_eq!(
+            error_codes(&with_task(task)),
+            ["runnel::feature::unsupported"],
+            "{task}: {:?}",
+            list(&reading)
+        );
+        assert!(reading.diagnostics.iter().all(|d| d.help.is_some()), "{task}");
+    }
+}
+
+#[test]
+fn unsupported_features_are_checked_all_the_same() {
+    for (task, code) in [
+        ("run: x\nrepeat: { untill: x }", "runnel::schema::unknown_key"),
+        ("run: x\nmatrix: 5", "runnel::schema::type"),
+        ("run: x\nrate_limit: { key: a }", "runnel::schema::missing"),
+        ("run: x\ncircuit: { window: 5 }", "runnel::schema::duration"),
+        (
+            "run: x\ncompensate: { retry: -1, run: x }",
+            "runnel::schema::range",
+        ),
+    ] {
+        let codes = error_codes(&with_task(task));
+        assert!(codes.iter().any(|found| found == code), "{task}: {codes:?}");
+    }
+}
+
+#[test]
+fn handlers_are_tasks_that_read_the_main_graph() {
+    let workflow = accepted(
+        "id: a
+tasks: { t: { run: x } }
+on_failure: { page: { run: y, env: { E: \"${{ tasks.t.error }}\" } }, after: { run: z, needs: page } }
+on_success: { done: { run: y } }
+finally: { audit: { run: y } }
+",
+    );
+    assert_eq!(
+        (
+            workflow.on_failure.len(),
+            workflow.on_success.len(),
+            workflow.finally.len()
+        ),
+        (2, 1, 1)
+    );
+    assert_eq!(
+        error_codes("id: a\ntasks: { t: { run: x } }\nfinally: { t: { run: x } }\n"),
+        ["runnel::dag::duplicate_task"]
+    );
+    assert_eq!(
+        error_codes("id: a\ntasks: { t: { run: x } }\nfinally: { u: { run: x, needs: t } }\n"),
+        ["runnel::dag::unknown_upstream"]
+    );
+}
+
+#[test]
+fn inactive_features_are_warnings_and_are_kept() {
+    let text = "id: a\ntriggers: [ { schedule: '0 2 * * *' } ]\nsla: { finish_within: 45m }\ntasks:\n  t: { run: x, labels: { a: b }, resources: { cpu: 1 }, sla: { start_within: 1m } }\n";
+    let reading = read(text, Format::Auto);
+    assert_eq!(reading.diagnostics.len(), 5, "{:?}", list(&reading));
+    assert!(
+        reading
+            .diagnostics
+            .iter()
+            .all(|d| d.severity == Severity::Warning && d.code == "runnel::feature::inactive")
+    );
+    let workflow = accepted(text);
+    assert!(workflow.extra.contains_key("triggers") && workflow.tasks[0].extra.contains_key("resources"));
+}

@@ -1,0 +1,11 @@
+//! The orchestrator from start to finish, on SQLite and, when `RUNNEL_TEST_POSTGRES_URL` names a server, on PostgreSQL.
+//! Tests play the worker themselves, so that each decides what is reported, how often and in which order.
+
+mod batches;
+mod delivery;
+mod flow;
+mod harness;
+mod operations;
+mod recovery;
+mod starts;
+mod time;

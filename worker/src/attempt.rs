@@ -1,0 +1,211 @@
+//! Executes one attempt: secrets, time limit, panic, cancel, output cap. Knows neither queue nor sink.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use runnel_queue::{Failure, FailureCategory, LogStream, Outcome, TaskMessage};
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::clock;
+use crate::control::Control;
+use crate::log::{AttemptLog, truncate};
+use crate::panic;
+use crate::running::{Held, StopReason};
+use crate::secret::{Redactor, Secrets};
+use crate::task::{Handler, TaskContext, TaskError};
+
+/// Largest output in bytes of JSON; a larger one fails the task, as it would fail again.
+pub(crate) const OUTPUT_BYTES_MAX: usize = 256 * 1024;
+
+const MESSAGE_BYTES_MAX: usize = 8 * 1024;
+const TRACEBACK_BYTES_MAX: usize = 32 * 1024;
+const DETAILS_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a handler may take to end by itself once it is told to; then it is dropped.
+const STOP_GRACE: Duration = Duration::from_secs(8);
+
+/// How an attempt left the worker.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// With a result to report.
+    Completed(Outcome),
+    /// Unfinished: another worker shall have it.
+    Returned,
+    /// Nobody wants to hear of it; the message can go.
+    Unwanted,
+    /// Another worker has the message; it will report.
+    Lost,
+}
+
+/// Executes the attempt.
+pub(crate) async fn execute(
+    message: &TaskMessage,
+    handler: Arc<dyn Handler>,
+    held: &Held,
+    control: &Control,
+) -> (Ended, AttemptLog) {
+    let secrets = match Secrets::resolve(message) {
+        Ok(secrets) => secrets,
+        Err(error) => return (failed(error), AttemptLog::new(Redactor::default())),
+    };
+    let ctx = context(message, secrets, held);
+    let (ctx, redactor) = match ctx {
+        Ok(ready) => ready,
+        Err(error) => return (failed(error), AttemptLog::new(Redactor::default())),
+    };
+    let log = ctx.log.clone();
+    if let Some(error) = refusal(message, &ctx.input) {
+        return (failed(error), log);
+    }
+    let ended = match supervise(&ctx, handler, held, control).await {
+        Verdict::Result(result) => Ended::Completed(outcome(result, &redactor)),
+        Verdict::Stopped(StopReason::Drain) => Ended::Returned,
+        Verdict::Stopped(StopReason::Unwanted) => Ended::Unwanted,
+        Verdict::Stopped(StopReason::ReceiptLost) => Ended::Lost,
+    };
+    (ended, log)
+}
+
+enum Verdict {
+    Result(Result<Value, TaskError>),
+    Stopped(StopReason),
+}
+
+/// Polls the handler and sends its log until it ends, its time is over or it is stopped.
+async fn supervise(ctx: &TaskContext, handler: Arc<dyn Handler>, held: &Held, control: &Control) -> Verdict {
+    let work = panic::caught(handler.execute(ctx));
+    let pump = ctx.log.pump(&held.at, control);
+    let limit = async {
+        match ctx.timeout {
+            Some(timeout) => tokio::time::sleep(timeout).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(work, pump);
+    let is_timeout = tokio::select! {
+        result = &mut work => return Verdict::Result(result),
+        never = &mut pump => match never {},
+        () = limit => true,
+        () = held.stop.cancelled() => false,
+    };
+    ctx.cancelled.cancel();
+    tokio::select! {
+        _ = &mut work => {}
+        never = &mut pump => match never {},
+        () = tokio::time::sleep(STOP_GRACE) => {}
+    }
+    match held.stop_reason() {
+        Some(reason) if !is_timeout => Verdict::Stopped(reason),
+        _ => Verdict::Result(Err(timed_out(ctx.timeout.unwrap_or_default()))),
+    }
+}
+
+fn timed_out(timeout: Duration) -> TaskError {
+    let message = format!("the attempt took longer than its timeout of {timeout:?}");
+    TaskError::new(FailureCategory::Timeout, "TIMEOUT", message).retryable()
+}
+
+fn context(
+    message: &TaskMessage,
+    secrets: Secrets,
+    held: &Held,
+) -> Result<(TaskContext, Redactor), TaskError> {
+    let invalid = |e: serde_json::Error| TaskError::input(format!("the input is not valid JSON: {e}"));
+    let mut input: Value = serde_json::from_str(message.input.get()).map_err(invalid)?;
+    let metadata = message
+        .metadata
+        .as_ref()
+        .map(|raw| serde_json::from_str(raw.get()))
+        .transpose()
+        .map_err(invalid)?;
+    let mut env = message.env.clone();
+    secrets.reveal(&mut input);
+    secrets.reveal_env(&mut env);
+    let redactor = secrets.into_redactor();
+    let ctx = TaskContext {
+        namespace: message.namespace.clone(),
+        workflow: message.workflow.clone(),
+        run: message.at.run.to_string(),
+        key: message.key.clone(),
+        kind: message.kind.clone(),
+        attempt: message.at.attempt,
+        input,
+        env,
+        metadata,
+        timeout: message.timeout_ms.map(Duration::from_millis),
+        idempotency_key: message.idempotency_key.clone(),
+        traceparent: message.traceparent.clone(),
+        cancelled: held.stop.child_token(),
+        log: AttemptLog::new(redactor.clone()),
+    };
+    Ok((ctx, redactor))
+}
+
+/// Why the attempt is not even tried.
+fn refusal(message: &TaskMessage, input: &Value) -> Option<TaskError> {
+    if message
+        .deadline_us
+        .is_some_and(|deadline| clock::now_us() > deadline)
+    {
+        let text = "the deadline passed before a worker had room";
+        return Some(TaskError::new(FailureCategory::Timeout, "DEADLINE_EXPIRED", text));
+    }
+    if input.get("simulate_failure").and_then(Value::as_bool) == Some(true) {
+        let text = "the input asks for a failure (`simulate_failure: true`)";
+        return Some(TaskError::new(FailureCategory::User, "SIMULATED", text).retryable());
+    }
+    None
+}
+
+fn failed(error: TaskError) -> Ended {
+    Ended::Completed(Outcome::Error(error.into_failure()))
+}
+
+fn outcome(result: Result<Value, TaskError>, redactor: &Redactor) -> Outcome {
+    let result = result.and_then(|mut output| {
+        redactor.value(&mut output);
+        encode_output(&output)
+    });
+    match result {
+        Ok(output) => Outcome::Output(output),
+        Err(error) => {
+            let mut failure = error.into_failure();
+            redactor.failure(&mut failure);
+            cap_failure(&mut failure);
+            Outcome::Error(failure)
+        }
+    }
+}
+
+fn encode_output(output: &Value) -> Result<Box<RawValue>, TaskError> {
+    let encoded =
+        to_raw_value(output).map_err(|e| TaskError::internal(format!("the output is not JSON: {e}")))?;
+    let bytes = encoded.get().len();
+    if bytes > OUTPUT_BYTES_MAX {
+        let message = format!(
+            "the output has {bytes} bytes, more than {OUTPUT_BYTES_MAX}; store it elsewhere and return a reference"
+        );
+        return Err(TaskError::new(FailureCategory::User, "OUTPUT_TOO_LARGE", message));
+    }
+    Ok(encoded)
+}
+
+fn cap_failure(failure: &mut Failure) {
+    truncate(&mut failure.message, MESSAGE_BYTES_MAX);
+    if let Some(traceback) = &mut failure.traceback {
+        truncate(traceback, TRACEBACK_BYTES_MAX);
+    }
+    if failure
+        .details
+        .as_ref()
+        .is_some_and(|details| details.to_string().len() > DETAILS_BYTES_MAX)
+    {
+        failure.details = None;
+    }
+}
+
+/// Writes a line of the worker itself into the log of an attempt.
+pub(crate) fn note(log: &AttemptLog, text: &str) {
+    log.push(LogStream::System, text.to_owned());
+}

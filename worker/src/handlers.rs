@@ -1,0 +1,131 @@
+//! The built-in task types.
+//!
+//! Every handler classifies its failures itself, caps what it reads and writes, and stops when its attempt is cancelled.
+
+mod command;
+mod http;
+mod llm;
+mod output;
+mod python;
+mod shell;
+mod sqs;
+
+use std::sync::Once;
+
+pub use command::CommandOptions;
+pub use http::policy::HttpPolicy;
+pub use llm::LlmEndpoint;
+
+use crate::task::Handlers;
+
+/// What the built-in handlers may do and where they find things.
+#[derive(Debug, Clone)]
+pub struct BuiltinOptions {
+    /// Whether `shell` and `python` are there at all.
+    pub allow_commands: bool,
+    /// How commands are run.
+    pub command: CommandOptions,
+    /// Python interpreter of `python`.
+    pub python: String,
+    /// Module search path of `python` callables; the current directory when `None`.
+    pub python_path: Option<String>,
+    /// Where `http` may connect to.
+    pub http: HttpPolicy,
+    /// Where `llm` asks; the type is there without it and says what is missing.
+    pub llm: Option<LlmEndpoint>,
+    /// Endpoint of `sqs`; AWS itself when `None`.
+    pub sqs_endpoint: Option<String>,
+}
+
+impl Default for BuiltinOptions {
+    fn default() -> Self {
+        Self {
+            allow_commands: true,
+            command: CommandOptions::default(),
+            python: "python3".to_owned(),
+            python_path: None,
+            http: HttpPolicy::default(),
+            llm: None,
+            sqs_endpoint: None,
+        }
+    }
+}
+
+impl BuiltinOptions {
+    /// Reads `RUNNEL_ALLOW_COMMANDS`, `RUNNEL_COMMAND_ENV`, `RUNNEL_COMMAND_MEMORY_MB`, `RUNNEL_PYTHON`, `RUNNEL_PYTHONPATH`,
+    /// `RUNNEL_HTTP_ALLOW_PRIVATE`, `RUNNEL_HTTP_ALLOW`, `RUNNEL_LLM_URL`, `RUNNEL_LLM_API_KEY`, `RUNNEL_LLM_MODEL` and
+    /// `RUNNEL_SQS_ENDPOINT`.
+    #[must_use]
+    pub fn from_env() -> Self {
+        let defaults = Self::default();
+        Self {
+            allow_commands: flag("RUNNEL_ALLOW_COMMANDS").unwrap_or(true),
+            command: CommandOptions {
+                pass_env: list("RUNNEL_COMMAND_ENV"),
+                memory_bytes: text("RUNNEL_COMMAND_MEMORY_MB")
+                    .and_then(|mb| mb.parse::<u64>().ok())
+                    .map(|mb| mb << 20),
+            },
+            python: text("RUNNEL_PYTHON").unwrap_or(defaults.python),
+            python_path: text("RUNNEL_PYTHONPATH"),
+            http: HttpPolicy {
+                allow_private: flag("RUNNEL_HTTP_ALLOW_PRIVATE").unwrap_or(false),
+                allow: list("RUNNEL_HTTP_ALLOW"),
+            },
+            llm: text("RUNNEL_LLM_URL").map(|url| LlmEndpoint {
+                url,
+                api_key: text("RUNNEL_LLM_API_KEY"),
+                model: text("RUNNEL_LLM_MODEL"),
+            }),
+            sqs_endpoint: text("RUNNEL_SQS_ENDPOINT"),
+        }
+    }
+}
+
+pub(crate) fn register_builtin(handlers: Handlers, options: BuiltinOptions) -> Handlers {
+    ensure_crypto_provider();
+    let handlers = handlers
+        .register("http", http::HttpHandler::new(options.http))
+        .register("llm", llm::LlmHandler::new(options.llm))
+        .register("sqs", sqs::SqsHandler::new(options.sqs_endpoint));
+    if !options.allow_commands {
+        return handlers;
+    }
+    handlers
+        .register("shell", shell::ShellHandler::new(options.command.clone()))
+        .register(
+            "python",
+            python::PythonHandler::new(options.python, options.python_path, options.command),
+        )
+}
+
+/// Picks the TLS provider of the process, once; rustls has no default when features do not settle it.
+pub(crate) fn ensure_crypto_provider() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // an error means that the process has picked one already
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    });
+}
+
+fn text(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty())
+}
+
+fn flag(variable: &str) -> Option<bool> {
+    match text(variable)?.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "0" | "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn list(variable: &str) -> Vec<String> {
+    let value = text(variable).unwrap_or_default();
+    value
+        .split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
