@@ -36,3 +36,7 @@ pub use error::{OperateError, PublishError, StartError, StoreError};
 pub use orchestrator::{Orchestrator, PublishRequest, Published, StartRequest, StartedRun};
 pub use store::{Backend, Schema, Store, migrate};
 pub use verify::{Problem, VerifyReport, verify};
+
+#[cfg(test)]
+#[path = "../tests/store/temporary_postgres.rs"]
+mod temporary_postgres;

@@ -3,19 +3,18 @@
 use std::sync::Arc;
 
 use runnel_engine::RunId;
+use runnel_engine::inputs::StartFacts;
 use runnel_engine::run::{NewRun, RunContext};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use crate::actor::Actor;
 use crate::apply::{StartReply, StartRow, StartWork, Work};
 use crate::error::{StartError, StoreError};
+use crate::inputs;
 use crate::orchestrator::{Orchestrator, StartRequest, StartedRun};
 use crate::workflows::{CompiledVersion, Lookup};
-
-/// Largest inputs of a run, as JSON text.
-pub const INPUT_BYTES_MAX: usize = 256 * 1024;
 
 /// Longest idempotency key.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
@@ -69,36 +68,34 @@ impl Orchestrator {
         check_size("the number of tags", request.tags.len(), TAGS_MAX)?;
         let request_hash = request.idempotency_key.as_ref().map(|_| request_hash(&request));
         let workflow = version.plan.workflow();
-        let inputs = checked_inputs(workflow, request.inputs)?;
-        let text = Value::Object(inputs.clone()).to_string();
-        check_size("the size of the inputs", text.len(), INPUT_BYTES_MAX)?;
         let now = self.clock().now();
+        let id = RunId(self.entropy().uuid(now));
+        let priority = request.priority.unwrap_or(workflow.priority).min(100);
+        let vars = self.vars().clone();
+        let facts =
+            StartFacts { run: id, priority, created_at: now, workflow_version: version.number, vars: &vars };
+        let inputs = inputs::resolve(workflow, &request.inputs, &facts)?;
         let mut tags = workflow.tags.clone();
         tags.extend(request.tags.into_iter().filter(|tag| !workflow.tags.contains(tag)));
         let context = RunContext {
-            id: RunId(self.entropy().uuid(now)),
-            inputs: Arc::new(inputs),
-            vars: self.vars().clone(),
+            id,
+            inputs: inputs.values,
+            vars,
             workflow_version: version.number,
-            priority: request.priority.unwrap_or(workflow.priority).min(100),
+            priority,
             created_at: now,
         };
         let row = StartRow {
             meta: version,
             idempotency_key: request.idempotency_key,
             request_hash,
-            inputs: text.into(),
+            inputs: inputs.text,
             tags,
             actor: actor.name.clone(),
         };
         let (reply, answer) = oneshot::channel();
         Ok((StartWork { new: NewRun { context }, row, reply }, answer))
     }
-}
-
-fn checked_inputs(workflow: &runnel_engine::Workflow, inputs: Map<String, Value>) -> Result<Map<String, Value>, StartError> {
-    let _ = workflow;
-    Ok(inputs)
 }
 
 fn check_size(what: &'static str, actual: usize, limit: usize) -> Result<(), StartError> {

@@ -265,6 +265,11 @@ fn after_prefix(prefix: &str) -> Option<String> {
 }
 
 #[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod store_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

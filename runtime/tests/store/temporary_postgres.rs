@@ -60,7 +60,7 @@ impl Drop for TemporaryPostgres {
         let id = i32::try_from(self.server.id()).ok().and_then(rustix::process::Pid::from_raw);
         if let Some(id) = id {
             // a fast shutdown; when the process is gone already there is nothing to stop
-            drop(rustix::process::kill_process(id, rustix::process::Signal::INT));
+            let _ = rustix::process::kill_process(id, rustix::process::Signal::INT);
         }
         drop(self.server.wait());
     }

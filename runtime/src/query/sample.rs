@@ -1,0 +1,196 @@
+//! Rows to read in tests, on both databases.
+
+use std::sync::Arc;
+
+use runnel_engine::run::{Record, RecordKind, RunStatus, TaskStatus};
+use runnel_engine::source::Format;
+use runnel_engine::{RunId, TaskIx, Timestamp};
+use runnel_entity::{event, run, task, task_log, worker};
+use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
+use uuid::Uuid;
+
+use super::Reads;
+use crate::actor::Actor;
+use crate::clock::{ManualClock, SeededEntropy};
+use crate::config::DatabaseConfig;
+use crate::orchestrator::{PublishRequest, Published};
+use crate::store::{Schema, Store, failed_to};
+use crate::temporary_postgres::TemporaryPostgres;
+
+/// Now, in all samples.
+pub(crate) const NOW: i64 = 1_700_000_000_000_000;
+
+/// A store with reads, and what it lives in.
+pub(crate) struct Sample {
+    pub reads: Reads,
+    pub clock: Arc<ManualClock>,
+    pub actor: Actor,
+    pub url: String,
+    _home: Home,
+}
+
+enum Home {
+    Directory(#[expect(dead_code, reason = "deleted when dropped")] tempfile::TempDir),
+    Server(#[expect(dead_code, reason = "stopped when dropped")] TemporaryPostgres),
+}
+
+impl Sample {
+    pub(crate) async fn sqlite() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let url = format!("sqlite://{}/runnel.db?mode=rwc", dir.path().display());
+        Self::open(url, Home::Directory(dir)).await
+    }
+
+    pub(crate) async fn postgres() -> Self {
+        let server = TemporaryPostgres::start();
+        Self::open(server.url(), Home::Server(server)).await
+    }
+
+    async fn open(url: String, home: Home) -> Self {
+        let config = DatabaseConfig { url: url.clone(), connections: 4, is_sqlite_relaxed: false };
+        let entropy = Arc::new(SeededEntropy::new(1));
+        let store = Store::open(&config, entropy.clone(), Schema::Migrate).await.expect("the store opens");
+        let clock = Arc::new(ManualClock::new(Timestamp(NOW)));
+        let reads = Reads::new(store, clock.clone(), entropy, vec!["shell".to_owned()]);
+        Self { reads, clock, actor: actor("default"), url, _home: home }
+    }
+
+    pub(crate) async fn publish(&self, source: &str) -> Published {
+        let request = PublishRequest { source: source.to_owned(), format: Format::Yaml, is_dry_run: false };
+        crate::workflows::publish(&self.reads, &self.actor, request).await.expect("published")
+    }
+
+    /// Inserts rows of one table.
+    pub(crate) async fn insert<A>(&self, rows: Vec<A>)
+    where
+        A: ActiveModelTrait + Clone + Send + Sync + 'static,
+    {
+        let insert = self.reads.store.tx("insert a sample", move |tx| {
+            let rows = rows.clone();
+            Box::pin(async move {
+                let insert = <A::Entity as EntityTrait>::insert_many(rows);
+                insert.exec_without_returning(tx).await.map_err(failed_to("insert a sample"))?;
+                Ok(())
+            })
+        });
+        insert.await.expect("inserted");
+    }
+}
+
+/// The nth run, created n seconds after [`NOW`].
+pub(crate) fn run(n: u32, published: &Published) -> run::ActiveModel {
+    let model = run::Model {
+        id: run_id(n).0,
+        namespace: "default".to_owned(),
+        workflow_id: published.workflow.id.0,
+        workflow_version_id: published.version.id.0,
+        workflow_version: published.version.number,
+        status: RunStatus::Running as i16,
+        is_paused: false,
+        version: 1,
+        next_seq: 1,
+        wake_at: None,
+        priority: 50,
+        idempotency_key: None,
+        request_hash: None,
+        inputs: "{}".to_owned(),
+        vars: "{}".to_owned(),
+        outputs: None,
+        error: None,
+        tags: "[]".to_owned(),
+        counts: "{}".to_owned(),
+        has_tolerated_failures: false,
+        extra: "{}".to_owned(),
+        created_at: NOW + i64::from(n) * 1_000_000,
+        created_by: "anonymous".to_owned(),
+        started_at: None,
+        finished_at: None,
+    };
+    model.into_active_model().reset_all()
+}
+
+pub(crate) fn run_id(n: u32) -> RunId {
+    RunId(Uuid::from_u128(u128::from(n)))
+}
+
+pub(crate) fn task(run: RunId, ix: i32, key: &str, kind: &str, status: TaskStatus) -> task::ActiveModel {
+    let model = task::Model {
+        run_id: run.0,
+        ix,
+        key: key.to_owned(),
+        template: ix,
+        item: None,
+        kind: kind.to_owned(),
+        queue: "default".to_owned(),
+        status: status as i16,
+        attempt: 0,
+        retries: 0,
+        losses: 0,
+        wake_at: None,
+        ready_at: None,
+        queued_at: None,
+        started_at: None,
+        heartbeat_at: None,
+        finished_at: None,
+        worker: None,
+        input: None,
+        output: None,
+        error: None,
+        extra: None,
+    };
+    model.into_active_model().reset_all()
+}
+
+/// Records with the given numbers, in one row.
+pub(crate) fn events(namespace: &str, run: RunId, seqs: std::ops::RangeInclusive<i64>) -> event::ActiveModel {
+    let record = |seq| Record {
+        seq,
+        kind: if seq == 1 { RecordKind::RunCreated } else { RecordKind::TaskReady },
+        task: (seq > 1).then_some(TaskIx(0)),
+        key: (seq > 1).then(|| format!("t{seq}")),
+        attempt: None,
+        at: Timestamp(NOW),
+        actor: None,
+        reason: None,
+        data: None,
+    };
+    let records: Vec<Record> = seqs.clone().map(record).collect();
+    event::ActiveModel {
+        position: NotSet,
+        run_id: Set(run.0),
+        first_seq: Set(*seqs.start()),
+        last_seq: Set(*seqs.end()),
+        xid: NotSet,
+        namespace: Set(namespace.to_owned()),
+        at: Set(NOW),
+        records: Set(serde_json::to_string(&records).expect("JSON")),
+    }
+}
+
+pub(crate) fn worker(name: &str, types: &str, seen_at: i64) -> worker::ActiveModel {
+    worker::ActiveModel {
+        id: Set(name.to_owned()),
+        queue: Set("default".to_owned()),
+        types: Set(types.to_owned()),
+        slots: Set(4),
+        started_at: Set(NOW),
+        seen_at: Set(seen_at),
+        left_at: Set(None),
+    }
+}
+
+pub(crate) fn log(run: RunId, ix: i32, attempt: i32, text: &str) -> task_log::ActiveModel {
+    task_log::ActiveModel {
+        id: NotSet,
+        run_id: Set(run.0),
+        ix: Set(ix),
+        attempt: Set(attempt),
+        lines: Set(format!(r#"[{{"at_us":1,"stream":"stdout","text":"{text}"}}]"#)),
+        created_at: Set(NOW),
+    }
+}
+
+pub(crate) fn actor(namespace: &str) -> Actor {
+    Actor { name: Arc::from("anonymous"), namespace: Arc::from(namespace) }
+}
