@@ -223,6 +223,10 @@ impl Expr {
     /// # Errors
     /// A missing name or path, a type that does not fit, or a limit.
     pub fn eval(&self, scope: &dyn Scope) -> Result<Value, ExprError> {
+        self.eval_within(scope, OUTPUT_BYTES_MAX)
+    }
+
+    fn eval_within(&self, scope: &dyn Scope, bytes_max: usize) -> Result<Value, ExprError> {
         let mut context = Context::with_env(ENV.clone());
         functions::add(&mut context, &self.functions)?;
         let mut longest = 0;
@@ -250,7 +254,7 @@ impl Expr {
             .program
             .execute(&context)
             .map_err(|e| ExprError::new(value::describe(&e), 0))?;
-        value::to_json(&value)
+        value::to_json(&value, bytes_max)
     }
 
     fn bind_tasks(&self, scope: &dyn Scope, longest: &mut usize) -> Box<dyn Val> {

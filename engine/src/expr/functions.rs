@@ -7,7 +7,7 @@ use cel::objects::Map;
 use cel::{Context, ExecutionError, Program, Value as Cel};
 use serde_json::Value;
 
-use super::{ExprError, value};
+use super::{ExprError, OUTPUT_BYTES_MAX, value};
 
 const OWN: &[&str] = &[
     "loose_eq", "loose_ne", "loose_lt", "loose_le", "loose_gt", "loose_ge", "truthy", "merge", "text",
@@ -116,7 +116,7 @@ fn failed(function: &str, message: &str) -> ExecutionError {
 }
 
 fn plain(function: &str, cel: &Cel) -> Result<Value, ExecutionError> {
-    value::to_json(cel).map_err(|e| failed(function, &e.message))
+    value::to_json(cel, OUTPUT_BYTES_MAX).map_err(|e| failed(function, &e.message))
 }
 
 fn loose_eq(a: &Cel, b: &Cel) -> Result<bool, ExecutionError> {

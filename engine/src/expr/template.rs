@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Expr, ExprError, OUTPUT_BYTES_MAX, References, Scope, value};
+use super::value::{self, spend};
+use super::{Expr, ExprError, OUTPUT_BYTES_MAX, References, Scope};
 
 const OPEN: &str = "${{";
 
@@ -69,7 +70,15 @@ impl Template {
     /// # Errors
     /// The first expression that fails, or a result over the limit.
     pub fn render(&self, scope: &dyn Scope) -> Result<Value, ExprError> {
-        let mut budget = OUTPUT_BYTES_MAX;
+        self.render_within(scope, OUTPUT_BYTES_MAX)
+    }
+
+    /// As [`Template::render`], with an own limit on the size of the result.
+    ///
+    /// # Errors
+    /// The first expression that fails, or a result over the limit.
+    pub fn render_within(&self, scope: &dyn Scope, bytes_max: usize) -> Result<Value, ExprError> {
+        let mut budget = bytes_max;
         render(&self.root, scope, &mut budget)
     }
 }
@@ -223,7 +232,7 @@ fn render(node: &Node, scope: &dyn Scope, budget: &mut usize) -> Result<Value, E
     match node {
         Node::Constant(value) => Ok(value.clone()),
         Node::One(expr) => {
-            let value = expr.eval(scope)?;
+            let value = expr.eval_within(scope, *budget)?;
             spend(budget, text_length(&value))?;
             Ok(value)
         }
@@ -233,7 +242,7 @@ fn render(node: &Node, scope: &dyn Scope, budget: &mut usize) -> Result<Value, E
                 match piece {
                     Piece::Literal(literal) => text.push_str(literal),
                     Piece::Value(expr) => {
-                        let rendered = value::to_text(&expr.eval(scope)?);
+                        let rendered = value::to_text(&expr.eval_within(scope, *budget)?);
                         spend(budget, rendered.len())?;
                         text.push_str(&rendered);
                     }
@@ -268,11 +277,4 @@ fn text_length(value: &Value) -> usize {
                 + 2
         }
     }
-}
-
-fn spend(budget: &mut usize, bytes: usize) -> Result<(), ExprError> {
-    *budget = budget
-        .checked_sub(bytes)
-        .ok_or_else(|| ExprError::new(format!("the result is larger than {OUTPUT_BYTES_MAX} bytes"), 0))?;
-    Ok(())
 }

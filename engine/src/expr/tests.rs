@@ -275,7 +275,7 @@ fn loops_and_results_are_bounded() {
             .eval(&json!({"inputs": {"s": text}}))
             .unwrap_err()
             .message
-            .contains("larger than")
+            .contains("larger than allowed")
     );
     let many = Template::compile(&json!([
         "${{ inputs.s }}",
@@ -288,4 +288,20 @@ fn loops_and_results_are_bounded() {
         many.render(&json!({"inputs": {"s": "x".repeat(300_000)}}))
             .is_err()
     );
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_panics(text in "[a-z0-9\\[\\](){}.,'\"+*/<>=!?:& |_\n\u{e9}$-]{0,80}", any_text in ".{0,60}") {
+        let scope = json!({"inputs": {"a": 1}, "each": [1, "x"]});
+        for text in [text, any_text] {
+            match Expr::compile(&text) {
+                Ok(expr) => drop(expr.eval(&scope)),
+                Err(error) => assert!(error.offset <= text.len(), "{error:?}"),
+            }
+            if let Ok(template) = Template::compile(&json!(format!("a ${{{{ {text} }}}} b"))) {
+                let _ = template.render(&scope);
+            }
+        }
+    }
 }

@@ -10,7 +10,7 @@ use cel::objects::Key;
 use cel::{ExecutionError, Value as Cel};
 use serde_json::{Map, Value};
 
-use super::{ExprError, OUTPUT_BYTES_MAX};
+use super::ExprError;
 
 /// Integers become `int` where they fit: CEL's literal `1` is one, and `x + 1` fails for any other type. `longest` grows to the longest list or map.
 pub(super) fn to_cel(json: &Value, longest: &mut usize) -> Box<dyn Val> {
@@ -40,8 +40,8 @@ pub(super) fn to_cel(json: &Value, longest: &mut usize) -> Box<dyn Val> {
 }
 
 /// JSON of a result. Keys of maps are sorted: the library's maps have no stable order, and the same scope must give the same text.
-pub(super) fn to_json(value: &Cel) -> Result<Value, ExprError> {
-    let mut budget = OUTPUT_BYTES_MAX;
+pub(super) fn to_json(value: &Cel, bytes_max: usize) -> Result<Value, ExprError> {
+    let mut budget = bytes_max;
     convert(value, &mut budget)
 }
 
@@ -85,10 +85,11 @@ fn convert(value: &Cel, budget: &mut usize) -> Result<Value, ExprError> {
     Ok(scalar)
 }
 
-fn spend(budget: &mut usize, bytes: usize) -> Result<(), ExprError> {
+/// Takes from what is left of the largest result that is allowed.
+pub(super) fn spend(budget: &mut usize, bytes: usize) -> Result<(), ExprError> {
     *budget = budget
         .checked_sub(bytes)
-        .ok_or_else(|| ExprError::new(format!("the result is larger than {OUTPUT_BYTES_MAX} bytes"), 0))?;
+        .ok_or_else(|| ExprError::new("the result is larger than allowed", 0))?;
     Ok(())
 }
 

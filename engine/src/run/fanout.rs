@@ -13,6 +13,8 @@ use crate::definition::Tolerate;
 
 /// Most items of one fan-out; more fail the task.
 pub(super) const ITEMS_MAX: usize = 100_000;
+/// Largest list of one fan-out, in bytes of JSON.
+const ITEMS_BYTES_MAX: usize = 32 << 20;
 /// Most items in flight of a fan-out without an own limit: the backlog stays a list, not rows.
 const WINDOW: u32 = 1_000;
 
@@ -59,7 +61,7 @@ impl Machine<'_> {
         let scope = RunScope::new(self.plan, self.state, Some(ix));
         let items = fanout
             .items
-            .render(&scope)
+            .render_within(&scope, ITEMS_BYTES_MAX)
             .map_err(|error| Box::new(expression_failure("for_each.items", &error)))?;
         let refused = |message: String| Box::new(TaskFailure::new(Category::Input, "ITEMS", message, false));
         let Value::Array(items) = items else {

@@ -2,6 +2,7 @@
 //! alarms, gapless history, history against rows, and that a restored state decides the same, after every single step.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -9,8 +10,8 @@ use proptest::sample::Index;
 use super::model::{Failures, expected};
 use crate::definition::{Accepts, ForEach, Join, Need, Task, Tolerate};
 use crate::run::testkit::{Driver, failure, root, workflow};
-use crate::run::{CancelMode, Command, Input, Outcome, RunStatus, TaskStatus};
-use crate::{TaskIx, Workflow};
+use crate::run::{CancelMode, Command, Input, Outcome, RunStatus, TaskFailure, TaskStatus, Timings};
+use crate::{TaskIx, Timestamp, Workflow};
 
 #[derive(Debug, Clone)]
 struct Shape {
@@ -215,7 +216,7 @@ impl World {
     }
 
     fn step(&mut self, action: u8, pick: &Index) {
-        let actor: std::sync::Arc<str> = "me".into();
+        let actor: Arc<str> = "me".into();
         match action {
             0..=3 if !self.open.is_empty() => {
                 let attempt = self.open.swap_remove(pick.index(self.open.len()));
@@ -362,7 +363,7 @@ proptest! {
         let mut world = World::new(definition, failures);
         for (action, pick) in &script {
             let task = TaskIx(u32::try_from(pick.index(world.run.state.tasks.len())).unwrap());
-            let actor: std::sync::Arc<str> = "me".into();
+            let actor: Arc<str> = "me".into();
             match action {
                 10 | 11 => { world.feed(Input::TaskRetryRequested { task, actor }); }
                 12 => { world.feed(Input::TaskSkipRequested { task, actor, reason: None }); }
@@ -375,4 +376,86 @@ proptest! {
         world.finish();
         prop_assert!(world.run.state.tasks.iter().all(|task| task.status != TaskStatus::Blocked));
     }
+
+    #[test]
+    fn no_input_whatever_panics_or_breaks_an_invariant(
+        shapes in prop::collection::vec(shape(), 0..6),
+        inputs in prop::collection::vec(any_input(), 0..60),
+        is_started in any::<bool>(),
+    ) {
+        let (definition, _) = build(&shapes);
+        let mut run = Driver::new(definition);
+        if is_started {
+            run.start();
+        }
+        for (input, later) in inputs {
+            run.now = run.now.after(std::time::Duration::from_secs(later));
+            run.feed(input);
+        }
+    }
+}
+
+fn any_input() -> impl Strategy<Value = (Input, u64)> {
+    let numbers = prop_oneof![8 => 0_u32..12, 1 => any::<u32>()];
+    let later = prop_oneof![4 => Just(0_u64), 2 => 0_u64..100, 1 => 0_u64..100_000, 1 => any::<u64>()];
+    let at = prop_oneof![1 => Just(1_000_000_000_i64), 1 => any::<i64>()];
+    (0_u8..14, numbers.clone(), numbers, at, later).prop_map(|(kind, task, attempt, at, later)| {
+        let (task, at) = (TaskIx(task), Timestamp(at));
+        let (actor, worker): (Arc<str>, Arc<str>) = ("me".into(), "w1".into());
+        let timings = Timings {
+            worker: worker.clone(),
+            started_at: at,
+            finished_at: at,
+        };
+        let failure = TaskFailure {
+            retry_after_ms: Some(later),
+            ..failure("ANY")
+        };
+        let input = match kind {
+            0 => Input::Started { actor },
+            1 => Input::AttemptStarted {
+                task,
+                attempt,
+                worker,
+                at,
+            },
+            2 => Input::Heartbeat {
+                task,
+                attempt,
+                worker,
+            },
+            3 | 4 => Input::AttemptSucceeded {
+                task,
+                attempt,
+                output: "not json".into(),
+                timings,
+            },
+            5 | 6 => Input::AttemptFailed {
+                task,
+                attempt,
+                failure,
+                timings,
+            },
+            7 => Input::AttemptLost {
+                task,
+                attempt,
+                reason: "ANY".into(),
+            },
+            8 => Input::CancelRequested {
+                mode: CancelMode::Graceful,
+                actor,
+                reason: None,
+            },
+            9 => Input::PauseRequested { actor, reason: None },
+            10 => Input::ResumeRequested { actor },
+            11 => Input::TaskRetryRequested { task, actor },
+            12 => Input::TaskSkipRequested {
+                task,
+                actor,
+                reason: None,
+            },
+            _ => Input::Tick,
+        };
+        (input, later)
+    })
 }
