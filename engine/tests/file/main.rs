@@ -6,6 +6,7 @@ mod expressions;
 mod features;
 mod graph;
 mod random;
+mod schema;
 mod support;
 mod tasks;
 mod text;
