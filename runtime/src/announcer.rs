@@ -33,17 +33,29 @@ struct Inner {
 
 impl Announcer {
     pub(crate) fn new(feed: Feed) -> Self {
-        Self { feed, inner: Arc::new(Inner { untold: Mutex::default(), has_news: Notify::new() }) }
+        Self {
+            feed,
+            inner: Arc::new(Inner {
+                untold: Mutex::default(),
+                has_news: Notify::new(),
+            }),
+        }
     }
 
     /// Rings for runs with new events.
     pub(crate) fn ring(&self, runs: Vec<RunId>) {
-        self.tell(News { runs, logs: Vec::new() });
+        self.tell(News {
+            runs,
+            logs: Vec::new(),
+        });
     }
 
     /// Rings for runs with new log lines.
     pub(crate) fn ring_logs(&self, logs: Vec<RunId>) {
-        self.tell(News { runs: Vec::new(), logs });
+        self.tell(News {
+            runs: Vec::new(),
+            logs,
+        });
     }
 
     fn tell(&self, news: News) {
@@ -76,11 +88,15 @@ impl Announcer {
             runs.sort_unstable();
             runs.dedup();
         }
-        let Some(statement) = self.feed.announcement(&news) else { return };
+        let Some(statement) = self.feed.announcement(&news) else {
+            return;
+        };
         let told = store.tx("notify other replicas", move |tx| {
             let statement = statement.clone();
             Box::pin(async move {
-                tx.execute_raw(statement).await.map_err(failed_to("notify other replicas"))?;
+                tx.execute_raw(statement)
+                    .await
+                    .map_err(failed_to("notify other replicas"))?;
                 Ok(())
             })
         });

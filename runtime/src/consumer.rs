@@ -50,7 +50,12 @@ pub(crate) struct Consumer {
 
 impl Consumer {
     pub(crate) fn new(intake: Intake, queue: Arc<dyn TaskQueue>) -> Self {
-        Self { intake, queue, busy: Arc::default(), has_warned: Arc::default() }
+        Self {
+            intake,
+            queue,
+            busy: Arc::default(),
+            has_warned: Arc::default(),
+        }
     }
 
     /// Receives until `stop`; what was received is finished.
@@ -70,7 +75,10 @@ impl Consumer {
                     self.busy.fetch_sub(1, Ordering::SeqCst);
                 }
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "completions were not received");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "completions were not received"
+                    );
                     pause(&stop).await;
                 }
             }
@@ -134,7 +142,10 @@ impl Consumer {
         }
         if let Err(error) = self.queue.delete(name, receipts).await {
             // they come again and change nothing
-            tracing::warn!(error = &error as &dyn std::error::Error, "applied reports were not deleted");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "applied reports were not deleted"
+            );
         }
     }
 }
@@ -162,7 +173,11 @@ impl DeadLetters {
     pub(crate) async fn read_all(&self) {
         for queue in self.shell.relay.queues() {
             let name = self.queue.dead_letter(&QueueName(queue));
-            match self.queue.receive(&name, RECEIVE_MAX, Duration::ZERO, VISIBILITY).await {
+            match self
+                .queue
+                .receive(&name, RECEIVE_MAX, Duration::ZERO, VISIBILITY)
+                .await
+            {
                 Ok(deliveries) => {
                     for delivery in deliveries {
                         self.end(&name, delivery).await;
@@ -171,7 +186,10 @@ impl DeadLetters {
                 // a queue that was never poisoned may have none
                 Err(QueueError::NotFound { .. }) => {}
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "dead letters were not read");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "dead letters were not read"
+                    );
                 }
             }
         }
@@ -184,7 +202,11 @@ impl DeadLetters {
                 let reason = "the message was received too often without an end of the attempt".into();
                 let at = &message.at;
                 tracing::warn!(run = %at.run, task = message.key, attempt = at.attempt, "dead letter ends its attempt");
-                let input = Input::AttemptLost { task: TaskIx(at.task), attempt: at.attempt, reason };
+                let input = Input::AttemptLost {
+                    task: TaskIx(at.task),
+                    attempt: at.attempt,
+                    reason,
+                };
                 self.appliers.apply(RunId(at.run), vec![input]).await.map(drop)
             }
             Err(error) => {
@@ -197,7 +219,11 @@ impl DeadLetters {
             }
         };
         let deleted = match ended {
-            Ok(()) => self.queue.delete(name, &[delivery.receipt]).await.map_err(|e| e.to_string()),
+            Ok(()) => self
+                .queue
+                .delete(name, &[delivery.receipt])
+                .await
+                .map_err(|e| e.to_string()),
             Err(error) => Err(error.to_string()),
         };
         if let Err(error) = deleted {

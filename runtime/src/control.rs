@@ -23,7 +23,11 @@ impl Orchestrator {
         mode: CancelMode,
         reason: Option<String>,
     ) -> Result<RunView, OperateError> {
-        let input = Input::CancelRequested { mode, actor: actor.name.clone(), reason: reason.map(Arc::from) };
+        let input = Input::CancelRequested {
+            mode,
+            actor: actor.name.clone(),
+            reason: reason.map(Arc::from),
+        };
         self.operate(actor, run, input).await
     }
 
@@ -37,7 +41,10 @@ impl Orchestrator {
         run: RunId,
         reason: Option<String>,
     ) -> Result<RunView, OperateError> {
-        let input = Input::PauseRequested { actor: actor.name.clone(), reason: reason.map(Arc::from) };
+        let input = Input::PauseRequested {
+            actor: actor.name.clone(),
+            reason: reason.map(Arc::from),
+        };
         self.operate(actor, run, input).await
     }
 
@@ -46,7 +53,14 @@ impl Orchestrator {
     /// # Errors
     /// See [`OperateError`].
     pub async fn resume_run(&self, actor: &Actor, run: RunId) -> Result<RunView, OperateError> {
-        self.operate(actor, run, Input::ResumeRequested { actor: actor.name.clone() }).await
+        self.operate(
+            actor,
+            run,
+            Input::ResumeRequested {
+                actor: actor.name.clone(),
+            },
+        )
+        .await
     }
 
     /// Retries a failed task.
@@ -60,7 +74,10 @@ impl Orchestrator {
         task: &str,
     ) -> Result<(RunView, TaskView), OperateError> {
         let ix = self.task_of(actor, run, task).await?;
-        let input = Input::TaskRetryRequested { task: ix, actor: actor.name.clone() };
+        let input = Input::TaskRetryRequested {
+            task: ix,
+            actor: actor.name.clone(),
+        };
         self.operate_task(actor, run, task, input).await
     }
 
@@ -77,14 +94,19 @@ impl Orchestrator {
     ) -> Result<(RunView, TaskView), OperateError> {
         let ix = self.task_of(actor, run, task).await?;
         let reason = reason.map(Arc::from);
-        let input = Input::TaskSkipRequested { task: ix, actor: actor.name.clone(), reason };
+        let input = Input::TaskSkipRequested {
+            task: ix,
+            actor: actor.name.clone(),
+            reason,
+        };
         self.operate_task(actor, run, task, input).await
     }
 
     async fn task_of(&self, actor: &Actor, run: RunId, key: &str) -> Result<TaskIx, OperateError> {
         self.find_run(actor, run).await?.ok_or(OperateError::UnknownRun)?;
         let task = self.find_task(actor, run, key).await?;
-        task.map(|task| task.ix).ok_or_else(|| OperateError::UnknownTask { key: key.to_owned() })
+        task.map(|task| task.ix)
+            .ok_or_else(|| OperateError::UnknownTask { key: key.to_owned() })
     }
 
     async fn operate_task(
@@ -96,7 +118,10 @@ impl Orchestrator {
     ) -> Result<(RunView, TaskView), OperateError> {
         let view = self.operate(actor, run, input).await?;
         let task = self.find_task(actor, run, key).await?;
-        Ok((view, task.ok_or_else(|| OperateError::UnknownTask { key: key.to_owned() })?))
+        Ok((
+            view,
+            task.ok_or_else(|| OperateError::UnknownTask { key: key.to_owned() })?,
+        ))
     }
 
     /// Applies the input and answers the run as it is after the commit. The input is applied even when the caller goes away.
@@ -104,7 +129,9 @@ impl Orchestrator {
         self.find_run(actor, run).await?.ok_or(OperateError::UnknownRun)?;
         let appliers = self.appliers().clone();
         let applied = tokio::spawn(async move { appliers.apply(run, vec![input]).await });
-        let applied = applied.await.map_err(|_| StoreError::Aborted { action: "apply an operation" })??;
+        let applied = applied.await.map_err(|_| StoreError::Aborted {
+            action: "apply an operation",
+        })??;
         match applied {
             InputsReply::UnknownRun => return Err(OperateError::UnknownRun),
             InputsReply::Done { outcomes, status } => judge(outcomes.into_iter().next(), status)?,
@@ -115,13 +142,19 @@ impl Orchestrator {
 
 /// An operation that is in force already has succeeded; one that comes too late is refused.
 fn judge(outcome: Option<Outcome>, status: RunStatus) -> Result<(), OperateError> {
-    let late = |what: &str| OperateError::Conflict { status, message: what.to_owned(), allowed: Vec::new() };
+    let late = |what: &str| OperateError::Conflict {
+        status,
+        message: what.to_owned(),
+        allowed: Vec::new(),
+    };
     match outcome {
         None | Some(Outcome::Applied | Outcome::Ignored(Stale::AlreadyInForce | Stale::NothingDue)) => Ok(()),
         Some(Outcome::Ignored(Stale::RunIsTerminal)) => Err(late("the run has ended")),
         Some(Outcome::Ignored(Stale::TaskIsTerminal | Stale::OldAttempt)) => Err(late("the task has ended")),
-        Some(Outcome::Refused(refusal)) => {
-            Err(OperateError::Conflict { status, message: refusal.message, allowed: refusal.allowed })
-        }
+        Some(Outcome::Refused(refusal)) => Err(OperateError::Conflict {
+            status,
+            message: refusal.message,
+            allowed: refusal.allowed,
+        }),
     }
 }

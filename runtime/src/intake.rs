@@ -43,7 +43,11 @@ pub(crate) struct Intake {
 
 impl Intake {
     pub(crate) fn new(shell: Arc<Shell>, appliers: Appliers) -> Self {
-        Self { shell, appliers, logs: Logs::default() }
+        Self {
+            shell,
+            appliers,
+            logs: Logs::default(),
+        }
     }
 
     /// Commits what the batches report.
@@ -54,12 +58,18 @@ impl Intake {
         let sorted = self.sort(batches);
         if sorted.forged > 0 {
             metrics::counter!(FORGED).increment(sorted.forged);
-            tracing::warn!(reports = sorted.forged, "reports without a valid token were dropped");
+            tracing::warn!(
+                reports = sorted.forged,
+                "reports without a valid token were dropped"
+            );
         }
         let now = self.shell.clock.now();
         self.note_workers(sorted.hellos, sorted.goodbyes, now).await?;
         self.logs.save(&self.shell, sorted.logs, now).await?;
-        let applied = sorted.inputs.into_iter().map(|(run, inputs)| self.appliers.apply(run, inputs));
+        let applied = sorted
+            .inputs
+            .into_iter()
+            .map(|(run, inputs)| self.appliers.apply(run, inputs));
         for applied in join_all(applied).await {
             // a run that does not exist any more and an input that is stale are both normal
             applied?;
@@ -76,7 +86,10 @@ impl Intake {
         if !hellos.is_empty() {
             let hellos: Vec<Hello> = hellos.into_values().collect();
             registry::save(&self.shell.store, hellos.clone(), now).await?;
-            let news = hellos.iter().filter(|hello| self.shell.registry.note(hello, now)).count();
+            let news = hellos
+                .iter()
+                .filter(|hello| self.shell.registry.note(hello, now))
+                .count();
             if news > 0 {
                 self.shell.relay.look();
             }
@@ -99,9 +112,11 @@ impl Intake {
                     sorted.add_worker(batch, report);
                     continue;
                 };
-                let is_valid = *verified
-                    .entry(at)
-                    .or_insert_with(|| self.shell.token_keys.verify(at.run, at.task, at.attempt, &at.token));
+                let is_valid = *verified.entry(at).or_insert_with(|| {
+                    self.shell
+                        .token_keys
+                        .verify(at.run, at.task, at.attempt, &at.token)
+                });
                 if is_valid {
                     sorted.add(report, at, &worker);
                 } else {
@@ -118,7 +133,12 @@ impl Sorted {
         let name = batch.worker.clone();
         match report {
             Report::Hello { types, queue, slots } => {
-                let hello = Hello { name: name.clone(), queue: queue.clone(), types: types.clone(), slots: *slots };
+                let hello = Hello {
+                    name: name.clone(),
+                    queue: queue.clone(),
+                    types: types.clone(),
+                    slots: *slots,
+                };
                 self.hellos.insert(name, hello);
             }
             Report::Goodbye {} => {
@@ -138,42 +158,77 @@ impl Sorted {
         let input = match report {
             Report::Hello { .. } | Report::Goodbye {} => return,
             Report::Log { lines, .. } => return self.add_log(at, lines),
-            Report::Started { started_us, .. } => {
-                Input::AttemptStarted { task, attempt, worker, at: Timestamp(*started_us) }
-            }
-            Report::Heartbeat { .. } => Input::Heartbeat { task, attempt, worker },
-            Report::Returned { reason, .. } => Input::AttemptLost { task, attempt, reason: reason.as_str().into() },
+            Report::Started { started_us, .. } => Input::AttemptStarted {
+                task,
+                attempt,
+                worker,
+                at: Timestamp(*started_us),
+            },
+            Report::Heartbeat { .. } => Input::Heartbeat {
+                task,
+                attempt,
+                worker,
+            },
+            Report::Returned { reason, .. } => Input::AttemptLost {
+                task,
+                attempt,
+                reason: reason.as_str().into(),
+            },
             Report::Completed(attempt) => completed(attempt, worker),
         };
         self.inputs.entry(RunId(at.run)).or_default().push(input);
     }
 
     fn add_log(&mut self, at: &AttemptRef, lines: &[LogLine]) {
-        let key = AttemptKey { run: RunId(at.run), task: TaskIx(at.task), attempt: at.attempt };
-        self.logs.push(LogChunk { key, lines: lines.to_vec() });
+        let key = AttemptKey {
+            run: RunId(at.run),
+            task: TaskIx(at.task),
+            attempt: at.attempt,
+        };
+        self.logs.push(LogChunk {
+            key,
+            lines: lines.to_vec(),
+        });
     }
 }
 
 fn attempt_of(report: &Report) -> Option<&AttemptRef> {
     match report {
         Report::Hello { .. } | Report::Goodbye {} => None,
-        Report::Started { at, .. } | Report::Heartbeat { at } | Report::Log { at, .. } | Report::Returned { at, .. } => {
-            Some(at)
-        }
+        Report::Started { at, .. }
+        | Report::Heartbeat { at }
+        | Report::Log { at, .. }
+        | Report::Returned { at, .. } => Some(at),
         Report::Completed(attempt) => Some(&attempt.at),
     }
 }
 
 fn completed(report: &Attempt, worker: Arc<str>) -> Input {
     let (task, attempt) = (TaskIx(report.at.task), report.at.attempt);
-    let timings =
-        Timings { worker, started_at: Timestamp(report.started_us), finished_at: Timestamp(report.finished_us) };
+    let timings = Timings {
+        worker,
+        started_at: Timestamp(report.started_us),
+        finished_at: Timestamp(report.finished_us),
+    };
     match &report.outcome {
-        Outcome::Output(output) if output.get().len() > OUTPUT_BYTES_MAX => {
-            Input::AttemptFailed { task, attempt, failure: output_too_large(output.get().len()), timings }
-        }
-        Outcome::Output(output) => Input::AttemptSucceeded { task, attempt, output: output.get().into(), timings },
-        Outcome::Error(failure) => Input::AttemptFailed { task, attempt, failure: task_failure(failure), timings },
+        Outcome::Output(output) if output.get().len() > OUTPUT_BYTES_MAX => Input::AttemptFailed {
+            task,
+            attempt,
+            failure: output_too_large(output.get().len()),
+            timings,
+        },
+        Outcome::Output(output) => Input::AttemptSucceeded {
+            task,
+            attempt,
+            output: output.get().into(),
+            timings,
+        },
+        Outcome::Error(failure) => Input::AttemptFailed {
+            task,
+            attempt,
+            failure: task_failure(failure),
+            timings,
+        },
     }
 }
 

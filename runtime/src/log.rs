@@ -41,7 +41,12 @@ pub(crate) struct Logs {
 
 impl Logs {
     /// Stores the chunks with one statement and rings for their runs.
-    pub(crate) async fn save(&self, shell: &Shell, chunks: Vec<LogChunk>, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn save(
+        &self,
+        shell: &Shell,
+        chunks: Vec<LogChunk>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut runs: Vec<RunId> = Vec::new();
         let mut kept = Vec::new();
         for mut chunk in chunks {
@@ -49,8 +54,10 @@ impl Logs {
             if chunk.lines.is_empty() {
                 continue;
             }
-            let lines = serde_json::to_string(&chunk.lines)
-                .map_err(|e| StoreError::Corrupt { table: "task_log", problem: e.to_string() })?;
+            let lines = serde_json::to_string(&chunk.lines).map_err(|e| StoreError::Corrupt {
+                table: "task_log",
+                problem: e.to_string(),
+            })?;
             runs.push(chunk.key.run);
             kept.push((chunk.key, lines));
         }
@@ -68,11 +75,17 @@ impl Logs {
             .tx("save log lines", move |tx| {
                 let mut rows = RowSet::new(backend, LOG_NEW);
                 for (key, lines) in &kept {
-                    rows.id(key.run.0).int(key.task.0).int(key.attempt).text(lines).int(now.0);
+                    rows.id(key.run.0)
+                        .int(key.task.0)
+                        .int(key.attempt)
+                        .text(lines)
+                        .int(now.0);
                 }
                 let statement = rows.bind(backend, &sql, vec![]);
                 Box::pin(async move {
-                    tx.execute_raw(statement).await.map_err(failed_to("save log lines"))?;
+                    tx.execute_raw(statement)
+                        .await
+                        .map_err(failed_to("save log lines"))?;
                     Ok(())
                 })
             })
@@ -102,7 +115,11 @@ impl Logs {
         if !was_full {
             *count = (*count).max(LINES_MAX + 1);
             let text = format!("more than {LINES_MAX} lines: the rest is not kept");
-            chunk.lines.push(LogLine { at_us, stream: LogStream::System, text });
+            chunk.lines.push(LogLine {
+                at_us,
+                stream: LogStream::System,
+                text,
+            });
         }
     }
 }
@@ -114,9 +131,20 @@ mod tests {
     use super::*;
 
     fn chunk(count: usize) -> LogChunk {
-        let key = AttemptKey { run: RunId(uuid::Uuid::nil()), task: TaskIx(0), attempt: 1 };
-        let line = LogLine { at_us: 0, stream: LogStream::Stdout, text: "x".to_owned() };
-        LogChunk { key, lines: vec![line; count] }
+        let key = AttemptKey {
+            run: RunId(uuid::Uuid::nil()),
+            task: TaskIx(0),
+            attempt: 1,
+        };
+        let line = LogLine {
+            at_us: 0,
+            stream: LogStream::Stdout,
+            text: "x".to_owned(),
+        };
+        LogChunk {
+            key,
+            lines: vec![line; count],
+        }
     }
 
     #[test]
@@ -127,7 +155,11 @@ mod tests {
             logs.cap(&mut chunk);
             chunk.lines.len()
         });
-        assert_eq!(kept, [LINES_MAX - 1, 2, 0, 0], "one line and the note, then nothing");
+        assert_eq!(
+            kept,
+            [LINES_MAX - 1, 2, 0, 0],
+            "one line and the note, then nothing"
+        );
     }
 
     #[test]

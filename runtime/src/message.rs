@@ -54,22 +54,36 @@ pub(crate) fn body_if_wanted(
 }
 
 fn body(keys: &TokenKeys, meta: &CompiledVersion, state: &RunState, ix: TaskIx, moment: &Moment) -> Body {
-    let Some(payload) = dispatch_payload(&meta.plan, state, ix, moment) else { return Body::Gone };
+    let Some(payload) = dispatch_payload(&meta.plan, state, ix, moment) else {
+        return Body::Gone;
+    };
     let (run, attempt) = (state.context.id.0, payload.attempt);
     let invalid = |what: &str, error: serde_json::Error| {
-        Body::Refused(refusal(Category::Internal, "MESSAGE_INVALID", format!("{what}: {error}")))
+        Body::Refused(refusal(
+            Category::Internal,
+            "MESSAGE_INVALID",
+            format!("{what}: {error}"),
+        ))
     };
     let input = match RawValue::from_string(payload.input.to_string()) {
         Ok(input) => input,
         Err(error) => return invalid("input", error),
     };
-    let metadata = match (!payload.metadata.is_empty()).then(|| to_raw_value(&payload.metadata)).transpose() {
+    let metadata = match (!payload.metadata.is_empty())
+        .then(|| to_raw_value(&payload.metadata))
+        .transpose()
+    {
         Ok(metadata) => metadata,
         Err(error) => return invalid("metadata", error),
     };
     let message = TaskMessage {
         v: MESSAGE_VERSION,
-        at: AttemptRef { run, task: ix.0, attempt, token: keys.sign(run, ix.0, attempt) },
+        at: AttemptRef {
+            run,
+            task: ix.0,
+            attempt,
+            token: keys.sign(run, ix.0, attempt),
+        },
         namespace: meta.namespace.to_string(),
         workflow: meta.key.to_string(),
         key: state.key(&meta.plan, ix),
@@ -94,13 +108,18 @@ fn body(keys: &TokenKeys, meta: &CompiledVersion, state: &RunState, ix: TaskIx, 
 
 /// The failure of an attempt whose message no queue carries.
 fn too_large(bytes: usize) -> TaskFailure {
-    let text = format!("the message of the attempt has {bytes} bytes, more than the limit of {MESSAGE_BYTES_MAX}");
+    let text =
+        format!("the message of the attempt has {bytes} bytes, more than the limit of {MESSAGE_BYTES_MAX}");
     refusal(Category::Input, "MESSAGE_TOO_LARGE", text)
 }
 
 /// The failure of an attempt whose message the queue refused for its own sake.
 pub(crate) fn refused_by_queue(reason: &str) -> TaskFailure {
-    refusal(Category::Input, "MESSAGE_TOO_LARGE", format!("the queue refused the message of the attempt: {reason}"))
+    refusal(
+        Category::Input,
+        "MESSAGE_TOO_LARGE",
+        format!("the queue refused the message of the attempt: {reason}"),
+    )
 }
 
 fn refusal(category: Category, code: &str, message: String) -> TaskFailure {

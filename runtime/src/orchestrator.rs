@@ -169,13 +169,21 @@ impl Orchestrator {
         let queue = &config.queue;
         if let Err(error) = queue.ensure(&QueueName::completions()).await {
             // the consumer goes on trying; what is accepted meanwhile waits in the outbox
-            tracing::error!(error = &error as &dyn std::error::Error, "the completion queue is not there");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the completion queue is not there"
+            );
         }
         let again = recovery::run(&store, &*config.clock, queue.is_durable()).await?;
         if again > 0 {
-            tracing::info!(attempts = again, "attempts of before the start are dispatched again");
+            tracing::info!(
+                attempts = again,
+                "attempts of before the start are dispatched again"
+            );
         }
-        Ok(Self { inner: Arc::new(Inner::assemble(config, store)) })
+        Ok(Self {
+            inner: Arc::new(Inner::assemble(config, store)),
+        })
     }
 
     /// Stops taking work, finishes what is in flight within `grace`, closes the database.
@@ -260,7 +268,6 @@ impl Orchestrator {
     /// Resolves when nothing is in flight: no input waits, the outbox holds nothing that can be sent, and no run is due.
     /// For tests and drains.
     pub async fn settle(&self) {
-        self.inner.shell.alarm.ring();
         loop {
             match self.is_settled().await {
                 Ok(true) | Err(StoreError::Stopping) => return,
@@ -291,8 +298,13 @@ impl Orchestrator {
         }
         let now = shell.clock.now();
         let waiting = relay::waiting(shell, now).await?;
-        let is_sendable = |queue: &str, kind: &str| shell.registry.is_served(queue, kind, now);
-        if waiting.iter().any(|(queue, kinds)| kinds.iter().any(|kind| is_sendable(queue, kind))) {
+        let is_sendable = |queue: &str, kind: &str| {
+            shell.registry.is_served(queue, kind, now) && shell.relay.has_room(queue)
+        };
+        if waiting
+            .iter()
+            .any(|(queue, kinds)| kinds.iter().any(|kind| is_sendable(queue, kind)))
+        {
             shell.relay.look();
             return Ok(false);
         }
@@ -316,9 +328,19 @@ impl Inner {
             feed_tasks: TaskTracker::new(),
         };
         let (clock, entropy) = (Arc::clone(&config.clock), Arc::clone(&config.entropy));
-        let reads = Reads::new(store.clone(), Arc::clone(&clock), Arc::clone(&entropy), config.local_types.clone());
+        let reads = Reads::new(
+            store.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+            config.local_types.clone(),
+        );
         let instance = entropy.uuid(clock.now());
-        let feed = Feed::new(store.backend(), instance, config.poll_interval, loops.telling.stop.clone());
+        let feed = Feed::new(
+            store.backend(),
+            instance,
+            config.poll_interval,
+            loops.telling.stop.clone(),
+        );
         feed.start(&store, &loops.feed_tasks);
         let (relay, calls) = RelayHandle::new(config.outstanding_max);
         let (appliers, inboxes) = Appliers::new(config.appliers);
@@ -341,23 +363,41 @@ impl Inner {
         let intake = Intake::new(Arc::clone(&shell), appliers.clone());
         let consumer = Consumer::new(intake.clone(), Arc::clone(&config.queue));
         for inbox in inboxes {
-            loops.applying.spawn(|stop| Applier::new(Arc::clone(&shell), inbox).run(stop));
+            loops
+                .applying
+                .spawn(|stop| Applier::new(Arc::clone(&shell), inbox).run(stop));
         }
         let service = || (Arc::clone(&shell), appliers.clone(), Arc::clone(&config.queue));
         let (relay_shell, relay_appliers, queue) = service();
-        loops
-            .relaying
-            .spawn(|stop| Relay::new(relay_shell, relay_appliers, queue, config.poll_interval, calls).run(stop));
+        loops.relaying.spawn(|stop| {
+            Relay::new(relay_shell, relay_appliers, queue, config.poll_interval, calls).run(stop)
+        });
         for _ in 0..CONSUMERS {
             loops.bringing.spawn(|stop| consumer.clone().run(stop));
         }
         let (dead_shell, dead_appliers, queue) = service();
-        let dead = DeadLetters { shell: dead_shell, appliers: dead_appliers, queue, poll_interval: config.poll_interval };
+        let dead = DeadLetters {
+            shell: dead_shell,
+            appliers: dead_appliers,
+            queue,
+            poll_interval: config.poll_interval,
+        };
         loops.bringing.spawn(|stop| dead.run(stop));
         let waker = Waker::new(Arc::clone(&shell), appliers.clone(), config.poll_interval);
         loops.bringing.spawn(|stop| waker.run(stop));
-        loops.telling.spawn(|stop| shell.announcer.clone().run(shell.store.clone(), stop));
-        Self { reads, feed, shell, appliers, intake, consumer, vars: config.vars, loops }
+        loops
+            .telling
+            .spawn(|stop| shell.announcer.clone().run(shell.store.clone(), stop));
+        Self {
+            reads,
+            feed,
+            shell,
+            appliers,
+            intake,
+            consumer,
+            vars: config.vars,
+            loops,
+        }
     }
 }
 

@@ -41,25 +41,33 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn new(local_types: impl IntoIterator<Item = String>) -> Self {
-        Self { local_types: local_types.into_iter().collect(), workers: Mutex::default() }
+        Self {
+            local_types: local_types.into_iter().collect(),
+            workers: Mutex::default(),
+        }
     }
 
     /// Whether somebody receives such tasks from the queue.
     pub(crate) fn is_served(&self, queue: &str, kind: &str, now: Timestamp) -> bool {
         self.local_types.contains(kind)
-            || self
-                .workers()
-                .values()
-                .any(|seen| seen.queue == queue && seen.types.contains(kind) && now.since(seen.at) < WORKER_TTL)
+            || self.workers().values().any(|seen| {
+                seen.queue == queue && seen.types.contains(kind) && now.since(seen.at) < WORKER_TTL
+            })
     }
 
     /// Notes a worker; answers whether it serves something that it did not serve before.
     pub(crate) fn note(&self, hello: &Hello, at: Timestamp) -> bool {
         let types: BTreeSet<String> = hello.types.iter().cloned().collect();
-        let seen = Seen { queue: hello.queue.clone(), types: types.clone(), at };
+        let seen = Seen {
+            queue: hello.queue.clone(),
+            types: types.clone(),
+            at,
+        };
         let before = self.workers().insert(hello.name.clone(), seen);
         before.is_none_or(|before| {
-            before.queue != hello.queue || !types.is_subset(&before.types) || at.since(before.at) >= WORKER_TTL
+            before.queue != hello.queue
+                || !types.is_subset(&before.types)
+                || at.since(before.at) >= WORKER_TTL
         })
     }
 
@@ -70,7 +78,9 @@ impl Registry {
 
     /// Learns what other replicas have heard; answers whether something is served that was not.
     pub(crate) async fn refresh(&self, store: &Store, now: Timestamp) -> Result<bool, StoreError> {
-        let oldest = now.0.saturating_sub(i64::try_from(WORKER_TTL.as_micros()).unwrap_or(i64::MAX));
+        let oldest = now
+            .0
+            .saturating_sub(i64::try_from(WORKER_TTL.as_micros()).unwrap_or(i64::MAX));
         let rows = worker::Entity::find()
             .filter(worker::Column::SeenAt.gt(oldest))
             .filter(worker::Column::LeftAt.is_null())
@@ -82,7 +92,15 @@ impl Registry {
             // a list that cannot be read serves nothing
             let types = serde_json::from_str(&row.types).unwrap_or_default();
             let slots = u32::try_from(row.slots).unwrap_or_default();
-            is_news |= self.note(&Hello { name: row.id, queue: row.queue, types, slots }, Timestamp(row.seen_at));
+            is_news |= self.note(
+                &Hello {
+                    name: row.id,
+                    queue: row.queue,
+                    types,
+                    slots,
+                },
+                Timestamp(row.seen_at),
+            );
         }
         Ok(is_news)
     }
@@ -119,7 +137,10 @@ pub(crate) async fn save(store: &Store, hellos: Vec<Hello>, now: Timestamp) -> R
         .tx("save workers", move |tx| {
             let insert = worker::Entity::insert_many(rows.clone()).on_conflict(update.clone());
             Box::pin(async move {
-                insert.exec_without_returning(tx).await.map_err(failed_to("save workers"))?;
+                insert
+                    .exec_without_returning(tx)
+                    .await
+                    .map_err(failed_to("save workers"))?;
                 Ok(())
             })
         })
@@ -146,7 +167,12 @@ mod tests {
     use super::*;
 
     fn hello(types: &[&str]) -> Hello {
-        Hello { name: "w".into(), queue: "default".into(), types: types.iter().map(|t| (*t).to_owned()).collect(), slots: 1 }
+        Hello {
+            name: "w".into(),
+            queue: "default".into(),
+            types: types.iter().map(|t| (*t).to_owned()).collect(),
+            slots: 1,
+        }
     }
 
     #[test]

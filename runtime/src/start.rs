@@ -34,53 +34,87 @@ impl Orchestrator {
         let (start, answer) = work;
         let appliers = self.appliers().clone();
         let sent = tokio::spawn(async move { appliers.send(Work::Start(Box::new(start))).await });
-        sent.await.map_err(|_| StoreError::Aborted { action: "start a run" })??;
+        sent.await.map_err(|_| StoreError::Aborted {
+            action: "start a run",
+        })??;
         match answer.await.map_err(|_| StoreError::Stopping)?? {
-            StartReply::Created(run) => Ok(StartedRun { run: *run, is_replay: false }),
+            StartReply::Created(run) => Ok(StartedRun {
+                run: *run,
+                is_replay: false,
+            }),
             StartReply::KeyTaken { run, request_hash } if request_hash == hash => {
                 let run = self.find_run(actor, run).await?;
-                let run = run.ok_or(StoreError::Conflict { action: "read the run of an idempotency key" })?;
+                let run = run.ok_or(StoreError::Conflict {
+                    action: "read the run of an idempotency key",
+                })?;
                 Ok(StartedRun { run, is_replay: true })
             }
             StartReply::KeyTaken { run, .. } => Err(StartError::IdempotencyConflict { run }),
         }
     }
 
-    async fn version_of(&self, actor: &Actor, request: &StartRequest) -> Result<Arc<CompiledVersion>, StartError> {
+    async fn version_of(
+        &self,
+        actor: &Actor,
+        request: &StartRequest,
+    ) -> Result<Arc<CompiledVersion>, StartError> {
         let key = request.workflow.clone();
-        match self.reads().versions.find(&actor.namespace, &key, request.version).await? {
+        match self
+            .reads()
+            .versions
+            .find(&actor.namespace, &key, request.version)
+            .await?
+        {
             Lookup::Found(version) => Ok(version),
             Lookup::UnknownWorkflow => Err(StartError::UnknownWorkflow { key }),
-            Lookup::UnknownVersion { latest } => {
-                Err(StartError::UnknownVersion { key, version: request.version.unwrap_or(latest), latest })
-            }
+            Lookup::UnknownVersion { latest } => Err(StartError::UnknownVersion {
+                key,
+                version: request.version.unwrap_or(latest),
+                latest,
+            }),
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "the work and where its answer comes, used once")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "the work and where its answer comes, used once"
+    )]
     fn prepare(
         &self,
         actor: &Actor,
         request: StartRequest,
         version: Arc<CompiledVersion>,
     ) -> Result<(StartWork, oneshot::Receiver<Result<StartReply, StoreError>>), StartError> {
-        check_size("the idempotency key", request.idempotency_key.as_ref().map_or(0, String::len), IDEMPOTENCY_KEY_BYTES_MAX)?;
+        check_size(
+            "the idempotency key",
+            request.idempotency_key.as_ref().map_or(0, String::len),
+            IDEMPOTENCY_KEY_BYTES_MAX,
+        )?;
         check_size("the number of tags", request.tags.len(), TAGS_MAX)?;
         let request_hash = request.idempotency_key.as_ref().map(|_| request_hash(&request));
         let workflow = version.plan.workflow();
         let now = self.clock().now();
         let id = RunId(self.entropy().uuid(now));
         let priority = request.priority.unwrap_or(workflow.priority).min(100);
-        let vars = self.vars().clone();
-        let facts =
-            StartFacts { run: id, priority, created_at: now, workflow_version: version.number, vars: &vars };
+        let facts = StartFacts {
+            run: id,
+            priority,
+            created_at: now,
+            workflow_version: version.number,
+            vars: self.vars(),
+        };
         let inputs = inputs::resolve(workflow, &request.inputs, &facts)?;
         let mut tags = workflow.tags.clone();
-        tags.extend(request.tags.into_iter().filter(|tag| !workflow.tags.contains(tag)));
+        tags.extend(
+            request
+                .tags
+                .into_iter()
+                .filter(|tag| !workflow.tags.contains(tag)),
+        );
         let context = RunContext {
             id,
             inputs: inputs.values,
-            vars,
+            vars: self.vars().clone(),
             workflow_version: version.number,
             priority,
             created_at: now,
@@ -94,12 +128,23 @@ impl Orchestrator {
             actor: actor.name.clone(),
         };
         let (reply, answer) = oneshot::channel();
-        Ok((StartWork { new: NewRun { context }, row, reply }, answer))
+        Ok((
+            StartWork {
+                new: NewRun { context },
+                row,
+                reply,
+            },
+            answer,
+        ))
     }
 }
 
 fn check_size(what: &'static str, actual: usize, limit: usize) -> Result<(), StartError> {
-    if actual > limit { Err(StartError::TooLarge { what, actual, limit }) } else { Ok(()) }
+    if actual > limit {
+        Err(StartError::TooLarge { what, actual, limit })
+    } else {
+        Ok(())
+    }
 }
 
 /// Identifies what was asked for, whatever the order of the inputs' keys.
@@ -139,21 +184,36 @@ mod tests {
     use super::*;
 
     fn request(inputs: &str) -> StartRequest {
-        StartRequest { inputs: serde_json::from_str(inputs).unwrap(), ..StartRequest::default() }
+        StartRequest {
+            inputs: serde_json::from_str(inputs).unwrap(),
+            ..StartRequest::default()
+        }
     }
 
     #[test]
     fn the_same_request_has_the_same_hash_whatever_the_order_of_keys() {
-        assert_eq!(request_hash(&request(r#"{"a":1,"b":[2]}"#)), request_hash(&request(r#"{"b":[2],"a":1}"#)));
+        assert_eq!(
+            request_hash(&request(r#"{"a":1,"b":[2]}"#)),
+            request_hash(&request(r#"{"b":[2],"a":1}"#))
+        );
     }
 
     #[test]
     fn different_requests_have_different_hashes() {
         let one = request_hash(&request(r#"{"a":[1,2]}"#));
-        for other in [r#"{"a":[12]}"#, r#"{"a":["1",2]}"#, r#"{"b":[1,2]}"#, r#"{"a":[1,2],"b":null}"#, r#"{"a":[2,1]}"#] {
+        for other in [
+            r#"{"a":[12]}"#,
+            r#"{"a":["1",2]}"#,
+            r#"{"b":[1,2]}"#,
+            r#"{"a":[1,2],"b":null}"#,
+            r#"{"a":[2,1]}"#,
+        ] {
             assert_ne!(one, request_hash(&request(other)), "{other}");
         }
-        let version = StartRequest { version: Some(1), ..request(r#"{"a":[1,2]}"#) };
+        let version = StartRequest {
+            version: Some(1),
+            ..request(r#"{"a":[1,2]}"#)
+        };
         assert_ne!(one, request_hash(&version));
     }
 }

@@ -31,7 +31,12 @@ pub(crate) async fn find(shell: &Shell, attempts: &[AttemptRef]) -> Result<Vec<A
             RunStatus::Succeeded as u8
         );
         let failed = failed_to("look for unwanted attempts");
-        let found = shell.store.read().query_all_raw(rows.bind(shell.backend, &sql, vec![])).await.map_err(failed)?;
+        let found = shell
+            .store
+            .read()
+            .query_all_raw(rows.bind(shell.backend, &sql, vec![]))
+            .await
+            .map_err(failed)?;
         for row in found {
             let run: uuid::Uuid = row.try_get_by_index(0).map_err(failed)?;
             let task: i32 = row.try_get_by_index(1).map_err(failed)?;
@@ -39,7 +44,9 @@ pub(crate) async fn find(shell: &Shell, attempts: &[AttemptRef]) -> Result<Vec<A
             wanted.insert((run, i64::from(task), i64::from(attempt)));
         }
     }
-    let is_wanted = |at: &AttemptRef| is_valid(shell, at) && wanted.contains(&(at.run, at.task.into(), at.attempt.into()));
+    let is_wanted = |at: &AttemptRef| {
+        is_valid(shell, at) && wanted.contains(&(at.run, at.task.into(), at.attempt.into()))
+    };
     Ok(attempts.iter().filter(|at| !is_wanted(at)).cloned().collect())
 }
 

@@ -39,7 +39,12 @@ struct AlarmInner {
 
 impl Alarm {
     pub(crate) fn new() -> Self {
-        Self { inner: Arc::new(AlarmInner { next: AtomicI64::new(i64::MAX), rung: Notify::new() }) }
+        Self {
+            inner: Arc::new(AlarmInner {
+                next: AtomicI64::new(i64::MAX),
+                rung: Notify::new(),
+            }),
+        }
     }
 
     /// Something is due at this moment; wakes the waker when it would sleep longer.
@@ -66,7 +71,12 @@ pub(crate) struct Waker {
 
 impl Waker {
     pub(crate) fn new(shell: Arc<Shell>, appliers: Appliers, poll_interval: Duration) -> Self {
-        Self { shell, appliers, poll_interval, quarantined: HashMap::new() }
+        Self {
+            shell,
+            appliers,
+            poll_interval,
+            quarantined: HashMap::new(),
+        }
     }
 
     /// Runs until `stop`.
@@ -101,7 +111,9 @@ impl Waker {
             let runs = self.earliest().await?;
             let is_full = i64::try_from(runs.len()) == Ok(DUE_MAX);
             let next = runs.iter().map(|(_, at)| *at).find(|at| *at > now);
-            let due = runs.into_iter().filter(|(run, at)| *at <= now && !self.quarantined.contains_key(run));
+            let due = runs
+                .into_iter()
+                .filter(|(run, at)| *at <= now && !self.quarantined.contains_key(run));
             let due: Vec<RunId> = due.map(|(run, _)| run).collect();
             if due.is_empty() {
                 return Ok(next);
@@ -116,7 +128,12 @@ impl Waker {
                 }
             }
             if !is_full {
-                return Ok(self.earliest().await?.into_iter().map(|(_, at)| at).find(|at| *at > now));
+                return Ok(self
+                    .earliest()
+                    .await?
+                    .into_iter()
+                    .map(|(_, at)| at)
+                    .find(|at| *at > now));
             }
         }
     }
@@ -128,13 +145,22 @@ impl Waker {
         );
         let statement = self.shell.store.backend().statement(sql, [DUE_MAX.into()]);
         let failed = failed_to("find due runs");
-        let rows = self.shell.store.read().query_all_raw(statement).await.map_err(failed)?;
+        let rows = self
+            .shell
+            .store
+            .read()
+            .query_all_raw(statement)
+            .await
+            .map_err(failed)?;
         let pair = |row: &sea_orm::QueryResult| {
             let id: uuid::Uuid = row.try_get_by_index(0)?;
             let at: i64 = row.try_get_by_index(1)?;
             Ok((RunId(id), Timestamp(at)))
         };
-        rows.iter().map(pair).collect::<Result<_, sea_orm::DbErr>>().map_err(failed)
+        rows.iter()
+            .map(pair)
+            .collect::<Result<_, sea_orm::DbErr>>()
+            .map_err(failed)
     }
 
     /// Whether a run is due that can be applied.
@@ -144,7 +170,12 @@ impl Waker {
             "SELECT 1 FROM run WHERE wake_at <= ?1 LIMIT 1",
         );
         let statement = shell.store.backend().statement(sql, [shell.clock.now().0.into()]);
-        let found = shell.store.read().query_one_raw(statement).await.map_err(failed_to("find due runs"))?;
+        let found = shell
+            .store
+            .read()
+            .query_one_raw(statement)
+            .await
+            .map_err(failed_to("find due runs"))?;
         Ok(found.is_some())
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! An idle applier applies a single input at once; while a transaction is in flight, others gather and share the next one.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -102,7 +103,9 @@ impl Applier {
             let Some(first) = first else { return };
             let mut works = vec![first];
             while works.len() < self.shell.batch_max {
-                let Ok(work) = self.inbox.receiver.try_recv() else { break };
+                let Ok(work) = self.inbox.receiver.try_recv() else {
+                    break;
+                };
                 works.push(work);
             }
             let count = works.len();
@@ -142,7 +145,10 @@ impl Applier {
     async fn apply(&mut self, items: Vec<Item>, replies: Vec<Reply>) {
         let items = Arc::new(items);
         match self.apply_together(&items).await {
-            Ok(answers) => replies.into_iter().zip(answers).for_each(|(reply, answer)| reply.send(answer)),
+            Ok(answers) => replies
+                .into_iter()
+                .zip(answers)
+                .for_each(|(reply, answer)| reply.send(answer)),
             Err(Failure::Bad(error)) if items.len() > 1 => {
                 tracing::warn!(items = items.len(), %error, "batch is applied one by one");
                 let items = Arc::into_inner(items).unwrap_or_default();
@@ -154,7 +160,10 @@ impl Applier {
                 let error = failure.into_error();
                 tracing::warn!(items = items.len(), %error, "batch was not applied");
                 for reply in replies {
-                    reply.send(Err(StoreError::Busy { action: "apply a batch", attempts: TRIES_MAX }));
+                    reply.send(Err(StoreError::Busy {
+                        action: "apply a batch",
+                        attempts: TRIES_MAX,
+                    }));
                 }
             }
         }
@@ -165,7 +174,9 @@ impl Applier {
         match self.apply_together(&Arc::new(vec![item])).await {
             Ok(mut answers) => match answers.pop() {
                 Some(answer) => reply.send(answer),
-                None => reply.send(Err(StoreError::Aborted { action: "apply an input" })),
+                None => reply.send(Err(StoreError::Aborted {
+                    action: "apply an input",
+                })),
             },
             Err(failure) => {
                 let error = failure.into_error();
@@ -176,7 +187,10 @@ impl Applier {
     }
 
     /// Tries until the batch is saved, or something other than bad luck prevents it.
-    async fn apply_together(&mut self, items: &Arc<Vec<Item>>) -> Result<Vec<Result<Answer, StoreError>>, Failure> {
+    async fn apply_together(
+        &mut self,
+        items: &Arc<Vec<Item>>,
+    ) -> Result<Vec<Result<Answer, StoreError>>, Failure> {
         let mut tries = 0;
         loop {
             let result = match tries {
@@ -203,6 +217,7 @@ impl Applier {
     async fn try_cached(&mut self, items: &Arc<Vec<Item>>) -> Result<Round, Failure> {
         let shell = Arc::clone(&self.shell);
         let mut known = Loaded::new();
+        let mut cached = HashMap::new();
         let mut missing = Vec::new();
         for item in items.iter().filter(|item| matches!(item, Item::Inputs { .. })) {
             let run = item.run();
@@ -210,21 +225,49 @@ impl Applier {
                 continue;
             }
             match self.cache.take(run) {
-                Some(state) => drop(known.insert(run, Ok(state))),
+                Some(state) => {
+                    cached.insert(run, state.version);
+                    known.insert(run, Ok(state));
+                }
                 None => missing.push(run),
             }
         }
         let read = shell.store.read();
         if !missing.is_empty() {
-            let loaded = load::runs(read, shell.backend, &shell.sql, &shell.versions, &missing, Lock::None).await;
+            let loaded = load::runs(
+                read,
+                shell.backend,
+                &shell.sql,
+                &shell.versions,
+                &missing,
+                Lock::None,
+            )
+            .await;
             known.extend(loaded.map_err(Failure::from)?);
         }
         let starts = items.iter().filter_map(|item| match item {
             Item::Start { row, .. } => Some(row),
             Item::Inputs { .. } => None,
         });
-        let holders = load::key_holders(read, shell.backend, &shell.sql, starts).await.map_err(Failure::from)?;
+        let holders = load::key_holders(read, shell.backend, &shell.sql, starts)
+            .await
+            .map_err(Failure::from)?;
         let round = Round::compute(items, known, &holders, shell.moment());
+        // A change is guarded by the version. That nothing changed is believed of a cached state only when it is the
+        // current one: another replica may have dispatched what a report is about.
+        let changed: HashSet<RunId> = round
+            .turns
+            .iter()
+            .filter(|turn| turn.is_changed)
+            .map(super::turn::Turn::run)
+            .collect();
+        cached.retain(|run, _| !changed.contains(run));
+        if !cached.is_empty() {
+            let current = load::are_current(read, shell.backend, &shell.sql, &cached).await;
+            if !current.map_err(Failure::from)? {
+                return Err(Failure::LostRace);
+            }
+        }
         if round.turns.iter().all(|turn| !turn.is_changed) {
             return Ok(round);
         }
@@ -252,14 +295,18 @@ impl Applier {
             .tx("apply a batch", move |tx| {
                 let (round, shell, sent, lost) = (&work_round, &work_shell, &work_sent, &work_lost);
                 let ready = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let statements = ready
-                    .map_or_else(|| Statements::build(shell.backend, &shell.sql, &round.turns, sent), Ok);
+                let statements = ready.map_or_else(
+                    || Statements::build(shell.backend, &shell.sql, &round.turns, sent),
+                    Ok,
+                );
                 let lost = Arc::clone(lost);
                 let has_start = round.turns.iter().any(|turn| turn.start.is_some());
                 Box::pin(async move {
                     if statements?.execute(tx).await? == Saved::LostRace {
                         lost.store(true, Ordering::SeqCst);
-                        return Err(StoreError::Aborted { action: "apply a batch" });
+                        return Err(StoreError::Aborted {
+                            action: "apply a batch",
+                        });
                     }
                     before_commit(has_start);
                     Ok(())
@@ -268,10 +315,16 @@ impl Applier {
             .await;
         if let Err(error) = saved {
             shell.relay.put_back_sent(sent);
-            return Err(if lost.load(Ordering::SeqCst) { Failure::LostRace } else { Failure::from(error) });
+            return Err(if lost.load(Ordering::SeqCst) {
+                Failure::LostRace
+            } else {
+                Failure::from(error)
+            });
         }
         // the transaction has ended, so nothing else holds the round
-        Arc::into_inner(round).ok_or(Failure::Unknown(StoreError::Aborted { action: "apply a batch" }))
+        Arc::into_inner(round).ok_or(Failure::Unknown(StoreError::Aborted {
+            action: "apply a batch",
+        }))
     }
 
     /// After a lost race or an unknown commit: everything is read again under a lock, in the transaction that saves.
@@ -287,7 +340,8 @@ impl Applier {
                 let mut ids: Vec<RunId> = items.iter().map(Item::run).collect();
                 ids.sort_unstable();
                 ids.dedup();
-                let known = load::runs(tx, shell.backend, &shell.sql, &shell.versions, &ids, Lock::Rows).await?;
+                let known =
+                    load::runs(tx, shell.backend, &shell.sql, &shell.versions, &ids, Lock::Rows).await?;
                 let starts = items.iter().filter_map(|item| match item {
                     Item::Start { row, .. } => Some(row),
                     Item::Inputs { .. } => None,
@@ -298,7 +352,9 @@ impl Applier {
                 let statements = Statements::build(shell.backend, &shell.sql, &round.turns, &[])?;
                 if statements.execute(tx).await? == Saved::LostRace {
                     // only an idempotency key can be taken while the runs are locked
-                    return Err(StoreError::Conflict { action: "take an idempotency key" });
+                    return Err(StoreError::Conflict {
+                        action: "take an idempotency key",
+                    });
                 }
                 Ok(round)
             })
@@ -318,8 +374,13 @@ impl Applier {
         }
         let (shell, ids) = (Arc::clone(&self.shell), [work.run]);
         let read = shell.store.read();
-        let mut loaded = load::runs(read, shell.backend, &shell.sql, &shell.versions, &ids, Lock::None).await?;
-        match loaded.remove(&work.run).transpose().inspect_err(|error| quarantine(work.run, error))? {
+        let mut loaded =
+            load::runs(read, shell.backend, &shell.sql, &shell.versions, &ids, Lock::None).await?;
+        match loaded
+            .remove(&work.run)
+            .transpose()
+            .inspect_err(|error| quarantine(work.run, error))?
+        {
             Some(known) => {
                 let bodies = self.render_from(&known, work);
                 self.cache.put(known);
@@ -352,7 +413,9 @@ impl Reply {
             (Self::Start(reply), Err(error)) => drop(reply.send(Err(error))),
             (Self::Inputs(Some(reply)), Ok(Answer::Inputs(answer))) => drop(reply.send(Ok(answer))),
             (Self::Inputs(Some(reply)), Err(error)) => drop(reply.send(Err(error))),
-            (Self::Inputs(None), _) | (Self::Start(_), Ok(Answer::Inputs(_))) | (Self::Inputs(_), Ok(Answer::Start(_))) => {}
+            (Self::Inputs(None), _)
+            | (Self::Start(_), Ok(Answer::Inputs(_)))
+            | (Self::Inputs(_), Ok(Answer::Start(_))) => {}
         }
     }
 }
@@ -360,7 +423,10 @@ impl Reply {
 impl Failure {
     fn into_error(self) -> StoreError {
         match self {
-            Self::LostRace => StoreError::Busy { action: "apply a batch", attempts: TRIES_MAX },
+            Self::LostRace => StoreError::Busy {
+                action: "apply a batch",
+                attempts: TRIES_MAX,
+            },
             Self::Unknown(error) | Self::Busy(error) | Self::Bad(error) => error,
         }
     }

@@ -23,7 +23,13 @@ pub(super) struct Cache {
 
 impl Cache {
     pub(super) fn new(tasks_max: usize) -> Self {
-        Self { runs: HashMap::new(), by_use: BTreeMap::new(), uses: 0, tasks: 0, tasks_max }
+        Self {
+            runs: HashMap::new(),
+            by_use: BTreeMap::new(),
+            uses: 0,
+            tasks: 0,
+            tasks_max,
+        }
     }
 
     /// Takes a run out: who changes its state puts it back after the commit, and forgets it otherwise.
@@ -43,7 +49,9 @@ impl Cache {
         self.by_use.insert(self.uses, run);
         self.runs.insert(run, (self.uses, known));
         while self.tasks > self.tasks_max && self.runs.len() > 1 {
-            let Some((_, oldest)) = self.by_use.pop_first() else { break };
+            let Some((_, oldest)) = self.by_use.pop_first() else {
+                break;
+            };
             if let Some((_, known)) = self.runs.remove(&oldest) {
                 self.tasks -= known.state.tasks.len();
             }

@@ -23,7 +23,12 @@ struct StoredItem {
 pub(super) fn item_text(item: &Item) -> Result<String, StoreError> {
     let value = RawValue::from_string(item.value.to_string())
         .map_err(|e| corrupt("task", format!("item {} is not JSON: {e}", item.key)))?;
-    json_text(&StoredItem { parent: item.parent.0, index: item.index, key: item.key.to_string(), value })
+    json_text(&StoredItem {
+        parent: item.parent.0,
+        index: item.index,
+        key: item.key.to_string(),
+        value,
+    })
 }
 
 /// JSON text of a value that the engine made.
@@ -77,12 +82,18 @@ fn task_state(plan: &Plan, row: task::Model) -> Result<TaskState, StoreError> {
     if template.at() >= plan.len() {
         return Err(bad(format!("template {}", row.template)));
     }
-    let item = row.item.as_deref().map(parse::<StoredItem>).transpose().map_err(&bad)?.map(|item| Item {
-        parent: TaskIx(item.parent),
-        index: item.index,
-        key: item.key.into(),
-        value: Box::<str>::from(item.value).into(),
-    });
+    let item = row
+        .item
+        .as_deref()
+        .map(parse::<StoredItem>)
+        .transpose()
+        .map_err(&bad)?
+        .map(|item| Item {
+            parent: TaskIx(item.parent),
+            index: item.index,
+            key: item.key.into(),
+            value: Box::<str>::from(item.value).into(),
+        });
     let is_output_read = plan.is_output_read(template) || item.is_some();
     Ok(TaskState {
         template,

@@ -7,11 +7,11 @@ use runnel_engine::{RunId, WorkflowVersionId};
 use runnel_entity::{run, task};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
 
+use super::StartRow;
 use super::convert;
 use super::rows::{RowSet, ids as id_rows};
 use super::sql::{KEYS, Sql};
 use super::turn::Known;
-use super::StartRow;
 use crate::error::StoreError;
 use crate::store::failed_to;
 use crate::workflows::Versions;
@@ -37,8 +37,14 @@ pub(super) async fn runs<C: ConnectionTrait>(
     ids: &[RunId],
     lock: Lock,
 ) -> Result<Loaded, StoreError> {
-    let text = if lock == Lock::Rows { &sql.lock_runs } else { &sql.load_runs };
-    let rows = db.query_all_raw(id_rows(backend, ids.iter().map(|id| id.0)).bind(backend, text, vec![])).await;
+    let text = if lock == Lock::Rows {
+        &sql.lock_runs
+    } else {
+        &sql.load_runs
+    };
+    let rows = db
+        .query_all_raw(id_rows(backend, ids.iter().map(|id| id.0)).bind(backend, text, vec![]))
+        .await;
     let mut runs = Vec::new();
     for row in rows.map_err(failed_to("load runs"))? {
         runs.push(run::Model::from_query_result(&row, "").map_err(failed_to("read a run"))?);
@@ -46,13 +52,18 @@ pub(super) async fn runs<C: ConnectionTrait>(
     if runs.is_empty() {
         return Ok(Loaded::new());
     }
-    let rows = db.query_all_raw(id_rows(backend, ids.iter().map(|id| id.0)).bind(backend, &sql.load_tasks, vec![])).await;
+    let rows = db
+        .query_all_raw(id_rows(backend, ids.iter().map(|id| id.0)).bind(backend, &sql.load_tasks, vec![]))
+        .await;
     let mut tasks: HashMap<uuid::Uuid, Vec<task::Model>> = HashMap::new();
     for row in rows.map_err(failed_to("load tasks"))? {
         let task = task::Model::from_query_result(&row, "").map_err(failed_to("read a task"))?;
         tasks.entry(task.run_id).or_default().push(task);
     }
-    let mut wanted: Vec<_> = runs.iter().map(|run| WorkflowVersionId(run.workflow_version_id)).collect();
+    let mut wanted: Vec<_> = runs
+        .iter()
+        .map(|run| WorkflowVersionId(run.workflow_version_id))
+        .collect();
     wanted.sort_unstable();
     wanted.dedup();
     let versions = versions.get_all(&wanted).await?;
@@ -68,6 +79,28 @@ pub(super) async fn runs<C: ConnectionTrait>(
         loaded.insert(RunId(run.id), known);
     }
     Ok(loaded)
+}
+
+/// Whether the rows of these runs still have these versions: one statement.
+pub(super) async fn are_current<C: ConnectionTrait>(
+    db: &C,
+    backend: DbBackend,
+    sql: &Sql,
+    versions: &HashMap<RunId, i64>,
+) -> Result<bool, StoreError> {
+    let ids = id_rows(backend, versions.keys().map(|id| id.0));
+    let failed = failed_to("check the versions of runs");
+    let rows = db
+        .query_all_raw(ids.bind(backend, &sql.load_versions, vec![]))
+        .await
+        .map_err(failed)?;
+    let mut current = 0;
+    for row in rows {
+        let id: uuid::Uuid = row.try_get_by_index(0).map_err(failed)?;
+        let version: i64 = row.try_get_by_index(1).map_err(failed)?;
+        current += usize::from(versions.get(&RunId(id)) == Some(&version));
+    }
+    Ok(current == versions.len())
 }
 
 /// A run that holds an idempotency key.
@@ -95,6 +128,12 @@ pub(super) async fn key_holders<C: ConnectionTrait>(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let found = db.query_all_raw(rows.bind(backend, &sql.find_keys, vec![])).await.map_err(failed_to("find keys"))?;
-    found.iter().map(|row| KeyHolder::from_query_result(row, "").map_err(failed_to("read a key"))).collect()
+    let found = db
+        .query_all_raw(rows.bind(backend, &sql.find_keys, vec![]))
+        .await
+        .map_err(failed_to("find keys"))?;
+    found
+        .iter()
+        .map(|row| KeyHolder::from_query_result(row, "").map_err(failed_to("read a key")))
+        .collect()
 }

@@ -72,7 +72,10 @@ pub(crate) enum StartReply {
     /// Committed now.
     Created(Box<crate::view::RunView>),
     /// The idempotency key belongs to this run.
-    KeyTaken { run: RunId, request_hash: Option<String> },
+    KeyTaken {
+        run: RunId,
+        request_hash: Option<String>,
+    },
 }
 
 /// Inputs of an existing run.
@@ -89,7 +92,10 @@ pub(crate) enum InputsReply {
     /// There is no such run.
     UnknownRun,
     /// One outcome an input, and the run's status after all of them.
-    Done { outcomes: Vec<Outcome>, status: RunStatus },
+    Done {
+        outcomes: Vec<Outcome>,
+        status: RunStatus,
+    },
 }
 
 /// Messages to make.
@@ -117,9 +123,22 @@ impl Appliers {
     /// One inbox an applier.
     pub(crate) fn new(count: usize) -> (Self, Vec<Inbox>) {
         let waiting = Arc::new(AtomicUsize::new(0));
-        let (inboxes, receivers): (Vec<_>, Vec<_>) = (0..count.max(1)).map(|_| mpsc::channel(INBOX_MAX)).unzip();
-        let receivers = receivers.into_iter().map(|receiver| Inbox { receiver, waiting: Arc::clone(&waiting) }).collect();
-        (Self { inboxes: inboxes.into(), waiting }, receivers)
+        let (inboxes, receivers): (Vec<_>, Vec<_>) =
+            (0..count.max(1)).map(|_| mpsc::channel(INBOX_MAX)).unzip();
+        let receivers = receivers
+            .into_iter()
+            .map(|receiver| Inbox {
+                receiver,
+                waiting: Arc::clone(&waiting),
+            })
+            .collect();
+        (
+            Self {
+                inboxes: inboxes.into(),
+                waiting,
+            },
+            receivers,
+        )
     }
 
     /// Hands work to the applier that owns the run.
@@ -133,7 +152,9 @@ impl Appliers {
         run.hash(&mut hasher);
         let owner = hasher.finish() % self.inboxes.len() as u64;
         self.waiting.fetch_add(1, Ordering::SeqCst);
-        let sent = self.inboxes[usize::try_from(owner).unwrap_or_default()].send(work).await;
+        let sent = self.inboxes[usize::try_from(owner).unwrap_or_default()]
+            .send(work)
+            .await;
         sent.map_err(|_| {
             self.waiting.fetch_sub(1, Ordering::SeqCst);
             StoreError::Stopping
@@ -143,7 +164,12 @@ impl Appliers {
     /// Applies inputs and waits for their commit.
     pub(crate) async fn apply(&self, run: RunId, inputs: Vec<Input>) -> Result<InputsReply, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.send(Work::Inputs(InputsWork { run, inputs, reply: Some(reply) })).await?;
+        self.send(Work::Inputs(InputsWork {
+            run,
+            inputs,
+            reply: Some(reply),
+        }))
+        .await?;
         answer.await.map_err(|_| StoreError::Stopping)?
     }
 

@@ -45,14 +45,27 @@ impl Applier {
         metrics::counter!(APPLIED).increment(turn.effects.records.len() as u64);
         let mut leases = turn.leased.iter();
         for command in &turn.effects.commands {
-            let Command::Dispatch { task, attempt } = command else { continue };
+            let Command::Dispatch { task, attempt } = command else {
+                continue;
+            };
             let definition = turn.known.meta.plan.task(state.tasks[task.at()].template);
             match leases.next() {
                 Some(Lease::Mine) => news.dispatches.push(Dispatch {
-                    key: AttemptKey { run, task: *task, attempt: *attempt },
+                    key: AttemptKey {
+                        run,
+                        task: *task,
+                        attempt: *attempt,
+                    },
                     queue: definition.queue.clone(),
                     priority: definition.priority.unwrap_or(state.context.priority),
-                    body: message::body_if_wanted(keys, &turn.known.meta, state, *task, *attempt, &turn.moment),
+                    body: message::body_if_wanted(
+                        keys,
+                        &turn.known.meta,
+                        state,
+                        *task,
+                        *attempt,
+                        &turn.moment,
+                    ),
                 }),
                 Some(Lease::NoRoom) if news.backlog.contains(&definition.queue) => {}
                 Some(Lease::NoRoom) => news.backlog.push(definition.queue.clone()),
@@ -61,7 +74,8 @@ impl Applier {
         }
         for ix in &turn.effects.touched {
             let task = &state.tasks[ix.at()];
-            news.touched.push((run, *ix, message::is_out(task.status).then_some(task.attempt)));
+            news.touched
+                .push((run, *ix, message::is_out(task.status).then_some(task.attempt)));
         }
     }
 }

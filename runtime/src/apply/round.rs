@@ -75,11 +75,19 @@ impl Round {
         for turn in &mut self.turns {
             turn.leased.clear();
             for command in &turn.effects.commands {
-                let Command::Dispatch { task, .. } = command else { continue };
+                let Command::Dispatch { task, .. } = command else {
+                    continue;
+                };
                 let plan = &turn.known.meta.plan;
                 let definition = plan.task(turn.known.state.tasks[task.at()].template);
-                let is_served = shell.registry.is_served(&definition.queue, &definition.kind, turn.moment.now);
-                let has_room = is_served && room.get_or_insert_with(|| shell.relay.room()).take(&definition.queue);
+                let is_served =
+                    shell
+                        .registry
+                        .is_served(&definition.queue, &definition.kind, turn.moment.now);
+                let has_room = is_served
+                    && room
+                        .get_or_insert_with(|| shell.relay.room())
+                        .take(&definition.queue);
                 turn.leased.push(match (is_served, has_room) {
                     (_, true) => Lease::Mine,
                     (true, false) => Lease::NoRoom,
@@ -104,14 +112,19 @@ impl Round {
         let run = new.context.id;
         if let Some(Ok(at)) = self.turn_of.get(&run) {
             // an earlier try whose outcome was unknown did commit
-            return Ok(Answer::Start(StartReply::Created(Box::new(view(row, &self.turns[*at].known)))));
+            return Ok(Answer::Start(StartReply::Created(Box::new(view(
+                row,
+                &self.turns[*at].known,
+            )))));
         }
         if let Some(taken) = self.find_holder(row, holders) {
             return Ok(Answer::Start(taken));
         }
         let state = RunState::new(&row.meta.plan, new.clone(), &moment);
         let mut turn = Turn::begin(row.clone(), state, moment);
-        turn.advance(&Input::Started { actor: row.actor.clone() })?;
+        turn.advance(&Input::Started {
+            actor: row.actor.clone(),
+        })?;
         let created = view(row, &turn.known);
         self.add_turn(turn);
         Ok(Answer::Start(StartReply::Created(Box::new(created))))
@@ -120,21 +133,35 @@ impl Round {
     /// Who holds the key of a start: a stored run, or an earlier start of this batch.
     fn find_holder(&self, row: &StartRow, holders: &[KeyHolder]) -> Option<StartReply> {
         let key = row.idempotency_key.as_deref()?;
-        let stored = holders.iter().find(|h| h.idempotency_key == key && *h.namespace == *row.meta.namespace);
+        let stored = holders
+            .iter()
+            .find(|h| h.idempotency_key == key && *h.namespace == *row.meta.namespace);
         if let Some(holder) = stored {
-            return Some(StartReply::KeyTaken { run: RunId(holder.id), request_hash: holder.request_hash.clone() });
+            return Some(StartReply::KeyTaken {
+                run: RunId(holder.id),
+                request_hash: holder.request_hash.clone(),
+            });
         }
         self.turns.iter().find_map(|turn| {
             let start = turn.start.as_ref()?;
-            let is_same = start.idempotency_key.as_deref() == Some(key) && start.meta.namespace == row.meta.namespace;
-            is_same.then(|| StartReply::KeyTaken { run: turn.run(), request_hash: start.request_hash.clone() })
+            let is_same =
+                start.idempotency_key.as_deref() == Some(key) && start.meta.namespace == row.meta.namespace;
+            is_same.then(|| StartReply::KeyTaken {
+                run: turn.run(),
+                request_hash: start.request_hash.clone(),
+            })
         })
     }
 
     fn inputs(&mut self, run: RunId, inputs: &[Input]) -> Result<Answer, StoreError> {
         let at = match self.turn_of.get(&run) {
             None => return Ok(Answer::Inputs(InputsReply::UnknownRun)),
-            Some(Err(problem)) => return Err(StoreError::Corrupt { table: "run", problem: problem.clone() }),
+            Some(Err(problem)) => {
+                return Err(StoreError::Corrupt {
+                    table: "run",
+                    problem: problem.clone(),
+                });
+            }
             Some(Ok(at)) => *at,
         };
         let turn = &mut self.turns[at];
@@ -150,7 +177,10 @@ impl Round {
                 }
             }
         }
-        Ok(Answer::Inputs(InputsReply::Done { outcomes, status: turn.known.state.status }))
+        Ok(Answer::Inputs(InputsReply::Done {
+            outcomes,
+            status: turn.known.state.status,
+        }))
     }
 }
 

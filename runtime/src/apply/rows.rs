@@ -48,7 +48,12 @@ impl RowSet {
         } else {
             Cells::Json("[".to_owned())
         };
-        Self { columns, cells, next: 0, len: 0 }
+        Self {
+            columns,
+            cells,
+            next: 0,
+            len: 0,
+        }
     }
 
     /// Number of complete rows.
@@ -251,7 +256,9 @@ mod tests {
         rows.id(Uuid::max()).opt_int(None).opt_text(None);
         assert_eq!(rows.len(), 2);
         let statement = rows.bind(DbBackend::Sqlite, "x", vec![]);
-        let Some(Value::String(Some(text))) = statement.values.map(|v| v.0[0].clone()) else { panic!("one text") };
+        let Some(Value::String(Some(text))) = statement.values.map(|v| v.0[0].clone()) else {
+            panic!("one text")
+        };
         let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(parsed[0][2], "a \"b\" \\ \u{1}\n ü");
         assert_eq!(parsed[1][1], serde_json::Value::Null);
@@ -262,8 +269,18 @@ mod tests {
     fn postgres_rows_are_one_array_a_column() {
         let mut rows = RowSet::new(DbBackend::Postgres, COLUMNS);
         rows.id(Uuid::nil()).opt_int(None).opt_text(None);
-        let values = rows.bind(DbBackend::Postgres, "x", vec![1i64.into()]).values.unwrap().0;
+        let values = rows
+            .bind(DbBackend::Postgres, "x", vec![1i64.into()])
+            .values
+            .unwrap()
+            .0;
         assert_eq!(values.len(), 4);
-        assert_eq!(values[1], Value::Array(ArrayType::BigInt, Some(Box::new(vec![Value::BigInt(Some(i64::MIN))]))));
+        assert_eq!(
+            values[1],
+            Value::Array(
+                ArrayType::BigInt,
+                Some(Box::new(vec![Value::BigInt(Some(i64::MIN))]))
+            )
+        );
     }
 }

@@ -33,7 +33,12 @@ pub(super) enum Saved {
 
 impl Statements {
     /// Builds the statements. Outbox rows of `sent` messages leave with this batch, which spares them a commit of their own.
-    pub(super) fn build(backend: DbBackend, sql: &Sql, turns: &[Turn], sent: &[AttemptKey]) -> Result<Self, StoreError> {
+    pub(super) fn build(
+        backend: DbBackend,
+        sql: &Sql,
+        turns: &[Turn],
+        sent: &[AttemptKey],
+    ) -> Result<Self, StoreError> {
         let mut rows = Rows::new(backend);
         for turn in turns.iter().filter(|turn| turn.is_changed) {
             rows.add(turn)?;
@@ -42,9 +47,10 @@ impl Statements {
             rows.gone.id(key.run.0).int(key.task.0).int(key.attempt);
         }
         let mut guarded = Vec::new();
-        for (action, set, text) in
-            [("insert runs", rows.new_runs, &sql.insert_runs), ("update runs", rows.runs, &sql.update_runs)]
-        {
+        for (action, set, text) in [
+            ("insert runs", rows.new_runs, &sql.insert_runs),
+            ("update runs", rows.runs, &sql.update_runs),
+        ] {
             if !set.is_empty() {
                 let expected = set.len();
                 guarded.push((action, set.bind(backend, text, vec![]), expected));
@@ -134,9 +140,17 @@ impl Rows {
                     let definition = turn.known.meta.plan.task(state.tasks[task.at()].template);
                     let priority = definition.priority.unwrap_or(state.context.priority);
                     self.outbox.id(run).int(task.0).int(*attempt);
-                    self.outbox.text(&definition.queue).text(&definition.kind).int(priority).int(turn.moment.now.0);
+                    self.outbox
+                        .text(&definition.queue)
+                        .text(&definition.kind)
+                        .int(priority)
+                        .int(turn.moment.now.0);
                     let is_mine = leases.next() == Some(&Lease::Mine);
-                    self.outbox.int(if is_mine { turn.moment.now.after(LEASE).0 } else { 0 });
+                    self.outbox.int(if is_mine {
+                        turn.moment.now.after(LEASE).0
+                    } else {
+                        0
+                    });
                 }
                 Command::Stop { task, attempt } => {
                     self.gone.id(run).int(task.0).int(*attempt);
@@ -149,7 +163,8 @@ impl Rows {
     fn add_task(&mut self, run: Uuid, ix: TaskIx, turn: &Turn) -> Result<(), StoreError> {
         let task = &turn.known.state.tasks[ix.at()];
         let saved = turn.known.saved_inputs.get(ix.at()).and_then(Option::as_ref);
-        let is_saved = matches!((saved, &task.input), (Some(saved), Some(now)) if std::sync::Arc::ptr_eq(saved, now));
+        let is_saved =
+            matches!((saved, &task.input), (Some(saved), Some(now)) if std::sync::Arc::ptr_eq(saved, now));
         self.tasks.id(run).int(ix.0);
         add_progress(&mut self.tasks, task, task.input.as_deref().filter(|_| !is_saved))
     }
@@ -165,7 +180,10 @@ impl Rows {
             Some(_) => rows.text(&state.key(plan, ix)),
             None => rows.text(&definition.key),
         };
-        rows.int(task.template.0).opt_text(item.as_deref()).text(&definition.kind).text(&definition.queue);
+        rows.int(task.template.0)
+            .opt_text(item.as_deref())
+            .text(&definition.kind)
+            .text(&definition.queue);
         add_progress(rows, task, task.input.as_deref())
     }
 }
@@ -173,11 +191,23 @@ impl Rows {
 /// The columns that [`TASK_NEW`] and [`TASK_CHANGE`] share, in their order.
 fn add_progress(rows: &mut RowSet, task: &TaskState, input: Option<&str>) -> Result<(), StoreError> {
     let error = task.error.as_ref().map(json_text).transpose()?;
-    rows.int(task.status as u8).int(task.attempt).int(task.retries).int(task.losses);
-    for at in [task.wake_at, task.ready_at, task.queued_at, task.started_at, task.heartbeat_at, task.finished_at] {
+    rows.int(task.status as u8)
+        .int(task.attempt)
+        .int(task.retries)
+        .int(task.losses);
+    for at in [
+        task.wake_at,
+        task.ready_at,
+        task.queued_at,
+        task.started_at,
+        task.heartbeat_at,
+        task.finished_at,
+    ] {
         rows.opt_int(at.map(|at| at.0));
     }
-    rows.opt_text(task.worker.as_deref()).opt_text(input).opt_text(task.output.as_deref());
+    rows.opt_text(task.worker.as_deref())
+        .opt_text(input)
+        .opt_text(task.output.as_deref());
     rows.opt_text(error.as_deref()).opt_text(task.extra.as_deref());
     Ok(())
 }
@@ -185,26 +215,44 @@ fn add_progress(rows: &mut RowSet, task: &TaskState, input: Option<&str>) -> Res
 fn add_new_run(rows: &mut RowSet, start: &StartRow, state: &RunState) -> Result<(), StoreError> {
     let context = &state.context;
     let error = state.error.as_ref().map(json_text).transpose()?;
-    rows.id(context.id.0).text(&start.meta.namespace).id(start.meta.workflow_id.0).id(start.meta.id.0);
-    rows.int(context.workflow_version).int(state.status as u8).int(state.is_paused).int(1).int(state.next_seq);
+    rows.id(context.id.0)
+        .text(&start.meta.namespace)
+        .id(start.meta.workflow_id.0)
+        .id(start.meta.id.0);
+    rows.int(context.workflow_version)
+        .int(state.status as u8)
+        .int(state.is_paused)
+        .int(1)
+        .int(state.next_seq);
     rows.opt_int(state.wake_at.map(|at| at.0)).int(context.priority);
-    rows.opt_text(start.idempotency_key.as_deref()).opt_text(start.request_hash.as_deref());
+    rows.opt_text(start.idempotency_key.as_deref())
+        .opt_text(start.request_hash.as_deref());
     rows.text(&start.inputs).text(&json_text(&*context.vars)?);
     rows.opt_text(state.outputs.as_deref()).opt_text(error.as_deref());
-    rows.text(&json_text(&start.tags)?).text(&json_text(&state.counts)?);
-    rows.int(state.has_tolerated_failures).text(&json_text(&state.extra)?);
+    rows.text(&json_text(&start.tags)?)
+        .text(&json_text(&state.counts)?);
+    rows.int(state.has_tolerated_failures)
+        .text(&json_text(&state.extra)?);
     rows.int(context.created_at.0).text(&start.actor);
-    rows.opt_int(state.started_at.map(|at| at.0)).opt_int(state.finished_at.map(|at| at.0));
+    rows.opt_int(state.started_at.map(|at| at.0))
+        .opt_int(state.finished_at.map(|at| at.0));
     Ok(())
 }
 
 fn add_run(rows: &mut RowSet, turn: &Turn) -> Result<(), StoreError> {
     let state = &turn.known.state;
     let error = state.error.as_ref().map(json_text).transpose()?;
-    rows.id(state.context.id.0).int(turn.known.version).int(state.status as u8).int(state.is_paused);
+    rows.id(state.context.id.0)
+        .int(turn.known.version)
+        .int(state.status as u8)
+        .int(state.is_paused);
     rows.int(state.next_seq).opt_int(state.wake_at.map(|at| at.0));
-    rows.opt_text(state.outputs.as_deref()).opt_text(error.as_deref()).text(&json_text(&state.counts)?);
-    rows.int(state.has_tolerated_failures).text(&json_text(&state.extra)?);
-    rows.opt_int(state.started_at.map(|at| at.0)).opt_int(state.finished_at.map(|at| at.0));
+    rows.opt_text(state.outputs.as_deref())
+        .opt_text(error.as_deref())
+        .text(&json_text(&state.counts)?);
+    rows.int(state.has_tolerated_failures)
+        .text(&json_text(&state.extra)?);
+    rows.opt_int(state.started_at.map(|at| at.0))
+        .opt_int(state.finished_at.map(|at| at.0));
     Ok(())
 }

@@ -129,6 +129,7 @@ pub(crate) const OUTBOX_KEY: &[Column] = &[("run_id", Kind::Id), ("ix", Kind::In
 #[derive(Debug)]
 pub(crate) struct Sql {
     pub(super) load_runs: String,
+    pub(super) load_versions: String,
     pub(super) lock_runs: String,
     pub(super) load_tasks: String,
     pub(super) find_keys: String,
@@ -148,6 +149,7 @@ impl Sql {
         let for_update = if is_postgres { " FOR UPDATE" } else { "" };
         Self {
             load_runs: format!("SELECT * FROM run WHERE id {ids} ORDER BY id"),
+            load_versions: format!("SELECT id, version FROM run WHERE id {ids}"),
             lock_runs: format!("SELECT * FROM run WHERE id {ids} ORDER BY id{for_update}"),
             load_tasks: format!("SELECT * FROM task WHERE run_id {ids} ORDER BY run_id, ix"),
             find_keys: format!(
@@ -198,13 +200,18 @@ fn value(backend: DbBackend, name: &str) -> String {
 
 /// A run whose id or idempotency key exists already is left alone; the ids that come back are the new ones.
 fn insert_runs(backend: DbBackend) -> String {
-    format!("{} ON CONFLICT DO NOTHING RETURNING id", insert(backend, "run", RUN_NEW))
+    format!(
+        "{} ON CONFLICT DO NOTHING RETURNING id",
+        insert(backend, "run", RUN_NEW)
+    )
 }
 
 /// The version guards each row. The rows are locked in the order of their ids first, so that two replicas cannot deadlock.
 fn update_runs(backend: DbBackend) -> String {
-    let sets: Vec<String> =
-        RUN_CHANGE[2..].iter().map(|(name, _)| format!("{name} = {}", value(backend, name))).collect();
+    let sets: Vec<String> = RUN_CHANGE[2..]
+        .iter()
+        .map(|(name, _)| format!("{name} = {}", value(backend, name)))
+        .collect();
     let sets = format!("version = c.guard + 1, {}", sets.join(", "));
     let rows = source(backend, RUN_CHANGE);
     if backend == DbBackend::Postgres {
@@ -214,7 +221,9 @@ fn update_runs(backend: DbBackend) -> String {
              WHERE run.id = c.id AND run.version = c.guard RETURNING run.id"
         )
     } else {
-        format!("UPDATE run SET {sets} FROM {rows} WHERE run.id = c.id AND run.version = c.guard RETURNING run.id")
+        format!(
+            "UPDATE run SET {sets} FROM {rows} WHERE run.id = c.id AND run.version = c.guard RETURNING run.id"
+        )
     }
 }
 
@@ -242,6 +251,8 @@ fn delete_outbox(backend: DbBackend) -> String {
              WHERE outbox.run_id = c.run_id AND outbox.ix = c.ix AND outbox.attempt = c.attempt"
         )
     } else {
-        format!("DELETE FROM outbox WHERE (run_id, ix, attempt) IN (SELECT c.run_id, c.ix, c.attempt FROM {rows})")
+        format!(
+            "DELETE FROM outbox WHERE (run_id, ix, attempt) IN (SELECT c.run_id, c.ix, c.attempt FROM {rows})"
+        )
     }
 }

@@ -26,7 +26,12 @@ impl Known {
     /// A run as it was just read or written.
     pub(super) fn new(meta: Arc<CompiledVersion>, state: RunState, version: i64) -> Self {
         let saved_inputs = state.tasks.iter().map(|task| task.input.clone()).collect();
-        Self { meta, state, version, saved_inputs }
+        Self {
+            meta,
+            state,
+            version,
+            saved_inputs,
+        }
     }
 }
 
@@ -64,13 +69,36 @@ impl Turn {
     /// The turn of a run that exists.
     pub(super) fn resume(known: Known, moment: Moment) -> Self {
         let stored_tasks = known.state.tasks.len();
-        Self { known, start: None, effects: Effects::default(), stored_tasks, is_changed: false, is_failed: false, moment, leased: Vec::new() }
+        Self {
+            known,
+            start: None,
+            effects: Effects::default(),
+            stored_tasks,
+            is_changed: false,
+            is_failed: false,
+            moment,
+            leased: Vec::new(),
+        }
     }
 
     /// The turn of a run that this batch makes.
     pub(super) fn begin(start: StartRow, state: RunState, moment: Moment) -> Self {
-        let known = Known { meta: Arc::clone(&start.meta), state, version: 0, saved_inputs: Vec::new() };
-        Self { known, start: Some(start), effects: Effects::default(), stored_tasks: 0, is_changed: true, is_failed: false, moment, leased: Vec::new() }
+        let known = Known {
+            meta: Arc::clone(&start.meta),
+            state,
+            version: 0,
+            saved_inputs: Vec::new(),
+        };
+        Self {
+            known,
+            start: Some(start),
+            effects: Effects::default(),
+            stored_tasks: 0,
+            is_changed: true,
+            is_failed: false,
+            moment,
+            leased: Vec::new(),
+        }
     }
 
     /// The run.
@@ -84,9 +112,15 @@ impl Turn {
         // each input of a batch draws its own jitter from the entropy of the batch
         self.moment.entropy = mix(self.moment.entropy);
         let (known, effects, moment) = (&mut self.known, &mut self.effects, &self.moment);
-        let outcome =
-            catch_unwind(AssertUnwindSafe(|| advance(&known.meta.plan, &mut known.state, input, moment, effects)))
-                .map_err(|_| corrupt("run", format!("{}: the state machine failed", known.state.context.id)))?;
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            advance(&known.meta.plan, &mut known.state, input, moment, effects)
+        }))
+        .map_err(|_| {
+            corrupt(
+                "run",
+                format!("{}: the state machine failed", known.state.context.id),
+            )
+        })?;
         self.is_changed |= matches!(outcome, Outcome::Applied);
         Ok(outcome)
     }
@@ -104,7 +138,11 @@ impl Turn {
 
     /// Changed tasks that have a row.
     pub(super) fn changed_tasks(&self) -> impl Iterator<Item = TaskIx> + '_ {
-        self.effects.touched.iter().copied().filter(|ix| ix.at() < self.stored_tasks)
+        self.effects
+            .touched
+            .iter()
+            .copied()
+            .filter(|ix| ix.at() < self.stored_tasks)
     }
 
     /// The run as it is after the commit of this turn. Outputs that nobody reads are forgotten.
@@ -113,7 +151,9 @@ impl Turn {
         let known = &mut self.known;
         known.saved_inputs.resize(known.state.tasks.len(), None);
         let added = TaskIx(u32::try_from(self.stored_tasks).unwrap_or(u32::MAX)).0..;
-        let added = added.take(known.state.tasks.len().saturating_sub(self.stored_tasks)).map(TaskIx);
+        let added = added
+            .take(known.state.tasks.len().saturating_sub(self.stored_tasks))
+            .map(TaskIx);
         for ix in self.effects.touched.into_iter().chain(added) {
             let task = &mut known.state.tasks[ix.at()];
             known.saved_inputs[ix.at()].clone_from(&task.input);

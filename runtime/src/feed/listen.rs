@@ -195,7 +195,13 @@ async fn horizon(store: &Store) -> Result<Horizon, DbErr> {
 
 #[cfg(test)]
 mod tests {
+    use sea_orm::{Database, EntityTrait, TransactionTrait};
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+
     use super::*;
+    use crate::feed::{Doorbell, Topic};
+    use crate::query::sample::{Sample, events, run_id};
 
     const HERE: Uuid = Uuid::from_u128(1);
     const THERE: Uuid = Uuid::from_u128(2);
@@ -226,5 +232,96 @@ mod tests {
         assert!(payload.len() < 8_000);
         assert_eq!(decode(HERE, &payload), Heard::Anything);
         assert_eq!(decode(HERE, "v2 something else"), Heard::Anything);
+    }
+
+    /// A feed of a replica; notifications alone must ring it, so that it polls once an hour.
+    fn replica(sample: &Sample, instance: Uuid, stop: &CancellationToken, tasks: &TaskTracker) -> Feed {
+        let hour = Duration::from_secs(3_600);
+        let feed = Feed::new(sample.reads.store.backend(), instance, hour, stop.clone());
+        feed.start(&sample.reads.store, tasks);
+        feed
+    }
+
+    async fn rung(bell: &mut Doorbell) -> bool {
+        tokio::time::timeout(Duration::from_secs(20), bell.rung())
+            .await
+            .expect("the doorbell rings")
+    }
+
+    async fn announce(sample: &Sample, feed: &Feed, news: &News) {
+        let statement = feed.announcement(news).expect("a statement");
+        let told = sample.reads.store.tx("announce", move |tx| {
+            let statement = statement.clone();
+            Box::pin(async move {
+                tx.execute_raw(statement)
+                    .await
+                    .map_err(crate::store::failed_to("announce"))?;
+                Ok(())
+            })
+        });
+        told.await.expect("told");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn another_replica_rings_for_the_runs_it_is_told_of() {
+        let sample = Sample::postgres().await;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (here, there) = (
+            replica(&sample, HERE, &stop, &tasks),
+            replica(&sample, THERE, &stop, &tasks),
+        );
+        let (mut bell, mut other) = (
+            there.doorbell(Topic::Run(run_id(1))),
+            there.doorbell(Topic::Run(run_id(2))),
+        );
+        // both ring once when the channel is open
+        assert!(rung(&mut bell).await && rung(&mut other).await);
+        announce(
+            &sample,
+            &here,
+            &News {
+                runs: vec![run_id(1)],
+                logs: vec![],
+            },
+        )
+        .await;
+        assert!(rung(&mut bell).await);
+        assert!(
+            futures_util::FutureExt::now_or_never(other.rung()).is_none(),
+            "nothing happened to this run"
+        );
+        stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+        assert!(!bell.rung().await);
+        sample.reads.store.close().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_feed_rings_when_its_events_can_be_read() {
+        let sample = Sample::postgres().await;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let feed = replica(&sample, HERE, &stop, &tasks);
+        let mut all = feed.doorbell(Topic::All);
+        assert!(rung(&mut all).await, "the channel is open");
+        // an older transaction hides what is committed now, and tells nobody when it ends
+        let older = Database::connect(&sample.url)
+            .await
+            .expect("connects")
+            .begin()
+            .await
+            .expect("begun");
+        let insert = runnel_entity::event::Entity::insert(events("default", run_id(1), 1..=1));
+        insert.exec_without_returning(&older).await.expect("inserted");
+        sample.insert(vec![events("default", run_id(2), 1..=1)]).await;
+        feed.ring(&News {
+            runs: vec![run_id(2)],
+            logs: vec![],
+        });
+        older.commit().await.expect("committed");
+        assert!(rung(&mut all).await);
+        stop.cancel();
+        tasks.close();
+        tasks.wait().await;
     }
 }

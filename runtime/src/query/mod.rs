@@ -265,7 +265,7 @@ fn after_prefix(prefix: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 #[cfg(test)]
 mod store_tests;
 

@@ -48,17 +48,35 @@ impl Sample {
     }
 
     async fn open(url: String, home: Home) -> Self {
-        let config = DatabaseConfig { url: url.clone(), connections: 4, is_sqlite_relaxed: false };
+        let config = DatabaseConfig {
+            url: url.clone(),
+            connections: 4,
+            is_sqlite_relaxed: false,
+        };
         let entropy = Arc::new(SeededEntropy::new(1));
-        let store = Store::open(&config, entropy.clone(), Schema::Migrate).await.expect("the store opens");
+        let store = Store::open(&config, entropy.clone(), Schema::Migrate)
+            .await
+            .expect("the store opens");
         let clock = Arc::new(ManualClock::new(Timestamp(NOW)));
         let reads = Reads::new(store, clock.clone(), entropy, vec!["shell".to_owned()]);
-        Self { reads, clock, actor: actor("default"), url, _home: home }
+        Self {
+            reads,
+            clock,
+            actor: actor("default"),
+            url,
+            _home: home,
+        }
     }
 
     pub(crate) async fn publish(&self, source: &str) -> Published {
-        let request = PublishRequest { source: source.to_owned(), format: Format::Yaml, is_dry_run: false };
-        crate::workflows::publish(&self.reads, &self.actor, request).await.expect("published")
+        let request = PublishRequest {
+            source: source.to_owned(),
+            format: Format::Yaml,
+            is_dry_run: false,
+        };
+        crate::workflows::publish(&self.reads, &self.actor, request)
+            .await
+            .expect("published")
     }
 
     /// Inserts rows of one table.
@@ -70,7 +88,10 @@ impl Sample {
             let rows = rows.clone();
             Box::pin(async move {
                 let insert = <A::Entity as EntityTrait>::insert_many(rows);
-                insert.exec_without_returning(tx).await.map_err(failed_to("insert a sample"))?;
+                insert
+                    .exec_without_returning(tx)
+                    .await
+                    .map_err(failed_to("insert a sample"))?;
                 Ok(())
             })
         });
@@ -146,7 +167,11 @@ pub(crate) fn task(run: RunId, ix: i32, key: &str, kind: &str, status: TaskStatu
 pub(crate) fn events(namespace: &str, run: RunId, seqs: std::ops::RangeInclusive<i64>) -> event::ActiveModel {
     let record = |seq| Record {
         seq,
-        kind: if seq == 1 { RecordKind::RunCreated } else { RecordKind::TaskReady },
+        kind: if seq == 1 {
+            RecordKind::RunCreated
+        } else {
+            RecordKind::TaskReady
+        },
         task: (seq > 1).then_some(TaskIx(0)),
         key: (seq > 1).then(|| format!("t{seq}")),
         attempt: None,
@@ -192,5 +217,8 @@ pub(crate) fn log(run: RunId, ix: i32, attempt: i32, text: &str) -> task_log::Ac
 }
 
 pub(crate) fn actor(namespace: &str) -> Actor {
-    Actor { name: Arc::from("anonymous"), namespace: Arc::from(namespace) }
+    Actor {
+        name: Arc::from("anonymous"),
+        namespace: Arc::from(namespace),
+    }
 }

@@ -12,7 +12,8 @@ use crate::orchestrator::PublishRequest;
 use crate::view::{EventFilter, FeedCursor, PageRequest, RunFilter, RunOrder, TaskFilter};
 use crate::workflows::{Lookup, Versions, publish};
 
-const FLOW: &str = "id: flow\ntasks:\n  a: { type: http, input: { url: 'http://x' } }\n  b: { run: echo, needs: [a] }\n";
+const FLOW: &str =
+    "id: flow\ntasks:\n  a: { type: http, input: { url: 'http://x' } }\n  b: { run: echo, needs: [a] }\n";
 
 fn first<C>(first: u32, after: Option<C>) -> PageRequest<C> {
     PageRequest { first, after }
@@ -49,25 +50,44 @@ async fn publishing_numbers_versions(sample: Sample) {
     let reads = &sample.reads;
     let one = sample.publish(FLOW).await;
     let same = sample.publish(&format!("# a comment\n{FLOW}")).await;
-    assert_eq!((one.is_new, same.is_new, same.version.id == one.version.id), (true, false, true));
+    assert_eq!(
+        (one.is_new, same.is_new, same.version.id == one.version.id),
+        (true, false, true)
+    );
     let changed = FLOW.replace("echo", "date");
-    let request = PublishRequest { source: changed.clone(), format: Format::Yaml, is_dry_run: true };
+    let request = PublishRequest {
+        source: changed.clone(),
+        format: Format::Yaml,
+        is_dry_run: true,
+    };
     let dry = publish(reads, &sample.actor, request).await.expect("checked");
     assert_eq!((dry.is_new, dry.version.number), (true, 2));
-    let found = workflows::find(reads, &sample.actor, "flow").await.expect("read").expect("exists");
+    let found = workflows::find(reads, &sample.actor, "flow")
+        .await
+        .expect("read")
+        .expect("exists");
     assert_eq!(found.latest_version, 1, "a dry run stores nothing");
 
     // publishers at the same time get different numbers without a gap
-    let sources: Vec<String> = (0..6).map(|n| FLOW.replace("echo", &format!("echo {n}"))).collect();
+    let sources: Vec<String> = (0..6)
+        .map(|n| FLOW.replace("echo", &format!("echo {n}")))
+        .collect();
     let published = sources.iter().map(|source| sample.publish(source));
-    let mut numbers: Vec<i32> =
-        futures_util::future::join_all(published).await.iter().map(|p| p.version.number).collect();
+    let mut numbers: Vec<i32> = futures_util::future::join_all(published)
+        .await
+        .iter()
+        .map(|p| p.version.number)
+        .collect();
     numbers.sort_unstable();
     assert_eq!(numbers, [2, 3, 4, 5, 6, 7]);
-    let page = workflows::list_versions(reads, &sample.actor, one.workflow.id, first(3, None)).await.expect("read");
+    let page = workflows::list_versions(reads, &sample.actor, one.workflow.id, first(3, None))
+        .await
+        .expect("read");
     assert_eq!(page.items.iter().map(|v| v.number).collect::<Vec<_>>(), [7, 6, 5]);
     assert!(page.has_next);
-    let other = workflows::list_versions(reads, &actor("other"), one.workflow.id, first(3, None)).await.expect("read");
+    let other = workflows::list_versions(reads, &actor("other"), one.workflow.id, first(3, None))
+        .await
+        .expect("read");
     assert!(other.items.is_empty(), "another namespace sees nothing");
 
     // another replica sees the newest version at once, and an old one by number
@@ -76,14 +96,28 @@ async fn publishing_numbers_versions(sample: Sample) {
         Lookup::Found(version) => version.number,
         other => panic!("{other:?}"),
     };
-    assert_eq!(latest(replica.find("default", "flow", None).await.expect("read")), 7);
+    assert_eq!(
+        latest(replica.find("default", "flow", None).await.expect("read")),
+        7
+    );
     sample.publish(&changed).await;
-    assert_eq!(latest(replica.find("default", "flow", None).await.expect("read")), 8);
-    assert_eq!(latest(replica.find("default", "flow", Some(2)).await.expect("read")), 2);
+    assert_eq!(
+        latest(replica.find("default", "flow", None).await.expect("read")),
+        8
+    );
+    assert_eq!(
+        latest(replica.find("default", "flow", Some(2)).await.expect("read")),
+        2
+    );
     let missing = replica.find("default", "flow", Some(9)).await.expect("read");
     assert!(matches!(missing, Lookup::UnknownVersion { latest: 8 }));
-    assert!(matches!(replica.find("other", "flow", None).await.expect("read"), Lookup::UnknownWorkflow));
-    let keys = workflows::upstream_keys(reads, &sample.actor, one.version.id).await.expect("read");
+    assert!(matches!(
+        replica.find("other", "flow", None).await.expect("read"),
+        Lookup::UnknownWorkflow
+    ));
+    let keys = workflows::upstream_keys(reads, &sample.actor, one.version.id)
+        .await
+        .expect("read");
     assert_eq!(*keys, [vec![], vec!["a".to_owned()]]);
 }
 
@@ -99,27 +133,62 @@ async fn runs_are_listed_by_keyset(sample: Sample) {
     let all = |order, page| list(RunFilter::default(), order, page);
 
     let page = all(RunOrder::CreatedAtDesc, first(2, None)).await.expect("read");
-    assert_eq!(page.items.iter().map(|run| run.id).collect::<Vec<_>>(), [run_id(4), run_id(3)]);
+    assert_eq!(
+        page.items.iter().map(|run| run.id).collect::<Vec<_>>(),
+        [run_id(4), run_id(3)]
+    );
     assert_eq!((page.has_next, page.has_previous), (true, false));
     let last = page.items.last().expect("an item");
-    let page = all(RunOrder::CreatedAtDesc, first(2, Some((last.created_at.0, last.id)))).await.expect("read");
-    assert_eq!(page.items.iter().map(|run| run.id).collect::<Vec<_>>(), [run_id(2), run_id(1)]);
+    let page = all(
+        RunOrder::CreatedAtDesc,
+        first(2, Some((last.created_at.0, last.id))),
+    )
+    .await
+    .expect("read");
+    assert_eq!(
+        page.items.iter().map(|run| run.id).collect::<Vec<_>>(),
+        [run_id(2), run_id(1)]
+    );
     assert_eq!((page.has_next, page.has_previous), (false, true));
-    let page = all(RunOrder::CreatedAtAsc, first(9, Some((NOW + 3_000_000, run_id(3))))).await.expect("read");
-    assert_eq!(page.items.iter().map(|run| run.id).collect::<Vec<_>>(), [run_id(4)]);
+    let page = all(
+        RunOrder::CreatedAtAsc,
+        first(9, Some((NOW + 3_000_000, run_id(3)))),
+    )
+    .await
+    .expect("read");
+    assert_eq!(
+        page.items.iter().map(|run| run.id).collect::<Vec<_>>(),
+        [run_id(4)]
+    );
 
     for (tag, found) in [("red", 1), ("a\"b", 1), ("b", 0), ("re", 0), ("%", 0)] {
-        let filter = RunFilter { tag: Some(tag.to_owned()), ..RunFilter::default() };
-        let page = list(filter, RunOrder::CreatedAtDesc, first(9, None)).await.expect("read");
+        let filter = RunFilter {
+            tag: Some(tag.to_owned()),
+            ..RunFilter::default()
+        };
+        let page = list(filter, RunOrder::CreatedAtDesc, first(9, None))
+            .await
+            .expect("read");
         assert_eq!(page.items.len(), found, "{tag}");
     }
     for (key, found) in [("flow", 4), ("flo", 0)] {
-        let filter = RunFilter { workflow_key: Some(key.to_owned()), ..RunFilter::default() };
-        let page = list(filter, RunOrder::CreatedAtDesc, first(9, None)).await.expect("read");
+        let filter = RunFilter {
+            workflow_key: Some(key.to_owned()),
+            ..RunFilter::default()
+        };
+        let page = list(filter, RunOrder::CreatedAtDesc, first(9, None))
+            .await
+            .expect("read");
         assert_eq!(page.items.len(), found, "{key}");
     }
-    let found = runs::by_id(&sample.reads, &sample.actor, &[run_id(1), run_id(5)]).await.expect("read");
-    assert_eq!(found.keys().copied().collect::<Vec<_>>(), [run_id(1)], "the other one is of another namespace");
+    let found = runs::by_id(&sample.reads, &sample.actor, &[run_id(1), run_id(5)])
+        .await
+        .expect("read");
+    assert_eq!(
+        found.keys().copied().collect::<Vec<_>>(),
+        [run_id(1)],
+        "the other one is of another namespace"
+    );
 }
 
 async fn tasks_say_what_they_wait_for(sample: Sample) {
@@ -137,23 +206,61 @@ async fn tasks_say_what_they_wait_for(sample: Sample) {
         .await;
     let reads = &sample.reads;
     let waits = |page: &[crate::view::TaskView]| page.iter().map(|task| task.waiting_for).collect::<Vec<_>>();
-    let all = || tasks::list(reads, &sample.actor, run_id(1), TaskFilter::default(), first(9, None));
+    let all = || {
+        tasks::list(
+            reads,
+            &sample.actor,
+            run_id(1),
+            TaskFilter::default(),
+            first(9, None),
+        )
+    };
 
     // a built-in worker runs `shell`; nobody runs `http` yet
-    assert_eq!(waits(&all().await.expect("read").items), [Some("NO_WORKER"), Some("QUEUED"), Some("NO_WORKER")]);
+    assert_eq!(
+        waits(&all().await.expect("read").items),
+        [Some("NO_WORKER"), Some("QUEUED"), Some("NO_WORKER")]
+    );
     sample.insert(vec![worker("w1", r#"["http"]"#, NOW)]).await;
     assert_eq!(waits(&all().await.expect("read").items), [Some("QUEUED"); 3]);
-    sample.clock.advance(super::workers::WORKER_SEEN_WITHIN + std::time::Duration::from_secs(1));
-    assert_eq!(waits(&all().await.expect("read").items)[0], Some("NO_WORKER"), "silent for too long");
+    sample
+        .clock
+        .advance(super::workers::WORKER_SEEN_WITHIN + std::time::Duration::from_secs(1));
+    assert_eq!(
+        waits(&all().await.expect("read").items)[0],
+        Some("NO_WORKER"),
+        "silent for too long"
+    );
 
-    let found = tasks::find(reads, &sample.actor, run_id(1), "a[x]").await.expect("read").expect("an item");
+    let found = tasks::find(reads, &sample.actor, run_id(1), "a[x]")
+        .await
+        .expect("read")
+        .expect("an item");
     assert_eq!((found.ix, found.template), (TaskIx(2), TaskIx(0)));
-    let found = tasks::find(reads, &sample.actor, run_id(1), "b").await.expect("read").expect("a task");
+    let found = tasks::find(reads, &sample.actor, run_id(1), "b")
+        .await
+        .expect("read")
+        .expect("a task");
     assert_eq!(found.ix, TaskIx(1));
-    assert!(tasks::find(reads, &sample.actor, run_id(1), "c").await.expect("read").is_none());
-    assert!(tasks::find(reads, &actor("other"), run_id(1), "a").await.expect("read").is_none());
-    let filter = TaskFilter { key_prefix: Some("a".to_owned()), ..TaskFilter::default() };
-    let page = tasks::list(reads, &sample.actor, run_id(1), filter, first(1, None)).await.expect("read");
+    assert!(
+        tasks::find(reads, &sample.actor, run_id(1), "c")
+            .await
+            .expect("read")
+            .is_none()
+    );
+    assert!(
+        tasks::find(reads, &actor("other"), run_id(1), "a")
+            .await
+            .expect("read")
+            .is_none()
+    );
+    let filter = TaskFilter {
+        key_prefix: Some("a".to_owned()),
+        ..TaskFilter::default()
+    };
+    let page = tasks::list(reads, &sample.actor, run_id(1), filter, first(1, None))
+        .await
+        .expect("read");
     assert_eq!((page.items[0].key.as_str(), page.has_next), ("a", true));
 
     // a page costs the same number of statements whatever it holds
@@ -174,17 +281,27 @@ async fn events_are_unpacked_and_resumed(sample: Sample) {
     let reads = &sample.reads;
     // every place of a run is a place to resume at
     for after in 0..=5 {
-        let page = feed::of_run(reads, &sample.actor, run_id(1), first(2, Some(after))).await.expect("read");
+        let page = feed::of_run(reads, &sample.actor, run_id(1), first(2, Some(after)))
+            .await
+            .expect("read");
         let seqs: Vec<i64> = page.items.iter().map(|event| event.record.seq).collect();
         assert_eq!(seqs, (after + 1..=5).take(2).collect::<Vec<_>>());
         assert_eq!(page.has_next, after < 3, "after {after}");
     }
-    assert!(feed::of_run(reads, &actor("other"), run_id(1), first(2, None)).await.expect("read").items.is_empty());
+    assert!(
+        feed::of_run(reads, &actor("other"), run_id(1), first(2, None))
+            .await
+            .expect("read")
+            .items
+            .is_empty()
+    );
 
     let mut seen = Vec::new();
     let mut cursor = None;
     loop {
-        let page = feed::list(reads, &sample.actor, EventFilter::default(), first(2, cursor)).await.expect("read");
+        let page = feed::list(reads, &sample.actor, EventFilter::default(), first(2, cursor))
+            .await
+            .expect("read");
         seen.extend(page.items.iter().map(|event| (event.run_id, event.record.seq)));
         cursor = page.items.last().map(|event| event.cursor);
         if !page.has_next {
@@ -195,9 +312,21 @@ async fn events_are_unpacked_and_resumed(sample: Sample) {
     assert_eq!(seen, expected.map(|(n, seq)| (run_id(n), seq)));
     assert_eq!(feed::head(reads).await.expect("read"), cursor.expect("a place"));
 
-    let of_one = EventFilter { run: Some(run_id(1)), task_key: Some("t4".to_owned()), kind_in: None };
-    let page = feed::list(reads, &sample.actor, of_one, first(9, None)).await.expect("read");
-    assert_eq!(page.items.iter().map(|event| event.record.seq).collect::<Vec<_>>(), [4]);
+    let of_one = EventFilter {
+        run: Some(run_id(1)),
+        task_key: Some("t4".to_owned()),
+        kind_in: None,
+    };
+    let page = feed::list(reads, &sample.actor, of_one, first(9, None))
+        .await
+        .expect("read");
+    assert_eq!(
+        page.items
+            .iter()
+            .map(|event| event.record.seq)
+            .collect::<Vec<_>>(),
+        [4]
+    );
 }
 
 async fn a_scan_advances_past_what_it_filters_out(sample: Sample) {
@@ -219,14 +348,37 @@ async fn a_scan_advances_past_what_it_filters_out(sample: Sample) {
 async fn logs_are_read_from_a_cursor(sample: Sample) {
     let published = sample.publish(FLOW).await;
     sample.insert(vec![run(1, &published)]).await;
-    sample.insert(vec![log(run_id(1), 0, 1, "one"), log(run_id(1), 1, 1, "no"), log(run_id(1), 0, 2, "two")]).await;
-    let read = |attempt, page| logs::of_task(&sample.reads, &sample.actor, run_id(1), TaskIx(0), attempt, page);
+    sample
+        .insert(vec![
+            log(run_id(1), 0, 1, "one"),
+            log(run_id(1), 1, 1, "no"),
+            log(run_id(1), 0, 2, "two"),
+        ])
+        .await;
+    let read =
+        |attempt, page| logs::of_task(&sample.reads, &sample.actor, run_id(1), TaskIx(0), attempt, page);
     let page = read(None, first(1, None)).await.expect("read");
-    assert_eq!((page.items[0].lines[0].text.as_str(), page.has_next), ("one", true));
-    let page = read(None, first(9, Some(page.items[0].cursor))).await.expect("read");
-    assert_eq!((page.items[0].lines[0].text.as_str(), page.items.len()), ("two", 1));
+    assert_eq!(
+        (page.items[0].lines[0].text.as_str(), page.has_next),
+        ("one", true)
+    );
+    let page = read(None, first(9, Some(page.items[0].cursor)))
+        .await
+        .expect("read");
+    assert_eq!(
+        (page.items[0].lines[0].text.as_str(), page.items.len()),
+        ("two", 1)
+    );
     assert_eq!(read(Some(2), first(9, None)).await.expect("read").items.len(), 1);
-    let other = logs::of_task(&sample.reads, &actor("other"), run_id(1), TaskIx(0), None, first(9, None)).await;
+    let other = logs::of_task(
+        &sample.reads,
+        &actor("other"),
+        run_id(1),
+        TaskIx(0),
+        None,
+        first(9, None),
+    )
+    .await;
     assert!(other.expect("read").items.is_empty());
 }
 
@@ -236,15 +388,38 @@ async fn the_feed_waits_for_older_transactions_and_keeps_runs_in_order() {
     let other = Database::connect(&sample.url).await.expect("connects");
     let insert = runnel_entity::event::Entity::insert;
     let seen = || async {
-        let page = feed::list(&sample.reads, &sample.actor, EventFilter::default(), first(99, None)).await;
-        page.expect("read").items.iter().map(|event| (event.run_id, event.record.seq)).collect::<Vec<_>>()
+        let page = feed::list(
+            &sample.reads,
+            &sample.actor,
+            EventFilter::default(),
+            first(99, None),
+        )
+        .await;
+        page.expect("read")
+            .items
+            .iter()
+            .map(|event| (event.run_id, event.record.seq))
+            .collect::<Vec<_>>()
     };
     // an older transaction writes run 1, and later goes on with run 2, which a younger one has written meanwhile
     let older = other.begin().await.expect("begun");
-    insert(events("default", run_id(1), 1..=1)).exec_without_returning(&older).await.expect("inserted");
+    insert(events("default", run_id(1), 1..=1))
+        .exec_without_returning(&older)
+        .await
+        .expect("inserted");
     sample.insert(vec![events("default", run_id(2), 1..=1)]).await;
-    assert_eq!(seen().await, [], "what the older one writes would appear behind the cursor");
-    insert(events("default", run_id(2), 2..=2)).exec_without_returning(&older).await.expect("inserted");
+    assert_eq!(
+        seen().await,
+        [],
+        "what the older one writes would appear behind the cursor"
+    );
+    insert(events("default", run_id(2), 2..=2))
+        .exec_without_returning(&older)
+        .await
+        .expect("inserted");
     older.commit().await.expect("committed");
-    assert_eq!(seen().await, [(1, 1), (2, 1), (2, 2)].map(|(n, seq)| (run_id(n), seq)));
+    assert_eq!(
+        seen().await,
+        [(1, 1), (2, 1), (2, 2)].map(|(n, seq)| (run_id(n), seq))
+    );
 }

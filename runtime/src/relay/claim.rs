@@ -39,15 +39,26 @@ struct Claimed {
 }
 
 /// Task types that wait in the outbox without a lease, per queue.
-pub(crate) async fn waiting(shell: &Shell, now: Timestamp) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
+pub(crate) async fn waiting(
+    shell: &Shell,
+    now: Timestamp,
+) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
     let backend = shell.store.backend();
     let statement = backend.statement(backend.pick(WAITING_POSTGRES, WAITING_SQLITE), [now.0.into()]);
     let failed = failed_to("look into the outbox");
-    let rows = shell.store.read().query_all_raw(statement).await.map_err(failed)?;
+    let rows = shell
+        .store
+        .read()
+        .query_all_raw(statement)
+        .await
+        .map_err(failed)?;
     let mut kinds: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in rows {
         let queue: String = row.try_get_by_index(0).map_err(failed)?;
-        kinds.entry(queue).or_default().push(row.try_get_by_index(1).map_err(failed)?);
+        kinds
+            .entry(queue)
+            .or_default()
+            .push(row.try_get_by_index(1).map_err(failed)?);
     }
     Ok(kinds)
 }
@@ -69,7 +80,9 @@ pub(super) async fn claim(
     for row in claimed {
         by_run.entry(row.key.run).or_default().push(row);
     }
-    let rendered = by_run.into_iter().map(|(run, rows)| render(appliers, queue, run, rows));
+    let rendered = by_run
+        .into_iter()
+        .map(|(run, rows)| render(appliers, queue, run, rows));
     let mut dispatches = Vec::new();
     for rendered in futures_util::future::join_all(rendered).await {
         match rendered {
@@ -91,10 +104,16 @@ async fn render(
 ) -> Result<Vec<Dispatch>, StoreError> {
     let (reply, answer) = oneshot::channel();
     let attempts = rows.iter().map(|row| (row.key.task, row.key.attempt)).collect();
-    appliers.send(Work::Render(RenderWork { run, attempts, reply })).await?;
+    appliers
+        .send(Work::Render(RenderWork { run, attempts, reply }))
+        .await?;
     let bodies = answer.await.map_err(|_| StoreError::Stopping)??;
-    let dispatch =
-        |(row, body): (Claimed, Body)| Dispatch { key: row.key, queue: queue.to_owned(), priority: row.priority, body };
+    let dispatch = |(row, body): (Claimed, Body)| Dispatch {
+        key: row.key,
+        queue: queue.to_owned(),
+        priority: row.priority,
+        body,
+    };
     Ok(rows.into_iter().zip(bodies).map(dispatch).collect())
 }
 
@@ -124,14 +143,24 @@ async fn take(shell: &Shell, queue: &str, kinds: &[String], max: usize) -> Resul
 
 fn claimed(row: &sea_orm::QueryResult) -> Result<Claimed, sea_orm::DbErr> {
     let priority: i16 = row.try_get_by_index(3)?;
-    Ok(Claimed { key: key(row)?, priority: u8::try_from(priority).map_err(negative)? })
+    Ok(Claimed {
+        key: key(row)?,
+        priority: u8::try_from(priority).map_err(negative)?,
+    })
 }
 
 fn key(row: &sea_orm::QueryResult) -> Result<AttemptKey, sea_orm::DbErr> {
-    let (run, task, attempt): (uuid::Uuid, i32, i32) =
-        (row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?);
+    let (run, task, attempt): (uuid::Uuid, i32, i32) = (
+        row.try_get_by_index(0)?,
+        row.try_get_by_index(1)?,
+        row.try_get_by_index(2)?,
+    );
     let task = TaskIx(u32::try_from(task).map_err(negative)?);
-    Ok(AttemptKey { run: RunId(run), task, attempt: u32::try_from(attempt).map_err(negative)? })
+    Ok(AttemptKey {
+        run: RunId(run),
+        task,
+        attempt: u32::try_from(attempt).map_err(negative)?,
+    })
 }
 
 fn negative(_: std::num::TryFromIntError) -> sea_orm::DbErr {
@@ -154,6 +183,11 @@ pub(super) async fn still_out(shell: &Shell, keys: &[AttemptKey]) -> Result<Hash
         TaskStatus::Running as u8
     );
     let failed = failed_to("count what is out");
-    let found = shell.store.read().query_all_raw(rows.bind(shell.backend, &sql, vec![])).await.map_err(failed)?;
+    let found = shell
+        .store
+        .read()
+        .query_all_raw(rows.bind(shell.backend, &sql, vec![]))
+        .await
+        .map_err(failed)?;
     found.iter().map(|row| key(row).map_err(failed)).collect()
 }

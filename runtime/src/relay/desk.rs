@@ -48,17 +48,32 @@ impl Room {
 impl Desk {
     pub(super) fn new(outstanding_max: usize) -> Self {
         let outstanding_max = outstanding_max.max(1);
-        Self { outstanding_max, out: HashMap::new(), counts: HashMap::new(), backlog: HashSet::new() }
+        Self {
+            outstanding_max,
+            out: HashMap::new(),
+            counts: HashMap::new(),
+            backlog: HashSet::new(),
+        }
     }
 
     pub(super) fn room(&self) -> Room {
-        let Self { outstanding_max, counts, backlog, .. } = self;
-        Room { outstanding_max: *outstanding_max, counts: counts.clone(), backlog: backlog.clone() }
+        let Self {
+            outstanding_max,
+            counts,
+            backlog,
+            ..
+        } = self;
+        Room {
+            outstanding_max: *outstanding_max,
+            counts: counts.clone(),
+            backlog: backlog.clone(),
+        }
     }
 
     /// Free places of a queue.
     pub(super) fn free(&self, queue: &str) -> usize {
-        self.outstanding_max.saturating_sub(self.counts.get(queue).copied().unwrap_or(0))
+        self.outstanding_max
+            .saturating_sub(self.counts.get(queue).copied().unwrap_or(0))
     }
 
     /// Whether enough places are free to make a claim worth its statement.
@@ -68,7 +83,8 @@ impl Desk {
 
     pub(super) fn send(&mut self, key: AttemptKey, queue: &str) {
         self.end((key.run, key.task));
-        self.out.insert((key.run, key.task), (key.attempt, queue.to_owned()));
+        self.out
+            .insert((key.run, key.task), (key.attempt, queue.to_owned()));
         match self.counts.get_mut(queue) {
             Some(count) => *count += 1,
             None => drop(self.counts.insert(queue.to_owned(), 1)),
@@ -77,7 +93,11 @@ impl Desk {
 
     /// A task has changed; `attempt` is the one that is out, if any.
     pub(super) fn touch(&mut self, run: RunId, task: TaskIx, attempt: Option<u32>) {
-        if self.out.get(&(run, task)).is_some_and(|(sent, _)| Some(*sent) != attempt) {
+        if self
+            .out
+            .get(&(run, task))
+            .is_some_and(|(sent, _)| Some(*sent) != attempt)
+        {
             self.end((run, task));
         }
     }
@@ -100,7 +120,11 @@ impl Desk {
 
     /// Queues with a backlog that a claim would help now.
     pub(super) fn claimable(&self) -> Vec<String> {
-        self.backlog.iter().filter(|queue| self.is_worth_a_claim(queue)).cloned().collect()
+        self.backlog
+            .iter()
+            .filter(|queue| self.is_worth_a_claim(queue))
+            .cloned()
+            .collect()
     }
 
     /// Queues that were sent to.
@@ -112,7 +136,12 @@ impl Desk {
     pub(super) fn doubtful(&self) -> Vec<AttemptKey> {
         let full = |queue: &String| self.backlog.contains(queue) && !self.is_worth_a_claim(queue);
         let keys = self.out.iter().filter(|(_, (_, queue))| full(queue));
-        keys.map(|((run, task), (attempt, _))| AttemptKey { run: *run, task: *task, attempt: *attempt }).collect()
+        keys.map(|((run, task), (attempt, _))| AttemptKey {
+            run: *run,
+            task: *task,
+            attempt: *attempt,
+        })
+        .collect()
     }
 }
 
@@ -121,7 +150,11 @@ mod tests {
     use super::*;
 
     fn key(n: u128, attempt: u32) -> AttemptKey {
-        AttemptKey { run: RunId(uuid::Uuid::from_u128(n)), task: TaskIx(0), attempt }
+        AttemptKey {
+            run: RunId(uuid::Uuid::from_u128(n)),
+            task: TaskIx(0),
+            attempt,
+        }
     }
 
     #[test]

@@ -97,7 +97,12 @@ impl RelayHandle {
             unfinished: AtomicUsize::new(0),
             is_flushing: AtomicBool::new(false),
         };
-        (Self { shared: Arc::new(shared) }, CallReceiver(receiver))
+        (
+            Self {
+                shared: Arc::new(shared),
+            },
+            CallReceiver(receiver),
+        )
     }
 
     /// Tells what a commit made.
@@ -115,6 +120,11 @@ impl RelayHandle {
     /// How much may be sent at once, for the rows of one batch.
     pub(crate) fn room(&self) -> Room {
         self.desk().room()
+    }
+
+    /// Whether the queue has room for more than a claim costs.
+    pub(crate) fn has_room(&self, queue: &str) -> bool {
+        self.desk().is_worth_a_claim(queue)
     }
 
     /// Takes the rows that are to be deleted, at most as many as fit well into one statement.

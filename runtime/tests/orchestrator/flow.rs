@@ -28,7 +28,9 @@ async fn a_diamond_runs_to_its_end_wave_by_wave() {
             if tasks.is_empty() {
                 break;
             }
-            orchestrator.report(batch(tasks.iter().map(succeeded).collect())).await;
+            orchestrator
+                .report(batch(tasks.iter().map(succeeded).collect()))
+                .await;
             waves.push(keys(&tasks));
         }
         assert_eq!(waves, [vec!["a"], vec!["b", "c"], vec!["d"]]);
@@ -56,16 +58,25 @@ outputs: { last: '${{ tasks.b.output }}' }
         request.inputs = inputs(r#"{"n":41}"#);
         let run = orchestrator.start_run(&actor(), request).await.unwrap().run.id;
         orchestrator.settle().await;
-        let [a] = &fixture.take().await[..] else { panic!("one task") };
+        let [a] = &fixture.take().await[..] else {
+            panic!("one task")
+        };
         assert_eq!(a.input.get(), r#"{"n":41}"#);
         // text that PostgreSQL's own JSON type refuses
-        orchestrator.report(batch(vec![succeeded_with(a, r#"{"n":42,"odd":"\u0000 ü"}"#)])).await;
+        orchestrator
+            .report(batch(vec![succeeded_with(a, r#"{"n":42,"odd":"\u0000 ü"}"#)]))
+            .await;
         orchestrator.settle().await;
-        let [b] = &fixture.take().await[..] else { panic!("one task") };
+        let [b] = &fixture.take().await[..] else {
+            panic!("one task")
+        };
         assert_eq!(b.input.get(), r#"{"got":42}"#);
         orchestrator.report(batch(vec![succeeded_with(b, "7")])).await;
         let run = view(&orchestrator, run).await;
-        assert_eq!((run.status, run.outputs.as_deref()), (RunStatus::Succeeded, Some(r#"{"last":7}"#)));
+        assert_eq!(
+            (run.status, run.outputs.as_deref()),
+            (RunStatus::Succeeded, Some(r#"{"last":7}"#))
+        );
     }
 }
 
@@ -109,12 +120,18 @@ outputs: { all: '${{ tasks.each.output }}' }
             if tasks.is_empty() {
                 break;
             }
-            let reports = tasks.iter().map(|task| succeeded_with(task, task.input.get())).collect();
+            let reports = tasks
+                .iter()
+                .map(|task| succeeded_with(task, task.input.get()))
+                .collect();
             orchestrator.report(batch(reports)).await;
         }
         let run = view(&orchestrator, run).await;
         assert_eq!(run.status, RunStatus::Succeeded);
-        assert_eq!(run.outputs.as_deref(), Some(r#"{"all":[{"n":1},{"n":2},{"n":3}]}"#));
+        assert_eq!(
+            run.outputs.as_deref(),
+            Some(r#"{"all":[{"n":1},{"n":2},{"n":3}]}"#)
+        );
     }
 }
 
@@ -129,6 +146,9 @@ async fn a_failure_skips_what_depends_on_it_and_fails_the_run() {
         orchestrator.report(batch(vec![failed(&tasks[0], false)])).await;
         assert_eq!(status(&orchestrator, run).await, RunStatus::Failed);
         use TaskStatus::{Failed, Skipped};
-        assert_eq!(statuses(&orchestrator, run).await, [Failed, Skipped, Skipped, Skipped]);
+        assert_eq!(
+            statuses(&orchestrator, run).await,
+            [Failed, Skipped, Skipped, Skipped]
+        );
     }
 }

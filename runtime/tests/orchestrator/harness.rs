@@ -10,8 +10,8 @@ use runnel_engine::{RunId, Timestamp};
 use runnel_queue::embedded::{EmbeddedConfig, EmbeddedQueue};
 use runnel_queue::message::{MESSAGE_VERSION, decode_task};
 use runnel_queue::{
-    Attempt, Failure, FailureCategory, Outcome, QueueName, Report, ReportBatch, TaskMessage, TaskQueue, TokenKey,
-    TokenKeys,
+    Attempt, Failure, FailureCategory, Outcome, QueueName, Report, ReportBatch, TaskMessage, TaskQueue,
+    TokenKey, TokenKeys,
 };
 use runnel_runtime::clock::{ManualClock, SeededEntropy};
 use runnel_runtime::feed::Topic;
@@ -49,14 +49,24 @@ impl Fixture {
 
     pub fn sqlite() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self::new(format!("sqlite://{}/runnel.db?mode=rwc", dir.path().display()), dir)
+        Self::new(
+            format!("sqlite://{}/runnel.db?mode=rwc", dir.path().display()),
+            dir,
+        )
     }
 
     async fn postgres(server: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("orchestrator_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
+        let name = format!(
+            "orchestrator_{}_{}",
+            std::process::id(),
+            NUMBER.fetch_add(1, Ordering::SeqCst)
+        );
         let admin = Database::connect(server).await.unwrap();
-        admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+        admin
+            .execute_unprepared(&format!("CREATE DATABASE {name}"))
+            .await
+            .unwrap();
         admin.close().await.unwrap();
         let (base, _) = server.rsplit_once('/').unwrap();
         Self::new(format!("{base}/{name}"), tempfile::tempdir().unwrap())
@@ -85,14 +95,24 @@ impl Fixture {
 
     /// The id as a literal of the database.
     pub fn literal(&self, run: RunId) -> String {
-        if self.url.starts_with("sqlite") { format!("x'{}'", run.0.simple()) } else { format!("'{}'", run.0) }
+        if self.url.starts_with("sqlite") {
+            format!("x'{}'", run.0.simple())
+        } else {
+            format!("'{}'", run.0)
+        }
     }
 
     /// A number from the database.
     pub async fn number(&self, sql: &str) -> i64 {
         let db = Database::connect(&self.url).await.unwrap();
         let statement = Statement::from_string(db.get_database_backend(), sql);
-        let number = db.query_one_raw(statement).await.unwrap().unwrap().try_get_by_index(0).unwrap();
+        let number = db
+            .query_one_raw(statement)
+            .await
+            .unwrap()
+            .unwrap()
+            .try_get_by_index(0)
+            .unwrap();
         db.close().await.unwrap();
         number
     }
@@ -105,9 +125,17 @@ impl Fixture {
     pub async fn start(&mut self) -> Orchestrator {
         self.seed += 1;
         Orchestrator::start(Config {
-            database: DatabaseConfig { url: self.url.clone(), connections: 4, is_sqlite_relaxed: true },
+            database: DatabaseConfig {
+                url: self.url.clone(),
+                connections: 4,
+                is_sqlite_relaxed: true,
+            },
             queue: self.queue.clone(),
-            token_keys: TokenKeys::new(vec![TokenKey { id: "k1".into(), secret: vec![7; 32] }]).unwrap(),
+            token_keys: TokenKeys::new(vec![TokenKey {
+                id: "k1".into(),
+                secret: vec![7; 32],
+            }])
+            .unwrap(),
             clock: self.clock.clone(),
             entropy: Arc::new(SeededEntropy::new(self.seed)),
             vars: Arc::default(),
@@ -124,10 +152,17 @@ impl Fixture {
     /// Takes the messages that wait in the default queue now, without waiting for more.
     pub async fn take(&self) -> Vec<TaskMessage> {
         let queue = QueueName("default".to_owned());
-        let received = self.queue.receive(&queue, 100_000, Duration::ZERO, Duration::from_secs(600)).await.unwrap();
+        let received = self
+            .queue
+            .receive(&queue, 100_000, Duration::ZERO, Duration::from_secs(600))
+            .await
+            .unwrap();
         let receipts: Vec<_> = received.iter().map(|delivery| delivery.receipt.clone()).collect();
         self.queue.delete(&queue, &receipts).await.unwrap();
-        received.iter().map(|delivery| decode_task(&delivery.body).unwrap()).collect()
+        received
+            .iter()
+            .map(|delivery| decode_task(&delivery.body).unwrap())
+            .collect()
     }
 
     /// Plays a worker that succeeds at everything until nothing is left. Answers the executed attempts.
@@ -139,31 +174,52 @@ impl Fixture {
             if tasks.is_empty() {
                 return done;
             }
-            orchestrator.report(batch(tasks.iter().map(succeeded).collect())).await;
+            orchestrator
+                .report(batch(tasks.iter().map(succeeded).collect()))
+                .await;
             done.extend(tasks);
         }
     }
 }
 
 pub fn actor() -> Actor {
-    Actor { name: "tester".into(), namespace: "default".into() }
+    Actor {
+        name: "tester".into(),
+        namespace: "default".into(),
+    }
 }
 
 pub async fn publish(orchestrator: &Orchestrator, source: &str) {
-    let request = PublishRequest { source: source.to_owned(), format: Format::Yaml, is_dry_run: false };
+    let request = PublishRequest {
+        source: source.to_owned(),
+        format: Format::Yaml,
+        is_dry_run: false,
+    };
     orchestrator.publish(&actor(), request).await.unwrap();
 }
 
 pub fn request(workflow: &str) -> StartRequest {
-    StartRequest { workflow: workflow.to_owned(), ..StartRequest::default() }
+    StartRequest {
+        workflow: workflow.to_owned(),
+        ..StartRequest::default()
+    }
 }
 
 pub async fn start(orchestrator: &Orchestrator, workflow: &str) -> RunId {
-    orchestrator.start_run(&actor(), request(workflow)).await.unwrap().run.id
+    orchestrator
+        .start_run(&actor(), request(workflow))
+        .await
+        .unwrap()
+        .run
+        .id
 }
 
 pub fn batch(reports: Vec<Report>) -> ReportBatch {
-    ReportBatch { v: MESSAGE_VERSION, worker: "w1".to_owned(), reports }
+    ReportBatch {
+        v: MESSAGE_VERSION,
+        worker: "w1".to_owned(),
+        reports,
+    }
 }
 
 pub fn succeeded(task: &TaskMessage) -> Report {
@@ -171,7 +227,10 @@ pub fn succeeded(task: &TaskMessage) -> Report {
 }
 
 pub fn succeeded_with(task: &TaskMessage, output: &str) -> Report {
-    completed(task, Outcome::Output(RawValue::from_string(output.to_owned()).unwrap()))
+    completed(
+        task,
+        Outcome::Output(RawValue::from_string(output.to_owned()).unwrap()),
+    )
 }
 
 pub fn failed(task: &TaskMessage, retryable: bool) -> Report {
@@ -190,7 +249,12 @@ pub fn failed(task: &TaskMessage, retryable: bool) -> Report {
 }
 
 fn completed(task: &TaskMessage, outcome: Outcome) -> Report {
-    Report::Completed(Attempt { at: task.at.clone(), outcome, started_us: NOON.0, finished_us: NOON.0 })
+    Report::Completed(Attempt {
+        at: task.at.clone(),
+        outcome,
+        started_us: NOON.0,
+        finished_us: NOON.0,
+    })
 }
 
 pub async fn view(orchestrator: &Orchestrator, run: RunId) -> RunView {
@@ -206,8 +270,14 @@ pub async fn task(orchestrator: &Orchestrator, run: RunId, key: &str) -> TaskVie
 }
 
 pub async fn statuses(orchestrator: &Orchestrator, run: RunId) -> Vec<TaskStatus> {
-    let page = PageRequest { first: 200, after: None };
-    let tasks = orchestrator.list_tasks(&actor(), run, TaskFilter::default(), page).await.unwrap();
+    let page = PageRequest {
+        first: 200,
+        after: None,
+    };
+    let tasks = orchestrator
+        .list_tasks(&actor(), run, TaskFilter::default(), page)
+        .await
+        .unwrap();
     tasks.items.into_iter().map(|task| task.status).collect()
 }
 
@@ -226,7 +296,10 @@ pub async fn ended(orchestrator: &Orchestrator, run: RunId) -> RunStatus {
 pub async fn sequence(orchestrator: &Orchestrator, run: RunId) -> Vec<i64> {
     let mut seqs = Vec::new();
     loop {
-        let page = PageRequest { first: 200, after: seqs.last().copied() };
+        let page = PageRequest {
+            first: 200,
+            after: seqs.last().copied(),
+        };
         let page = orchestrator.run_events(&actor(), run, page).await.unwrap();
         seqs.extend(page.items.iter().map(|event| event.record.seq));
         if !page.has_next {
@@ -238,7 +311,11 @@ pub async fn sequence(orchestrator: &Orchestrator, run: RunId) -> Vec<i64> {
 /// Asserts what must hold of every run, whatever happened to it.
 pub async fn assert_sound(orchestrator: &Orchestrator, run: RunId) {
     let seqs = sequence(orchestrator, run).await;
-    assert_eq!(seqs, (1..=view(orchestrator, run).await.last_seq).collect::<Vec<_>>(), "the history has no gap");
+    assert_eq!(
+        seqs,
+        (1..=view(orchestrator, run).await.last_seq).collect::<Vec<_>>(),
+        "the history has no gap"
+    );
 }
 
 pub fn keys(tasks: &[TaskMessage]) -> Vec<String> {

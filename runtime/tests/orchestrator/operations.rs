@@ -14,7 +14,10 @@ async fn a_cancelled_run_sends_nothing_more_and_refuses_late_reports() {
         let run = start(&orchestrator, "diamond").await;
         orchestrator.settle().await;
         let a = fixture.take().await;
-        let cancelled = orchestrator.cancel_run(&actor(), run, CancelMode::Now, None).await.unwrap();
+        let cancelled = orchestrator
+            .cancel_run(&actor(), run, CancelMode::Now, None)
+            .await
+            .unwrap();
         assert_eq!(cancelled.status, RunStatus::Cancelled);
         assert_eq!(orchestrator.unwanted(&[a[0].at.clone()]).await, [a[0].at.clone()]);
         orchestrator.report(batch(vec![succeeded(&a[0])])).await;
@@ -22,7 +25,16 @@ async fn a_cancelled_run_sends_nothing_more_and_refuses_late_reports() {
         assert!(fixture.take().await.is_empty());
         assert_eq!(status(&orchestrator, run).await, RunStatus::Cancelled);
         let resumed = orchestrator.resume_run(&actor(), run).await;
-        assert!(matches!(resumed, Err(OperateError::Conflict { status: RunStatus::Cancelled, .. })), "{resumed:?}");
+        assert!(
+            matches!(
+                resumed,
+                Err(OperateError::Conflict {
+                    status: RunStatus::Cancelled,
+                    ..
+                })
+            ),
+            "{resumed:?}"
+        );
     }
 }
 
@@ -33,7 +45,10 @@ async fn cancelling_takes_what_waits_for_a_worker_out_of_the_outbox() {
         publish(&orchestrator, "id: rare\ntasks:\n  a: { type: exotic }\n").await;
         let run = start(&orchestrator, "rare").await;
         assert_eq!(fixture.number("SELECT count(*) FROM outbox").await, 1);
-        orchestrator.cancel_run(&actor(), run, CancelMode::Now, None).await.unwrap();
+        orchestrator
+            .cancel_run(&actor(), run, CancelMode::Now, None)
+            .await
+            .unwrap();
         assert_eq!(fixture.number("SELECT count(*) FROM outbox").await, 0);
     }
 }
@@ -46,8 +61,21 @@ async fn a_paused_run_accepts_reports_and_sends_nothing_until_it_is_resumed() {
         let run = start(&orchestrator, "diamond").await;
         orchestrator.settle().await;
         let a = fixture.take().await;
-        assert!(orchestrator.pause_run(&actor(), run, None).await.unwrap().is_paused);
-        assert!(orchestrator.pause_run(&actor(), run, None).await.unwrap().is_paused, "twice is once");
+        assert!(
+            orchestrator
+                .pause_run(&actor(), run, None)
+                .await
+                .unwrap()
+                .is_paused
+        );
+        assert!(
+            orchestrator
+                .pause_run(&actor(), run, None)
+                .await
+                .unwrap()
+                .is_paused,
+            "twice is once"
+        );
         orchestrator.report(batch(vec![succeeded(&a[0])])).await;
         orchestrator.settle().await;
         assert!(fixture.take().await.is_empty());
@@ -85,7 +113,9 @@ async fn a_run_of_another_namespace_does_not_exist() {
     let run = start(&orchestrator, "diamond").await;
     let mut stranger = actor();
     stranger.namespace = "other".into();
-    let refused = orchestrator.cancel_run(&stranger, run, CancelMode::Now, None).await;
+    let refused = orchestrator
+        .cancel_run(&stranger, run, CancelMode::Now, None)
+        .await;
     assert!(matches!(refused, Err(OperateError::UnknownRun)));
 }
 
@@ -105,7 +135,9 @@ async fn a_run_that_cannot_be_read_does_not_stop_the_others() {
                 fixture.literal(bad)
             ))
             .await;
-        orchestrator.report(batch(tasks.iter().map(succeeded).collect())).await;
+        orchestrator
+            .report(batch(tasks.iter().map(succeeded).collect()))
+            .await;
         assert_eq!(status(&orchestrator, good).await, RunStatus::Succeeded);
     }
 }

@@ -42,7 +42,12 @@ async fn a_graceful_stop_leaves_nothing_half_done_and_the_next_start_goes_on() {
         publish(&orchestrator, DIAMOND).await;
         let run = start(&orchestrator, "diamond").await;
         orchestrator.stop(Duration::from_secs(5)).await;
-        assert!(orchestrator.start_run(&actor(), request("diamond")).await.is_err());
+        assert!(
+            orchestrator
+                .start_run(&actor(), request("diamond"))
+                .await
+                .is_err()
+        );
         assert!(orchestrator.check().await.is_err());
         fixture.forget_queue();
         let orchestrator = fixture.start().await;
@@ -53,5 +58,9 @@ async fn a_graceful_stop_leaves_nothing_half_done_and_the_next_start_goes_on() {
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
 }

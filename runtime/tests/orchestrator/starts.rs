@@ -59,7 +59,14 @@ async fn what_does_not_exist_is_refused() {
         let mut second = request("diamond");
         second.version = Some(2);
         let unknown = orchestrator.start_run(&actor(), second).await;
-        assert!(matches!(unknown, Err(StartError::UnknownVersion { version: 2, latest: 1, .. })));
+        assert!(matches!(
+            unknown,
+            Err(StartError::UnknownVersion {
+                version: 2,
+                latest: 1,
+                ..
+            })
+        ));
     }
 }
 
@@ -73,7 +80,7 @@ inputs:
   n: { type: integer }
   word: { type: string, default: hello }
 tasks:
-  a: { type: job, input: '${{ inputs.word }}' }
+  a: { type: job, input: { word: '${{ inputs.word }}' } }
 ";
         publish(&orchestrator, source).await;
         let mut bad = request("typed");
@@ -86,7 +93,7 @@ tasks:
         good.inputs = inputs(r#"{"n":1}"#);
         orchestrator.start_run(&actor(), good).await.unwrap();
         orchestrator.settle().await;
-        assert_eq!(fixture.take().await[0].input.get(), r#""hello""#);
+        assert_eq!(fixture.take().await[0].input.get(), r#"{"word":"hello"}"#);
     }
 }
 

@@ -30,7 +30,11 @@ tasks:
         assert_eq!(second[0].at.attempt, 2);
         assert_eq!(second[0].idempotency_key, first[0].idempotency_key);
         orchestrator.report(batch(vec![succeeded(&first[0])])).await;
-        assert_eq!(status(&orchestrator, run).await, RunStatus::Running, "a late report of the first attempt");
+        assert_eq!(
+            status(&orchestrator, run).await,
+            RunStatus::Running,
+            "a late report of the first attempt"
+        );
         orchestrator.report(batch(vec![succeeded(&second[0])])).await;
         assert_eq!(status(&orchestrator, run).await, RunStatus::Succeeded);
     }
@@ -40,7 +44,11 @@ tasks:
 async fn a_timer_survives_a_restart() {
     for mut fixture in Fixture::all().await {
         let orchestrator = fixture.start().await;
-        publish(&orchestrator, "id: nap\ntasks:\n  a: { type: wait, input: { for: 1h } }\n").await;
+        publish(
+            &orchestrator,
+            "id: nap\ntasks:\n  a: { type: wait, input: { for: 1h } }\n",
+        )
+        .await;
         let run = start(&orchestrator, "nap").await;
         orchestrator.settle().await;
         orchestrator.stop(Duration::from_secs(5)).await;
@@ -55,7 +63,11 @@ async fn a_timer_survives_a_restart() {
 async fn a_run_ends_at_its_timeout() {
     for mut fixture in Fixture::all().await {
         let orchestrator = fixture.start().await;
-        publish(&orchestrator, "id: slow\ntimeout: 1h\ntasks:\n  a: { type: job }\n").await;
+        publish(
+            &orchestrator,
+            "id: slow\ntimeout: 1h\ntasks:\n  a: { type: job }\n",
+        )
+        .await;
         let run = start(&orchestrator, "slow").await;
         orchestrator.settle().await;
         assert_eq!(fixture.take().await.len(), 1);

@@ -19,7 +19,11 @@ tasks:
 ";
 
 async fn check(fixture: &Fixture) -> VerifyReport {
-    let config = DatabaseConfig { url: fixture.url.clone(), connections: 2, is_sqlite_relaxed: true };
+    let config = DatabaseConfig {
+        url: fixture.url.clone(),
+        connections: 2,
+        is_sqlite_relaxed: true,
+    };
     verify(&config).await.unwrap()
 }
 
@@ -47,13 +51,21 @@ async fn with_history(fixture: &mut Fixture) {
     }
     assert_eq!(status(&orchestrator, run).await, RunStatus::Succeeded);
     let cancelled = start(&orchestrator, "flow").await;
-    orchestrator.cancel_run(&actor(), cancelled, CancelMode::Now, None).await.unwrap();
+    orchestrator
+        .cancel_run(&actor(), cancelled, CancelMode::Now, None)
+        .await
+        .unwrap();
     let paused = start(&orchestrator, "flow").await;
     orchestrator.pause_run(&actor(), paused, None).await.unwrap();
     let _in_flight = start(&orchestrator, "flow").await;
     let reopened = start(&orchestrator, "flow").await;
     orchestrator.settle().await;
-    for task in fixture.take().await.iter().filter(|task| task.at.run == reopened.0) {
+    for task in fixture
+        .take()
+        .await
+        .iter()
+        .filter(|task| task.at.run == reopened.0)
+    {
         orchestrator.report(batch(vec![failed(task, false)])).await;
     }
     orchestrator.settle().await;
@@ -83,17 +95,26 @@ async fn a_changed_row_is_found() {
         ("UPDATE run SET next_seq = next_seq + 1", "gapless"),
         ("UPDATE run SET wake_at = NULL", "alarm"),
         ("UPDATE task SET status = 11 WHERE status = 10", "replay"),
-        ("UPDATE task SET attempt = attempt + 1 WHERE status = 2", "attempts"),
+        (
+            "UPDATE task SET attempt = attempt + 1 WHERE status = 2",
+            "attempts",
+        ),
         ("UPDATE event SET records = '[]' WHERE first_seq > 1", "events"),
         ("UPDATE workflow SET latest_version = 7", "versions"),
     ];
     for (change, rule) in changes {
         for table in ["run", "task", "event", "workflow"] {
-            db.execute_unprepared(&format!("CREATE TABLE saved_{table} AS SELECT * FROM {table}")).await.unwrap();
+            db.execute_unprepared(&format!("CREATE TABLE saved_{table} AS SELECT * FROM {table}"))
+                .await
+                .unwrap();
         }
         db.execute_unprepared(change).await.unwrap();
         let report = check(&fixture).await;
-        assert!(report.problems.iter().any(|problem| problem.rule == rule), "{change}: {:?}", report.problems);
+        assert!(
+            report.problems.iter().any(|problem| problem.rule == rule),
+            "{change}: {:?}",
+            report.problems
+        );
         for table in ["run", "task", "event", "workflow"] {
             for sql in [
                 format!("DELETE FROM {table}"),

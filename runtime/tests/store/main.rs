@@ -42,7 +42,12 @@ async fn number(db: &impl ConnectionTrait, store: &Store, sql: &str) -> Result<i
 
 async fn run_sql(tx: &DatabaseTransaction, sql: &str) -> Result<(), StoreError> {
     let statement = Statement::from_string(tx.get_database_backend(), sql);
-    tx.execute_raw(statement).await.map_err(|source| StoreError::Statement { action: "write", source })?;
+    tx.execute_raw(statement)
+        .await
+        .map_err(|source| StoreError::Statement {
+            action: "write",
+            source,
+        })?;
     Ok(())
 }
 

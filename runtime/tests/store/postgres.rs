@@ -11,12 +11,18 @@ use crate::temporary_postgres::TemporaryPostgres;
 use crate::{increment, number, open, run_sql, with_counter};
 
 fn config(server: &TemporaryPostgres) -> DatabaseConfig {
-    DatabaseConfig { url: server.url(), connections: 4, is_sqlite_relaxed: false }
+    DatabaseConfig {
+        url: server.url(),
+        connections: 4,
+        is_sqlite_relaxed: false,
+    }
 }
 
 /// A connection beside the store, to see what others see.
 async fn observer(server: &TemporaryPostgres) -> DatabaseConnection {
-    Database::connect(server.url()).await.expect("an observer connects")
+    Database::connect(server.url())
+        .await
+        .expect("an observer connects")
 }
 
 /// Polls a future once or a few times and drops it, as a caller does that hangs up.
@@ -41,7 +47,9 @@ async fn a_transaction_ends_whole_when_its_caller_hangs_up() {
     }
     let mut committed = 0;
     for _ in 0..10_000 {
-        committed = number(store.read(), &store, "SELECT value FROM counter").await.expect("a number");
+        committed = number(store.read(), &store, "SELECT value FROM counter")
+            .await
+            .expect("a number");
         if committed == 50 {
             break;
         }
@@ -52,11 +60,19 @@ async fn a_transaction_ends_whole_when_its_caller_hangs_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn deadlocks_are_retried_and_invisible() {
     let server = TemporaryPostgres::start();
-    let store = open(&DatabaseConfig { connections: 8, ..config(&server) }).await;
+    let store = open(&DatabaseConfig {
+        connections: 8,
+        ..config(&server)
+    })
+    .await;
     store
         .tx("make two rows", |tx| {
             Box::pin(async move {
-                run_sql(tx, "CREATE TABLE pair (id INT PRIMARY KEY, value BIGINT NOT NULL)").await?;
+                run_sql(
+                    tx,
+                    "CREATE TABLE pair (id INT PRIMARY KEY, value BIGINT NOT NULL)",
+                )
+                .await?;
                 run_sql(tx, "INSERT INTO pair VALUES (1, 0), (2, 0)").await
             })
         })
@@ -72,11 +88,19 @@ async fn deadlocks_are_retried_and_invisible() {
                 .tx("meet", move |tx| {
                     let (barrier, is_first_try) = (barrier.clone(), is_first_try.clone());
                     Box::pin(async move {
-                        run_sql(tx, &format!("UPDATE pair SET value = value + 1 WHERE id = {first}")).await?;
+                        run_sql(
+                            tx,
+                            &format!("UPDATE pair SET value = value + 1 WHERE id = {first}"),
+                        )
+                        .await?;
                         if is_first_try.swap(false, std::sync::atomic::Ordering::SeqCst) {
                             barrier.wait().await;
                         }
-                        run_sql(tx, &format!("UPDATE pair SET value = value + 1 WHERE id = {second}")).await
+                        run_sql(
+                            tx,
+                            &format!("UPDATE pair SET value = value + 1 WHERE id = {second}"),
+                        )
+                        .await
                     })
                 })
                 .await
@@ -85,7 +109,12 @@ async fn deadlocks_are_retried_and_invisible() {
     for task in both {
         task.await.expect("no panic").expect("both commit");
     }
-    assert_eq!(number(store.read(), &store, "SELECT sum(value)::bigint FROM pair").await.expect("a number"), 4);
+    assert_eq!(
+        number(store.read(), &store, "SELECT sum(value)::bigint FROM pair")
+            .await
+            .expect("a number"),
+        4
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,7 +134,10 @@ async fn a_connection_lost_in_the_commit_is_told_as_unknown() {
         observer.execute_unprepared(sql).await.expect("made");
     }
     let outcome = increment(&store).await;
-    assert!(matches!(outcome, Err(StoreError::CommitUnknown { .. })), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(StoreError::CommitUnknown { .. })),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +154,10 @@ async fn a_connection_lost_before_the_commit_is_tried_again() {
             Box::pin(async move {
                 let pid = number(tx, &handle, "SELECT pg_backend_pid()::bigint").await?;
                 if !killed.swap(true, std::sync::atomic::Ordering::SeqCst) {
-                    let kill = Statement::from_string(observer.get_database_backend(), format!("SELECT pg_terminate_backend({pid})"));
+                    let kill = Statement::from_string(
+                        observer.get_database_backend(),
+                        format!("SELECT pg_terminate_backend({pid})"),
+                    );
                     observer.query_one_raw(kill).await.expect("killed");
                 }
                 run_sql(tx, "UPDATE counter SET value = value + 1").await
@@ -130,7 +165,12 @@ async fn a_connection_lost_before_the_commit_is_tried_again() {
         })
         .await
         .expect("the second try commits");
-    assert_eq!(number(store.read(), &store, "SELECT value FROM counter").await.expect("a number"), 1);
+    assert_eq!(
+        number(store.read(), &store, "SELECT value FROM counter")
+            .await
+            .expect("a number"),
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,8 +178,18 @@ async fn replicas_that_start_together_migrate_once() {
     let server = TemporaryPostgres::start();
     let config = config(&server);
     let opened = futures_util::future::join_all((0..4).map(|_| runnel_runtime::migrate(&config))).await;
-    let applied: usize = opened.into_iter().map(|names| names.expect("migrated").len()).sum();
+    let applied: usize = opened
+        .into_iter()
+        .map(|names| names.expect("migrated").len())
+        .sum();
     assert_eq!(applied, 1);
     let store = open(&config).await;
-    assert!(store.read().execute_unprepared("DELETE FROM namespace").await.is_err(), "reads cannot write");
+    assert!(
+        store
+            .read()
+            .execute_unprepared("DELETE FROM namespace")
+            .await
+            .is_err(),
+        "reads cannot write"
+    );
 }
