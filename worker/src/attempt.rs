@@ -84,20 +84,31 @@ async fn supervise(ctx: &TaskContext, handler: Arc<dyn Handler>, held: &Held, co
     };
     tokio::pin!(work, pump);
     let is_timeout = tokio::select! {
-        result = &mut work => return Verdict::Result(result),
+        // a handler that watches the stop may end in the same moment
+        result = &mut work => return verdict(held.stop_reason(), Some(result)),
         never = &mut pump => match never {},
         () = limit => true,
         () = held.stop.cancelled() => false,
     };
     ctx.cancelled.cancel();
-    tokio::select! {
-        _ = &mut work => {}
+    let result = tokio::select! {
+        result = &mut work => Some(result),
         never = &mut pump => match never {},
-        () = tokio::time::sleep(STOP_GRACE) => {}
+        () = tokio::time::sleep(STOP_GRACE) => None,
+    };
+    if is_timeout {
+        return Verdict::Result(Err(timed_out(ctx.timeout.unwrap_or_default())));
     }
-    match held.stop_reason() {
-        Some(reason) if !is_timeout => Verdict::Stopped(reason),
-        _ => Verdict::Result(Err(timed_out(ctx.timeout.unwrap_or_default()))),
+    verdict(held.stop_reason(), result)
+}
+
+/// A success that was reached in spite of a drain counts; a failure then is only the drain's.
+fn verdict(reason: Option<StopReason>, result: Option<Result<Value, TaskError>>) -> Verdict {
+    match (reason, result) {
+        (None, Some(result)) => Verdict::Result(result),
+        (Some(StopReason::Drain), Some(Ok(output))) => Verdict::Result(Ok(output)),
+        (Some(reason), _) => Verdict::Stopped(reason),
+        (None, None) => Verdict::Stopped(StopReason::Drain),
     }
 }
 
