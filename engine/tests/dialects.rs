@@ -1,5 +1,7 @@
 //! From the text of a foreign file to the end of its run: what the conversion writes must be what the expressions understand.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

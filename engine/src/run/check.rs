@@ -140,3 +140,38 @@ pub fn replay_statuses(records: &[Record]) -> BTreeMap<TaskIx, TaskStatus> {
     }
     statuses
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Timestamp;
+    use crate::run::testkit::{Driver, root, task, workflow};
+
+    fn broken(breaks: impl Fn(&mut RunState)) -> String {
+        let mut run = Driver::started(workflow(vec![root("a"), task("b", &["a"])]));
+        breaks(&mut run.state);
+        check(&run.plan, &run.state).join("; ")
+    }
+
+    #[test]
+    fn each_broken_invariant_is_named() {
+        assert_eq!(broken(|_| {}), "");
+        assert!(broken(|state| state.counts.queued += 1).contains("recount"));
+        assert!(broken(|state| state.wake_at = None).contains("alarm is later"));
+        assert!(broken(|state| state.tasks[0].wake_at = None).contains("without an alarm"));
+        assert!(broken(|state| state.status = RunStatus::Succeeded).contains("has ended but a task has not"));
+        assert!(broken(|state| state.tasks.truncate(1)).contains("missing"));
+        let stuck = broken(|state| {
+            state.tasks[0].status = TaskStatus::Succeeded;
+            state.tasks[0].finished_at = Some(Timestamp(0));
+            state.tasks[0].wake_at = None;
+            state.wake_at = None;
+        });
+        assert!(
+            stuck.contains("stuck") && stuck.contains("task b is blocked"),
+            "{stuck}"
+        );
+        let early = broken(|state| state.tasks[1].status = TaskStatus::Queued);
+        assert!(early.contains("task b has begun"), "{early}");
+    }
+}

@@ -3,8 +3,8 @@
 //! Guarantees: pure; never panics, whatever the input; terminal states absorb everything but an operator's task retry; each input costs
 //! the tasks it touches (times a logarithm), never the size of the run, except for cancel, timeout of the run and reopening.
 //!
-//! One file per kind of input ([`attempt`], [`cancel`], [`pause`], [`operate`], [`timers`]) and per rule they share ([`readiness`],
-//! [`dispatch`], [`inline`], [`retry`], [`fanout`], [`finish`]); [`machine`] keeps statuses, counters, history and alarms equal.
+//! One file per kind of input (`attempt`, `cancel`, `pause`, `operate`, `timers`) and per rule they share (`readiness`,
+//! `dispatch`, `inline`, `retry`, `fanout`, `finish`); `machine` keeps statuses, counters, history and alarms equal.
 //! Chains of any length run in a worklist, never by recursion.
 //!
 //! Decisions that `docs/semantics.md` leaves open:

@@ -12,6 +12,9 @@ use crate::{Plan, TaskIx, Timestamp};
 const TIMEOUT_GRACE: Duration = Duration::from_secs(10);
 /// Longest silence of a running attempt that has no setting of its own. Workers send heartbeats every 10 s.
 const LEASE: Duration = Duration::from_secs(60);
+/// An alarm that rings this much too late means that nobody listened: the heartbeats of that time could not arrive either, and the
+/// attempt gets another lease instead of a second worker beside the first.
+const ALARM_DELAY_MAX: Duration = Duration::from_secs(20);
 /// After this long in `QUEUED` the message may be lost: it is sent again, then after twice as long, and so on.
 const REDISPATCH_AFTER: Duration = Duration::from_secs(600);
 /// Doubling of the interval stops here (10 min × 2^8: almost two days).
@@ -197,6 +200,11 @@ impl Machine<'_> {
                     ix,
                     timeout("TIMEOUT", "the attempt took longer than its timeout", true),
                 );
+            }
+            Due::Lease if self.now().since(at) > ALARM_DELAY_MAX => {
+                let now = self.now();
+                self.task_mut(ix).heartbeat_at = Some(now);
+                self.rearm(ix);
             }
             Due::Lease => {
                 self.stop(ix);

@@ -121,6 +121,22 @@ fn a_running_attempt_without_a_sign_of_life_is_lost() {
 }
 
 #[test]
+fn an_outage_of_the_orchestrator_does_not_cost_the_attempts_that_it_did_not_hear() {
+    let mut run = Driver::started(workflow(vec![root("a")]));
+    run.begin("a");
+    run.tick_after(seconds(3_600));
+    assert_eq!(
+        (run.status("a"), run.state.tasks[0].losses),
+        (TaskStatus::Running, 0)
+    );
+    run.tick_after(seconds(60));
+    assert_eq!(
+        (run.status("a"), run.state.tasks[0].losses),
+        (TaskStatus::Queued, 1)
+    );
+}
+
+#[test]
 fn a_gap_longer_than_the_own_heartbeat_setting_is_a_loss() {
     let mut run = Driver::started(workflow(vec![Task {
         heartbeat: Some(seconds(20)),
