@@ -12,6 +12,9 @@ const CONTEXTS: &[&str] = &[
     "inputs", "tasks", "run", "workflow", "each", "matrix", "secrets", "vars", "event", "task", "env",
 ];
 
+/// Most expressions in one file: compiling one takes tens of microseconds.
+const EXPRESSIONS_MAX: usize = 50_000;
+
 /// One of the groups of tasks in a file; a task reads its own group and, in handlers, the whole main group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Group {
@@ -53,15 +56,16 @@ impl Checker<'_, '_> {
     /// Checks every `${{ }}` in a value.
     pub(crate) fn template(&mut self, node: &Node, path: Path<'_>, site: Site) {
         match &node.value {
-            Data::Text(text) if text.contains("${{") => match Template::compile(&Value::String(text.clone()))
-            {
-                Ok(template) => self.references(template.references(), node, path, site),
-                Err(errors) => {
-                    for (_, error) in errors {
-                        self.bad_expression(&error, text, node, path);
+            Data::Text(text) if text.contains("${{") && self.takes_expressions(text, node, path) => {
+                match Template::compile(&Value::String(text.clone())) {
+                    Ok(template) => self.references(template.references(), node, path, site),
+                    Err(errors) => {
+                        for (_, error) in errors {
+                            self.bad_expression(&error, text, node, path);
+                        }
                     }
                 }
-            },
+            }
             Data::List(items) => {
                 for (index, item) in items.iter().enumerate() {
                     self.template(item, path.index(index), site);
@@ -99,6 +103,9 @@ impl Checker<'_, '_> {
                 .help("put the whole condition into one `${{ … }}`");
             return None;
         }
+        if !self.takes_expressions("${{", node, path) {
+            return None;
+        }
         match Expr::compile(bare) {
             Ok(expr) => self.references(expr.references(), node, path, site),
             Err(mut error) => {
@@ -107,6 +114,20 @@ impl Checker<'_, '_> {
             }
         }
         Some(bare.to_owned())
+    }
+
+    /// Counts the expressions of a text; false once there are too many in the file.
+    fn takes_expressions(&mut self, text: &str, node: &Node, path: Path<'_>) -> bool {
+        let was_within = self.expressions <= EXPRESSIONS_MAX;
+        self.expressions += text.matches("${{").count();
+        let is_within = self.expressions <= EXPRESSIONS_MAX;
+        if was_within && !is_within {
+            let message = format!("the file has more than {EXPRESSIONS_MAX} expressions");
+            self.report
+                .error("runnel::expr::too_many", node.at, path, message)
+                .help("use `for_each` for work of one kind, or split the workflow");
+        }
+        is_within
     }
 
     fn bad_expression(&mut self, error: &ExprError, text: &str, node: &Node, path: Path<'_>) {

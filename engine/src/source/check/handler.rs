@@ -187,6 +187,7 @@ impl Checker<'_, '_> {
             self.report
                 .error("runnel::task::input_size", node.at, path, message)
                 .help("put large values where the task can read them itself");
+            return;
         }
         match kind {
             "shell" => self.shell_input(node, path, site),

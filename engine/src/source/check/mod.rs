@@ -68,6 +68,7 @@ pub(crate) fn workflow(root: &Node, report: &mut Report<'_>) -> Option<Workflow>
     let mut checker = Checker {
         report,
         reads: Vec::new(),
+        expressions: 0,
     };
     let path = Path::Root;
     let fields = checker.fields(root, path, WORKFLOW_KEYS)?;
@@ -135,6 +136,8 @@ const AT_START: Site = Site {
 pub(crate) struct Checker<'r, 't> {
     report: &'r mut Report<'t>,
     reads: Vec<Read>,
+    /// Expressions seen so far.
+    expressions: usize,
 }
 
 /// A checked task and where its parts stand, for the graph.

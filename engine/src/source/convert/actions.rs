@@ -41,6 +41,9 @@ const RETRY: RetrySpelling = RetrySpelling {
     factor: &["backoff_multiplier", "multiplier", "factor"],
 };
 
+/// Most literals and templates in one command; each template becomes an environment variable.
+const COMMAND_PIECES_MAX: usize = 500;
+
 pub(crate) fn convert(root: &Node, report: &mut Report<'_>) -> Node {
     let path = Path::Root;
     let Some(top) = source(root, path, report) else {
@@ -149,10 +152,7 @@ impl Converter<'_, '_, '_> {
             return false;
         };
         let input = match name {
-            "shell_command" => {
-                self.shell(out, payload, path);
-                return true;
-            }
+            "shell_command" => return self.shell(out, payload, path),
             "map" => return self.map(out, payload, path),
             "http_request" => self.http(payload, path),
             "python_script" => self.python(payload, path),
@@ -233,7 +233,7 @@ impl Converter<'_, '_, '_> {
     }
 
     /// A script is never interpolated: what the command takes from templates goes through environment variables.
-    fn shell(&mut self, out: &mut MapBuilder, payload: Source<'_>, path: Path<'_>) {
+    fn shell(&mut self, out: &mut MapBuilder, payload: Source<'_>, path: Path<'_>) -> bool {
         warn_unknown(payload, &["command", "env"], path, self.report);
         let mut env = payload
             .get("env")
@@ -243,18 +243,23 @@ impl Converter<'_, '_, '_> {
             });
         let Some(entry) = payload.entry("command") else {
             missing(payload.at, path, "command", self.report);
-            return;
+            return false;
         };
         let Some(command) = text(&entry.node, path.key("command"), self.report) else {
-            return;
+            return false;
         };
+        let pieces = pieces(command);
+        if pieces.len() > COMMAND_PIECES_MAX {
+            refuse(&entry.node, path.key("command"), self.report);
+            return false;
+        }
         let mut script = String::new();
         let mut variables: Vec<(String, String)> = Vec::new();
-        for piece in pieces(command) {
+        for piece in pieces {
             let Piece::Literal(literal) = piece else {
                 let Some(expression) = to_cel(&piece, &self.names) else {
                     refuse(&entry.node, path.key("command"), self.report);
-                    return;
+                    return false;
                 };
                 let known = variables
                     .iter()
@@ -275,6 +280,7 @@ impl Converter<'_, '_, '_> {
         }
         out.put_at("run", entry.key_at, Node::text(entry.node.at, script));
         out.put_filled("env", payload.at, env);
+        true
     }
 
     /// One task per item: the template's work inside `for_each`.

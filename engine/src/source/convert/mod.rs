@@ -8,6 +8,7 @@ mod cel;
 mod commands;
 mod names;
 mod nodes;
+mod operand;
 mod parts;
 mod skips;
 mod template;

@@ -8,6 +8,8 @@ const CHARS_MAX: usize = 128;
 pub(crate) struct Names {
     keys: HashMap<String, String>,
     used: HashSet<String>,
+    /// The next suffix to try per key, so that many clashes stay linear.
+    suffixes: HashMap<String, usize>,
 }
 
 impl Names {
@@ -16,6 +18,7 @@ impl Names {
         let mut names = Self {
             keys: HashMap::new(),
             used: HashSet::new(),
+            suffixes: HashMap::new(),
         };
         for original in originals.clone().filter(|name| legal_key(name) == **name) {
             names.keys.insert(original.to_owned(), original.to_owned());
@@ -33,15 +36,18 @@ impl Names {
     /// A key that no task of the file has.
     pub(crate) fn free_key(&mut self, wish: &str) -> String {
         let base = legal_key(wish);
-        let mut key = base.clone();
-        let mut suffix = 2;
-        while self.used.contains(&key) {
-            let end = format!("_{suffix}");
-            key = base.chars().take(CHARS_MAX - end.len()).collect::<String>() + &end;
-            suffix += 1;
+        if self.used.insert(base.clone()) {
+            return base;
         }
-        self.used.insert(key.clone());
-        key
+        let suffix = self.suffixes.entry(base.clone()).or_insert(1);
+        loop {
+            *suffix += 1;
+            let end = format!("_{suffix}");
+            let key = base.chars().take(CHARS_MAX - end.len()).collect::<String>() + &end;
+            if self.used.insert(key.clone()) {
+                return key;
+            }
+        }
     }
 
     /// Lets a second name mean the task that the first one means.

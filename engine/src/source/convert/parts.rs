@@ -145,7 +145,10 @@ pub(crate) fn head(root: Source<'_>, report: &mut Report<'_>) -> MapBuilder {
         .and_then(|entry| Some((&entry.node, text(&entry.node, path.key("id"), report)?)));
     match id.or(name) {
         Some((node, name)) => out.put_text("id", node.at, slug(name)),
-        None => missing(root.at, path, "name", report),
+        None => {
+            missing(root.at, path, "name", report);
+            out.put_text("id", root.at, slug(""));
+        }
     }
     if let Some((node, name)) = name {
         put_name(&mut out, node.at, name);
