@@ -19,6 +19,8 @@ mod rest;
 mod routes;
 mod schema;
 mod server;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

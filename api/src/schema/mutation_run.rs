@@ -138,7 +138,7 @@ impl RunMutation {
         };
         let request = match start_request(input) {
             Ok(request) => request,
-            Err(problem) => return Ok(refused(vec![problem])),
+            Err(problem) => return Ok(refused(vec![*problem])),
         };
         match session.orchestrator.start_run(session.actor, request).await {
             Ok(started) => Ok(RunStartPayload {
@@ -318,25 +318,25 @@ fn clip(reason: Option<String>) -> Option<String> {
     reason.map(|text| text.chars().take(TEXT_CHARS_MAX).collect())
 }
 
-fn start_request(input: RunStartInput) -> Result<StartRequest, UserError> {
+fn start_request(input: RunStartInput) -> Result<StartRequest, Box<UserError>> {
     let inputs = match input.inputs.map(|json| json.0.into_json()) {
         None | Some(Ok(Value::Null)) => Map::new(),
         Some(Ok(Value::Object(inputs))) => inputs,
-        Some(_) => return Err(UserError::input("`inputs` must be an object", "inputs")),
+        Some(_) => return Err(refuse("`inputs` must be an object", "inputs")),
     };
     let priority = match input.priority.map(u8::try_from) {
         None => None,
         Some(Ok(priority)) if priority <= 100 => Some(priority),
-        Some(_) => return Err(UserError::input("`priority` must be from 0 to 100", "priority")),
+        Some(_) => return Err(refuse("`priority` must be from 0 to 100", "priority")),
     };
     let tags = input.tags.unwrap_or_default();
     if tags.len() > TAGS_MAX || tags.iter().any(|tag| is_bad_text(tag)) {
         let message = format!("`tags` may have {TAGS_MAX} items of 1 to {TEXT_CHARS_MAX} characters");
-        return Err(UserError::input(message, "tags"));
+        return Err(refuse(message, "tags"));
     }
     if input.idempotency_key.as_deref().is_some_and(is_bad_text) {
         let message = format!("`idempotencyKey` must have 1 to {TEXT_CHARS_MAX} characters");
-        return Err(UserError::input(message, "idempotencyKey"));
+        return Err(refuse(message, "idempotencyKey"));
     }
     Ok(StartRequest {
         workflow: input.workflow,
@@ -346,6 +346,10 @@ fn start_request(input: RunStartInput) -> Result<StartRequest, UserError> {
         priority,
         tags,
     })
+}
+
+fn refuse(message: impl Into<String>, argument: &str) -> Box<UserError> {
+    Box::new(UserError::input(message, argument))
 }
 
 fn is_bad_text(text: &str) -> bool {

@@ -126,6 +126,10 @@ user_error!(
 );
 
 /// Why a mutation did not do what was asked.
+#[expect(
+    clippy::duplicated_attributes,
+    reason = "fields of one interface may have the same type"
+)]
 #[derive(Debug, Interface)]
 #[graphql(
     field(name = "code", ty = "&ErrorCode", desc = "What went wrong, for programs."),

@@ -13,7 +13,7 @@ pub(super) const LIVE_MAX: usize = 64;
 /// What an operation says.
 pub(super) enum Said {
     /// One answer; whether it is the first.
-    Next(Response, bool),
+    Next(Box<Response>, bool),
     /// There is no more.
     End,
 }
@@ -58,7 +58,7 @@ impl Operations {
         let name = id.clone();
         let said = answers
             .enumerate()
-            .map(move |(index, answer)| (name.clone(), number, Said::Next(answer, index == 0)))
+            .map(move |(index, answer)| (name.clone(), number, Said::Next(Box::new(answer), index == 0)))
             .chain(once(async move { (id, number, Said::End) }))
             .take_until(stopped);
         self.streams.push(said.boxed());

@@ -172,7 +172,7 @@ impl Session {
     async fn say(&mut self, id: String, said: Said) -> Result<(), Close> {
         match said {
             Said::Next(response, is_first) => {
-                let answer = Answer::of(response, &RequestId::fresh());
+                let answer = Answer::of(*response, &RequestId::fresh());
                 // a subscription whose source could not be made has failed as a request
                 if answer.is_refused() || (is_first && answer.is_failed()) {
                     self.operations.end(&id);
