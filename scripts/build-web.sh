@@ -16,8 +16,9 @@ inputs() {
   git ls-files -z --cached --others --exclude-standard . | xargs -0 cat | cksum
 }
 
-stamp=dist/.built-from
-if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(inputs)" ]; then
+# Not in dist: everything there is bundled into the binary.
+stamp=node_modules/.built-from
+if [ -d dist ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(inputs)" ]; then
   exit 0
 fi
 echo "building the web pages" >&2

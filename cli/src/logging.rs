@@ -4,9 +4,10 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
+/// The pool rolls back what a connection may have left open, which PostgreSQL remarks upon each time: not shown.
 /// Services tell what they do; the client commands only what went wrong.
-const SERVICE_FILTER: &str = "info,sqlx=warn,sea_orm_migration=warn,aws_config=warn,aws_smithy_runtime=warn,hyper=warn";
-const CLIENT_FILTER: &str = "warn";
+const SERVICE_FILTER: &str = "info,sqlx=warn,sqlx::postgres::notice=error,sea_orm_migration=warn,aws_config=warn,aws_smithy_runtime=warn,hyper=warn";
+const CLIENT_FILTER: &str = "warn,sqlx::postgres::notice=error";
 
 /// Installs the subscriber. An invalid `RUNNEL_LOG` is said and ignored: a typo there must not stop a server.
 pub fn install(is_service: bool) {

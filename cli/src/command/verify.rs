@@ -22,7 +22,9 @@ pub struct Verify {
 impl Verify {
     /// Prints the report; exit code 1 when an invariant is broken.
     pub async fn execute(self) -> Ended {
-        let report = runnel_runtime::verify(&database(&self.database_url)?).await.map_err(store_failed)?;
+        let report = runnel_runtime::verify(&database(&self.database_url)?)
+            .await
+            .map_err(store_failed)?;
         match self.form.output {
             Output::Json => print_json(&as_json(&report))?,
             Output::Table => print(&as_text(&report))?,
@@ -56,10 +58,19 @@ fn as_text(report: &VerifyReport) -> String {
     let mut text = String::new();
     for problem in &report.problems {
         let run = problem.run.map(|run| format!(" run {run}")).unwrap_or_default();
-        let task = problem.task.map(|task| format!(" task {}", task.0)).unwrap_or_default();
-        text.push_str(&format!("BROKEN {}{run}{task}: {}\n", problem.rule, problem.message));
+        let task = problem
+            .task
+            .map(|task| format!(" task {}", task.0))
+            .unwrap_or_default();
+        text.push_str(&format!(
+            "BROKEN {}{run}{task}: {}\n",
+            problem.rule, problem.message
+        ));
     }
     let broken = report.problems.len() as u64 + report.problems_left_out;
-    text.push_str(&format!("{} runs checked, {broken} invariants broken\n", report.checked_runs));
+    text.push_str(&format!(
+        "{} runs checked, {broken} invariants broken\n",
+        report.checked_runs
+    ));
     text
 }

@@ -92,9 +92,15 @@ impl Worker {
 
     fn sink(&self, queue: &Arc<dyn TaskQueue>) -> Result<Arc<dyn ReportSink>, Failure> {
         let durable: Arc<dyn ReportSink> = Arc::new(QueueSink::new(Arc::clone(queue)));
-        let Some(url) = &self.api_url else { return Ok(durable) };
-        let control = HttpSink::new(url, self.worker_token.clone().unwrap_or_default())
-            .map_err(|error| Failure { exit: Exit::Usage, error: error.into(), hint: None })?;
+        let Some(url) = &self.api_url else {
+            return Ok(durable);
+        };
+        let control =
+            HttpSink::new(url, self.worker_token.clone().unwrap_or_default()).map_err(|error| Failure {
+                exit: Exit::Usage,
+                error: error.into(),
+                hint: None,
+            })?;
         Ok(Arc::new(SplitSink::new(durable, Arc::new(control))))
     }
 }

@@ -76,7 +76,7 @@ impl DataDir {
 }
 
 /// Inputs and outputs of runs may be confidential: only the owner reads the directory.
-fn create_private(path: &Path) -> Result<(), Failure> {
+pub fn create_private(path: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)

@@ -6,6 +6,7 @@ use std::path::Path;
 use runnel_queue::{TokenKey, TokenKeys};
 
 use crate::exit::{Exit, Failure};
+use crate::host::data_dir::create_private;
 
 const KEY_BYTES: usize = 32;
 const KEY_FILE: &str = "token-keys";
@@ -51,6 +52,7 @@ pub fn read(path: &Path) -> Result<TokenKeys, Failure> {
 pub fn kept(dir: &Path) -> Result<TokenKeys, Failure> {
     let path = dir.join(KEY_FILE);
     if !path.exists() {
+        create_private(dir)?;
         make(&path)?;
     }
     read(&path)

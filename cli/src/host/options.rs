@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use runnel_queue::embedded::{EmbeddedConfig, EmbeddedQueue};
-use runnel_queue::{QueueName, TaskQueue, TokenKeys};
 use runnel_queue::sqs::{SqsConfig, SqsQueue};
+use runnel_queue::{QueueName, TaskQueue, TokenKeys};
 use runnel_runtime::DatabaseConfig;
 use runnel_worker::{BuiltinOptions, Handlers};
 

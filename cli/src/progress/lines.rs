@@ -87,9 +87,14 @@ impl<W: Write> Observer for Lines<W> {
 }
 
 fn took(task: &Task) -> String {
-    match (task.started_at, task.finished_at) {
+    let took = match (task.started_at, task.finished_at) {
         (Some(_), Some(finished)) => elapsed(task.started_at, task.finished_at, finished),
         _ => String::new(),
+    };
+    if task.attempt > 1 {
+        format!("{took} (attempt {})", task.attempt)
+    } else {
+        took
     }
 }
 

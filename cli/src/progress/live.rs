@@ -86,11 +86,19 @@ impl Observer for Live {
         self.totals.set_position(u64::from(run.counts.ended()));
         self.totals
             .set_message(format!("{} {}", run.shown_status(), run.counts.line()));
-        if run.is_terminal() {
+        if run.is_terminal() && !self.totals.is_finished() {
             for row in self.rows.values() {
                 row.finish_and_clear();
             }
-            self.totals.abandon();
+            self.totals.finish_and_clear();
+            // An ordinary line: the result is printed below it.
+            eprintln!(
+                "{} {} version {} · {}",
+                run.status,
+                run.workflow.key,
+                run.version.number,
+                run.counts.line()
+            );
         }
     }
 
