@@ -134,7 +134,7 @@ async fn redirects_end_and_credentials_stay_with_their_host() {
         seen.lock()
             .expect("not poisoned")
             .drain(..)
-            .last()
+            .next_back()
             .expect("asked")
             .1["authorization"],
         "Bearer s"
@@ -147,7 +147,7 @@ async fn redirects_end_and_credentials_stay_with_their_host() {
         .lock()
         .expect("not poisoned")
         .drain(..)
-        .last()
+        .next_back()
         .expect("asked");
     assert!(last.1.get("authorization").is_none() && last.1.get("x-api-key").is_none());
     assert_eq!(last.1["x-plain"], "p");
