@@ -1,6 +1,7 @@
 //! How the aliases show things: plain JSON in snake case, as in a workflow file.
 
 use runnel_engine::Timestamp;
+use runnel_engine::run::Counts;
 use runnel_runtime::view::{RunView, TaskView, VersionView, WorkflowView};
 use runnel_runtime::{Orchestrator, Published};
 use serde_json::value::RawValue;
@@ -66,7 +67,7 @@ pub(super) async fn run(
         "status": view.status,
         "is_paused": view.is_paused,
         "has_tolerated_failures": view.has_tolerated_failures,
-        "counts": view.counts,
+        "counts": counts(&view.counts),
         "inputs": stored(Some(&view.inputs)),
         "outputs": stored(view.outputs.as_deref()),
         "error": view.error,
@@ -76,6 +77,23 @@ pub(super) async fn run(
         "started_at": time(view.started_at),
         "finished_at": time(view.finished_at),
     }))
+}
+
+fn counts(counts: &Counts) -> Value {
+    json!({
+        "blocked": counts.blocked,
+        "ready": counts.ready,
+        "queued": counts.queued,
+        "running": counts.running,
+        "waiting": counts.waiting,
+        "retry_wait": counts.retry_wait,
+        "succeeded": counts.succeeded,
+        "failed": counts.failed,
+        "timed_out": counts.timed_out,
+        "cancelled": counts.cancelled,
+        "skipped": counts.skipped,
+        "cached": counts.cached,
+    })
 }
 
 /// A task.
