@@ -136,7 +136,7 @@ impl Orchestrator {
             InputsReply::UnknownRun => return Err(OperateError::UnknownRun),
             InputsReply::Done { outcomes, status } => judge(outcomes.into_iter().next(), status)?,
         }
-        Ok(self.find_run(actor, run).await?.ok_or(OperateError::UnknownRun)?)
+        self.find_run(actor, run).await?.ok_or(OperateError::UnknownRun)
     }
 }
 

@@ -8,7 +8,7 @@
 
 mod listen;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -64,6 +64,8 @@ struct Inner {
     all: watch::Sender<()>,
     /// PostgreSQL: events were committed that [`Topic::All`] has not been rung for, see [`listen`].
     committed: watch::Sender<()>,
+    /// PostgreSQL: runs somebody waits for, with events that the feed may still hide.
+    hidden: Mutex<HashSet<RunId>>,
     topics: Mutex<HashMap<Topic, watch::Sender<()>>>,
 }
 
@@ -88,6 +90,7 @@ impl Feed {
             stop,
             all: watch::Sender::new(()),
             committed: watch::Sender::new(()),
+            hidden: Mutex::default(),
             topics: Mutex::default(),
         };
         Self {
@@ -122,7 +125,7 @@ impl Feed {
             }
         }
         if !news.runs.is_empty() {
-            self.ring_all_topic();
+            self.ring_all_topic(&news.runs);
         }
     }
 
@@ -166,11 +169,36 @@ impl Feed {
 
     /// With PostgreSQL an event that is committed may still be above the horizon of the feed: [`listen::follow_horizon`] rings when
     /// it can be read.
-    fn ring_all_topic(&self) {
+    fn ring_all_topic(&self, runs: &[RunId]) {
         match self.inner.backend {
             Backend::Sqlite => self.inner.all.send_replace(()),
-            Backend::Postgres => self.inner.committed.send_replace(()),
+            Backend::Postgres => {
+                {
+                    let topics = self.topics();
+                    let awaited = runs.iter().filter(|run| topics.contains_key(&Topic::Run(**run)));
+                    self.hidden().extend(awaited);
+                }
+                self.inner.committed.send_replace(());
+            }
         };
+    }
+
+    /// The runs to ring for once what was committed until now can be read.
+    fn take_hidden(&self) -> HashSet<RunId> {
+        std::mem::take(&mut *self.hidden())
+    }
+
+    /// Everything committed when the runs were taken can be read now.
+    fn ring_visible(&self, runs: &HashSet<RunId>) {
+        let topics = self.topics();
+        for bell in runs.iter().filter_map(|run| topics.get(&Topic::Run(*run))) {
+            bell.send_replace(());
+        }
+        self.inner.all.send_replace(());
+    }
+
+    fn hidden(&self) -> MutexGuard<'_, HashSet<RunId>> {
+        self.inner.hidden.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn topics(&self) -> MutexGuard<'_, HashMap<Topic, watch::Sender<()>>> {

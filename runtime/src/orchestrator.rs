@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use runnel_engine::source::{Format, Reading};
-use runnel_queue::{AttemptRef, QueueName, ReportBatch};
+use runnel_queue::{AttemptRef, QueueName, ReportBatch, TaskQueue};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::actor::Actor;
 use crate::announcer::Announcer;
-use crate::apply::{Applier, Appliers, Shell, Sql};
+use crate::apply::{Applier, Appliers, Inbox, Shell, Sql};
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::consumer::{Consumer, DeadLetters};
@@ -20,7 +20,7 @@ use crate::feed::Feed;
 use crate::intake::Intake;
 use crate::query::Reads;
 use crate::registry::Registry;
-use crate::relay::{self, Relay, RelayHandle};
+use crate::relay::{self, CallReceiver, Relay, RelayHandle};
 use crate::store::{Schema, Store};
 use crate::view::{RunView, VersionView, WorkflowView};
 use crate::waker::{Alarm, Waker};
@@ -64,6 +64,7 @@ struct Inner {
 }
 
 /// The loops in the order of their end: first those that bring work, then those that do it, then those that carry it on.
+#[derive(Default)]
 struct Loops {
     bringing: Group,
     applying: Group,
@@ -320,13 +321,7 @@ impl Orchestrator {
 
 impl Inner {
     fn assemble(config: Config, store: Store) -> Self {
-        let loops = Loops {
-            bringing: Group::default(),
-            applying: Group::default(),
-            relaying: Group::default(),
-            telling: Group::default(),
-            feed_tasks: TaskTracker::new(),
-        };
+        let loops = Loops::default();
         let (clock, entropy) = (Arc::clone(&config.clock), Arc::clone(&config.entropy));
         let reads = Reads::new(
             store.clone(),
@@ -362,32 +357,15 @@ impl Inner {
         });
         let intake = Intake::new(Arc::clone(&shell), appliers.clone());
         let consumer = Consumer::new(intake.clone(), Arc::clone(&config.queue));
-        for inbox in inboxes {
-            loops
-                .applying
-                .spawn(|stop| Applier::new(Arc::clone(&shell), inbox).run(stop));
-        }
-        let service = || (Arc::clone(&shell), appliers.clone(), Arc::clone(&config.queue));
-        let (relay_shell, relay_appliers, queue) = service();
-        loops.relaying.spawn(|stop| {
-            Relay::new(relay_shell, relay_appliers, queue, config.poll_interval, calls).run(stop)
-        });
-        for _ in 0..CONSUMERS {
-            loops.bringing.spawn(|stop| consumer.clone().run(stop));
-        }
-        let (dead_shell, dead_appliers, queue) = service();
-        let dead = DeadLetters {
-            shell: dead_shell,
-            appliers: dead_appliers,
+        let (queue, poll_interval) = (config.queue, config.poll_interval);
+        loops.run(
+            &shell,
+            &appliers,
+            &consumer,
             queue,
-            poll_interval: config.poll_interval,
-        };
-        loops.bringing.spawn(|stop| dead.run(stop));
-        let waker = Waker::new(Arc::clone(&shell), appliers.clone(), config.poll_interval);
-        loops.bringing.spawn(|stop| waker.run(stop));
-        loops
-            .telling
-            .spawn(|stop| shell.announcer.clone().run(shell.store.clone(), stop));
+            poll_interval,
+            (inboxes, calls),
+        );
         Self {
             reads,
             feed,
@@ -398,6 +376,45 @@ impl Inner {
             vars: config.vars,
             loops,
         }
+    }
+}
+
+impl Loops {
+    fn run(
+        &self,
+        shell: &Arc<Shell>,
+        appliers: &Appliers,
+        consumer: &Consumer,
+        queue: Arc<dyn TaskQueue>,
+        poll_interval: Duration,
+        (inboxes, calls): (Vec<Inbox>, CallReceiver),
+    ) {
+        for inbox in inboxes {
+            self.applying
+                .spawn(|stop| Applier::new(Arc::clone(shell), inbox).run(stop));
+        }
+        let relay = Relay::new(
+            Arc::clone(shell),
+            appliers.clone(),
+            Arc::clone(&queue),
+            poll_interval,
+            calls,
+        );
+        self.relaying.spawn(|stop| relay.run(stop));
+        for _ in 0..CONSUMERS {
+            self.bringing.spawn(|stop| consumer.clone().run(stop));
+        }
+        let dead = DeadLetters {
+            shell: Arc::clone(shell),
+            appliers: appliers.clone(),
+            queue,
+            poll_interval,
+        };
+        self.bringing.spawn(|stop| dead.run(stop));
+        let waker = Waker::new(Arc::clone(shell), appliers.clone(), poll_interval);
+        self.bringing.spawn(|stop| waker.run(stop));
+        self.telling
+            .spawn(|stop| shell.announcer.clone().run(shell.store.clone(), stop));
     }
 }
 

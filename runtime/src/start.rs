@@ -75,10 +75,6 @@ impl Orchestrator {
         }
     }
 
-    #[expect(
-        clippy::type_complexity,
-        reason = "the work and where its answer comes, used once"
-    )]
     fn prepare(
         &self,
         actor: &Actor,

@@ -50,8 +50,18 @@ async fn play(
 async fn with_worker(stack: Stack) -> anyhow::Result<(Cluster, Origin)> {
     let mut cluster = Cluster::start(stack).await?;
     let origin = Origin::start().await?;
-    let llm = LlmEndpoint { url: format!("{}/v1", origin.url()), api_key: None, model: Some("small".to_owned()) };
-    cluster.add_worker_with("worker-1", BuiltinOptions { llm: Some(llm), ..BuiltinOptions::default() });
+    let llm = LlmEndpoint {
+        url: format!("{}/v1", origin.url()),
+        api_key: None,
+        model: Some("small".to_owned()),
+    };
+    cluster.add_worker_with(
+        "worker-1",
+        BuiltinOptions {
+            llm: Some(llm),
+            ..BuiltinOptions::default()
+        },
+    );
     Ok((cluster, origin))
 }
 

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use runnel_engine::run::RunStatus;
 use runnel_runtime::StartRequest;
 use runnel_runtime::view::{PageRequest, RunFilter, RunOrder};
+use runnel_tests::client::Client;
 use runnel_tests::cluster::{Cluster, PATIENCE};
 use runnel_tests::process;
 use runnel_tests::programs;
@@ -74,26 +75,27 @@ async fn callers_that_give_up_leave_no_transaction_open(stack: Stack) -> anyhow:
     cluster.finish().await
 }
 
-/// Finding B: axum drops a handler when its client hangs up.
+/// Finding B: axum drops a handler when its client hangs up. The database is locked meanwhile, so that the hang-up comes in
+/// the middle of the mutation.
 async fn a_mutation_survives_the_hang_up_of_its_client(stack: Stack) -> anyhow::Result<()> {
     let mut cluster = Cluster::start(stack).await?;
     let client = cluster.serve().await?;
     cluster.publish(PASS).await?;
-    let address = client.base.trim_start_matches("http://");
-    for n in 0..20 {
+    for n in 0..5 {
         let key = format!("hung-up-{n}");
-        let query = "mutation($input: RunStartInput!) { runStart(input: $input) { run { id } } }";
-        let body = json!({ "query": query, "variables": { "input": { "workflow": "quick", "idempotencyKey": key } } });
-        let body = body.to_string();
-        let head = format!(
-            "POST /graphql HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        let mut socket = tokio::net::TcpStream::connect(address).await?;
-        socket.write_all(format!("{head}{body}").as_bytes()).await?;
+        let lock = WriteLock::take(&cluster).await?;
+        let socket = send_start(&client, &key).await?;
+        // answered by the same server, so it has looked at its sockets by then
+        for _ in 0..10 {
+            client.data("{ __typename }", json!({})).await?;
+        }
         drop(socket);
-
+        for _ in 0..10 {
+            client.data("{ __typename }", json!({})).await?;
+        }
         let mut bell = cluster.orchestrator().doorbell(runnel_runtime::feed::Topic::All);
+        lock.release().await?;
+
         let filter = RunFilter {
             idempotency_key: Some(key.clone()),
             ..RunFilter::default()
@@ -122,6 +124,59 @@ async fn a_mutation_survives_the_hang_up_of_its_client(stack: Stack) -> anyhow::
         cluster.ends(run, RunStatus::Succeeded).await?;
     }
     cluster.finish().await
+}
+
+/// Sends a whole start and leaves the connection open.
+async fn send_start(client: &Client, key: &str) -> anyhow::Result<tokio::net::TcpStream> {
+    let address = client.base.trim_start_matches("http://");
+    let query = "mutation($input: RunStartInput!) { runStart(input: $input) { run { id } } }";
+    let body =
+        json!({ "query": query, "variables": { "input": { "workflow": "quick", "idempotencyKey": key } } });
+    let body = body.to_string();
+    let head = format!(
+        "POST /graphql HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut socket = tokio::net::TcpStream::connect(address).await?;
+    socket.write_all(format!("{head}{body}").as_bytes()).await?;
+    Ok(socket)
+}
+
+/// Holds up every writer of a database.
+enum WriteLock {
+    Sqlite(sqlx::SqliteConnection),
+    Postgres(sqlx::PgConnection),
+}
+
+impl WriteLock {
+    async fn take(cluster: &Cluster) -> anyhow::Result<Self> {
+        if cluster.stack == Stack::SqliteEmbedded {
+            let mut connection = sqlx::SqliteConnection::connect(cluster.database_url()).await?;
+            sqlx::query("PRAGMA busy_timeout = 30000")
+                .execute(&mut connection)
+                .await?;
+            sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
+            return Ok(Self::Sqlite(connection));
+        }
+        let mut connection = sqlx::PgConnection::connect(cluster.database_url()).await?;
+        sqlx::query("BEGIN").execute(&mut connection).await?;
+        sqlx::query("LOCK TABLE run IN EXCLUSIVE MODE")
+            .execute(&mut connection)
+            .await?;
+        Ok(Self::Postgres(connection))
+    }
+
+    async fn release(self) -> anyhow::Result<()> {
+        match self {
+            Self::Sqlite(mut connection) => {
+                sqlx::query("ROLLBACK").execute(&mut connection).await.map(drop)?
+            }
+            Self::Postgres(mut connection) => {
+                sqlx::query("ROLLBACK").execute(&mut connection).await.map(drop)?
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Finding C: a deferred SQLite transaction that reads and then writes fails at once, and no timeout helps.

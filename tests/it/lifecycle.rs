@@ -14,7 +14,6 @@ runnel_tests::on_each_stack!(
     a_retry_that_is_needed_happens_and_one_that_is_not_does_not,
     a_false_condition_skips_and_a_per_edge_need_goes_on,
     a_tolerated_failure_lets_the_run_succeed,
-    handlers_run_after_the_outcome_is_decided,
     an_attempt_over_its_timeout_is_killed,
     a_timer_waits_without_a_worker,
     a_run_over_its_timeout_ends_as_timed_out,
@@ -170,25 +169,6 @@ async fn a_tolerated_failure_lets_the_run_succeed(stack: Stack) -> anyhow::Resul
     let ended = cluster.ends(run, RunStatus::Succeeded).await?;
     assert!(ended.has_tolerated_failures);
     assert_eq!(cluster.task(run, "goes_on").await?.status, TaskStatus::Succeeded);
-    cluster.finish().await
-}
-
-async fn handlers_run_after_the_outcome_is_decided(stack: Stack) -> anyhow::Result<()> {
-    let cluster = with_worker(stack).await?;
-    let mut file = workflow(
-        "handlers",
-        json!({ "fails": { "run": "exit 9" }, "after": { "needs": ["fails"], "run": "true" } }),
-    );
-    file["on_failure"] = json!({ "page": { "run": "echo paged" } });
-    file["on_success"] = json!({ "cheer": { "run": "echo cheered" } });
-    file["finally"] = json!({ "audit": { "run": "echo audited" } });
-    let run = cluster.launch(&file).await?;
-    let ended = cluster.ends(run, RunStatus::Failed).await?;
-    assert!(ended.error.is_some());
-    assert_eq!(cluster.task(run, "after").await?.status, TaskStatus::Skipped);
-    assert_eq!(cluster.task(run, "page").await?.status, TaskStatus::Succeeded);
-    assert_eq!(cluster.task(run, "audit").await?.status, TaskStatus::Succeeded);
-    assert_eq!(cluster.task(run, "cheer").await?.status, TaskStatus::Skipped);
     cluster.finish().await
 }
 

@@ -79,6 +79,7 @@ async fn an_attempt_without_heartbeats_is_lost_and_its_late_result_refused(
         .until_task(run, "only", |task| task.status == TaskStatus::Running)
         .await?;
     cluster.clock.advance(Duration::from_secs(601));
+    worker.hello().await?;
 
     let again = worker.take(1).await?;
     assert_eq!(

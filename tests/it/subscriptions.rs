@@ -30,7 +30,7 @@ async fn launch(cluster: &Cluster) -> anyhow::Result<(RunId, String)> {
     let run = cluster
         .launch(&workflow("observed", Value::Object(tasks)))
         .await?;
-    Ok((run, format!("run_{run}")))
+    Ok((run, format!("run_{}", run.0.simple())))
 }
 
 type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
@@ -56,7 +56,7 @@ async fn send(socket: &mut Socket, message: &Value) -> anyhow::Result<()> {
     Ok(socket.send(Message::text(message.to_string())).await?)
 }
 
-/// The next message that is not a ping.
+/// The next message; pings are answered.
 async fn next(socket: &mut Socket) -> anyhow::Result<Value> {
     loop {
         let message = tokio::time::timeout(PATIENCE, socket.next())
@@ -65,9 +65,10 @@ async fn next(socket: &mut Socket) -> anyhow::Result<Value> {
         match message.context("the socket was closed")?? {
             Message::Text(text) => {
                 let message: Value = serde_json::from_str(&text)?;
-                if message["type"] != "ping" && message["type"] != "pong" {
+                if message["type"] != "ping" {
                     return Ok(message);
                 }
+                send(socket, &json!({ "type": "pong" })).await?;
             }
             Message::Close(frame) => anyhow::bail!("the server closed: {frame:?}"),
             _ => {}

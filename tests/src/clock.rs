@@ -26,6 +26,11 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp(SystemClock.now().0.saturating_add(self.ahead_us.load(Ordering::SeqCst)))
+        Timestamp(
+            SystemClock
+                .now()
+                .0
+                .saturating_add(self.ahead_us.load(Ordering::SeqCst)),
+        )
     }
 }

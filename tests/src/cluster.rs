@@ -167,7 +167,8 @@ impl Cluster {
             drain_grace: Duration::from_secs(10),
             handlers: Handlers::builtin_with(options),
         };
-        self.background.push(tokio::spawn(runnel_worker::run(config, self.stop.clone())));
+        self.background
+            .push(tokio::spawn(runnel_worker::run(config, self.stop.clone())));
     }
 
     /// Serves the API of the first replica on a free port, for anonymous administrators.
@@ -432,7 +433,7 @@ impl Cluster {
         for replica in &self.replicas {
             replica.stop(Duration::from_secs(10)).await;
         }
-        crate::verify::assert_clean(&self.database.url).await
+        crate::verify::assert_sound(&self.database.url).await
     }
 }
 

@@ -128,7 +128,7 @@ impl Fleet {
             "the server ended with {status}:\n{}",
             self.server.output()
         );
-        verify::assert_clean(&self.database.url).await
+        verify::assert_command_finds_nothing(&self.database.url).await
     }
 
     /// Everything that all processes have printed, for a failure's message.

@@ -44,6 +44,7 @@ pub struct ScriptedWorker {
     pub name: String,
     queue: Arc<dyn TaskQueue>,
     tasks: QueueName,
+    types: Vec<String>,
 }
 
 impl ScriptedWorker {
@@ -55,20 +56,28 @@ impl ScriptedWorker {
         let tasks = QueueName("default".to_owned());
         queue.ensure(&tasks).await?;
         queue.ensure(&QueueName::completions()).await?;
+        let types = types.iter().map(|kind| (*kind).to_owned()).collect();
         let worker = Self {
             name: name.to_owned(),
             queue,
             tasks,
+            types,
         };
-        let types = types.iter().map(|kind| (*kind).to_owned()).collect();
-        worker
-            .report(vec![Report::Hello {
-                types,
-                queue: worker.tasks.0.clone(),
-                slots: 100,
-            }])
-            .await?;
+        worker.hello().await?;
         Ok(worker)
+    }
+
+    /// Says that it is still there, as a worker does every 30 s. Needed after the clock was moved.
+    ///
+    /// # Errors
+    /// The queue service does not answer.
+    pub async fn hello(&self) -> anyhow::Result<()> {
+        let hello = Report::Hello {
+            types: self.types.clone(),
+            queue: self.tasks.0.clone(),
+            slots: 100,
+        };
+        self.report(vec![hello]).await
     }
 
     /// Receives until it holds `count` messages.

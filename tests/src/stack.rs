@@ -71,7 +71,9 @@ pub async fn sqs_queue() -> anyhow::Result<SqsQueue> {
 pub async fn sqs_queue_of(max_receive_count: Option<u32>) -> anyhow::Result<SqsQueue> {
     let mut config = SqsConfig {
         endpoint: Some(services::sqs_endpoint()?),
-        queue_prefix: unique("test-"), region: Some("us-east-1".to_owned()), create_queues: true,
+        queue_prefix: unique("test-"),
+        region: Some("us-east-1".to_owned()),
+        create_queues: true,
         ..SqsConfig::default()
     };
     if let Some(limit) = max_receive_count {

@@ -9,6 +9,9 @@ use crate::source::tree::{Data, Entry, Node};
 /// Longest list or mapping that is written on one line.
 const INLINE_CHARS_MAX: usize = 100;
 
+/// YAML refuses a longer key without its `?`.
+const SIMPLE_KEY_CHARS_MAX: usize = 1_000;
+
 pub(crate) fn yaml(root: &Node) -> String {
     let mut out = String::new();
     match &root.value {
@@ -24,7 +27,16 @@ pub(crate) fn yaml(root: &Node) -> String {
 fn write_map(out: &mut String, entries: &[Entry], indent: usize) {
     for entry in entries {
         out.extend(std::iter::repeat_n(' ', indent));
-        write_text(out, &entry.key);
+        let mut key = String::new();
+        write_text(&mut key, &entry.key);
+        if key.chars().count() > SIMPLE_KEY_CHARS_MAX {
+            out.push_str("? ");
+            out.push_str(&key);
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', indent));
+        } else {
+            out.push_str(&key);
+        }
         out.push(':');
         write_value(out, &entry.node, indent + 2);
     }

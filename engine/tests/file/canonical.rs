@@ -101,3 +101,12 @@ fn what_a_run_does_differently_changes_the_hash() {
         assert_ne!(accepted(base).hash(), accepted(other).hash(), "{other}");
     }
 }
+
+#[test]
+fn a_key_too_long_for_plain_yaml_survives() {
+    let key = "k".repeat(2_000);
+    let workflow = accepted(&format!(
+        r#"{{"id": "a", "tasks": {{"t": {{"type": "pass", "input": {{"{key}": {{"{key}": [1]}}, "b": 2}}}}}}}}"#
+    ));
+    assert_eq!(accepted(&to_v1_yaml(&workflow)), workflow);
+}

@@ -129,7 +129,8 @@ async fn hear_until_lost(feed: &Feed, store: &Store) -> Result<std::convert::Inf
     }
 }
 
-/// Rings [`super::Topic::All`] when committed events have come below the horizon of the feed.
+/// Rings when committed events have come below the horizon of the feed: [`super::Topic::All`] for the first time, the
+/// topics of their runs once more, for readers of the feed that want one run only.
 ///
 /// An event that was just committed may be hidden for a moment, while an older transaction runs. A doorbell that rang at
 /// the commit would wake its reader too early, and perhaps nothing would wake it again.
@@ -141,20 +142,19 @@ pub(super) async fn follow_horizon(feed: Feed, store: Store) {
             changed = committed.changed() => if changed.is_err() { return },
             () = stop.cancelled() => return,
         }
+        let runs = feed.take_hidden();
+        if feed.inner.all.receiver_count() == 0 && runs.is_empty() {
+            continue;
+        }
         let mut pause = HORIZON_PAUSE.0;
-        let mut last = None;
-        while feed.inner.all.receiver_count() > 0 {
-            let look = horizon(&store).await;
-            match look {
-                Ok(now) if !now.hides_something() => {
-                    feed.inner.all.send_replace(());
-                    break;
-                }
+        let mut first: Option<Horizon> = None;
+        loop {
+            match horizon(&store).await {
                 Ok(now) => {
-                    if last.is_some_and(|last| last != now.oldest_running) {
-                        feed.inner.all.send_replace(());
+                    let target = first.get_or_insert(now).newest_event;
+                    if now.oldest_running > target {
+                        break;
                     }
-                    last = Some(now.oldest_running);
                 }
                 Err(error) => tracing::debug!(%error, "the horizon of the feed cannot be read"),
             }
@@ -163,6 +163,7 @@ pub(super) async fn follow_horizon(feed: Feed, store: Store) {
                 () = stop.cancelled() => return,
             }
         }
+        feed.ring_visible(&runs);
     }
 }
 
@@ -171,12 +172,6 @@ pub(super) async fn follow_horizon(feed: Feed, store: Store) {
 struct Horizon {
     oldest_running: i64,
     newest_event: i64,
-}
-
-impl Horizon {
-    fn hides_something(self) -> bool {
-        self.newest_event >= self.oldest_running
-    }
 }
 
 async fn horizon(store: &Store) -> Result<Horizon, DbErr> {
@@ -303,7 +298,9 @@ mod tests {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let feed = replica(&sample, HERE, &stop, &tasks);
         let mut all = feed.doorbell(Topic::All);
+        let mut one = feed.doorbell(Topic::Run(run_id(2)));
         assert!(rung(&mut all).await, "the channel is open");
+        let _ = futures_util::FutureExt::now_or_never(one.rung());
         // an older transaction hides what is committed now, and tells nobody when it ends
         let older = Database::connect(&sample.url)
             .await
@@ -319,7 +316,10 @@ mod tests {
             logs: vec![],
         });
         older.commit().await.expect("committed");
-        assert!(rung(&mut all).await);
+        assert!(
+            rung(&mut all).await && rung(&mut one).await,
+            "now the feed shows it"
+        );
         stop.cancel();
         tasks.close();
         tasks.wait().await;
