@@ -4,18 +4,22 @@
 //! ends in the dead-letter queue; one of a newer version stays for a newer reader. A task message that was received too
 //! often ends its attempt as lost.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use runnel_engine::run::Input;
+use runnel_engine::run::{Input, RunStatus, TaskStatus};
 use runnel_engine::{RunId, TaskIx};
 use runnel_queue::message::{decode_reports, decode_task};
 use runnel_queue::{Delivery, MessageError, QueueError, QueueName, Receipt, ReportBatch, TaskQueue};
+use sea_orm::ConnectionTrait;
 use tokio_util::sync::CancellationToken;
 
 use crate::apply::{Appliers, Shell};
+use crate::error::StoreError;
 use crate::intake::Intake;
+use crate::store::failed_to;
 
 /// Messages of one call; SQS gives at most ten.
 const RECEIVE_MAX: usize = 500;
@@ -79,7 +83,10 @@ impl Consumer {
                         error = &error as &dyn std::error::Error,
                         "completions were not received"
                     );
-                    pause(&stop).await;
+                    let is_missing = matches!(error, QueueError::NotFound { .. });
+                    if !is_missing || self.queue.ensure(&name).await.is_err() {
+                        pause(&stop).await;
+                    }
                 }
             }
         }
@@ -150,7 +157,8 @@ impl Consumer {
     }
 }
 
-/// Reads the dead letters of the task queues, so that no task waits for ever for a message that nobody can run.
+/// Reads the dead letters of the task queues, so that no task waits for ever for a message that nobody can run. Of every
+/// queue that an attempt may be in, whichever process has sent it: a replica that is gone reads nothing any more.
 pub(crate) struct DeadLetters {
     pub shell: Arc<Shell>,
     pub appliers: Appliers,
@@ -171,7 +179,13 @@ impl DeadLetters {
 
     /// Reads each queue's dead letters once.
     pub(crate) async fn read_all(&self) {
-        for queue in self.shell.relay.queues() {
+        let mut queues: BTreeSet<String> = self.shell.relay.queues().into_iter().collect();
+        queues.extend(self.shell.registry.queues());
+        match self.queues_in_use().await {
+            Ok(in_use) => queues.extend(in_use),
+            Err(error) => tracing::warn!(%error, "dead letters are read of the known queues only"),
+        }
+        for queue in queues {
             let name = self.queue.dead_letter(&QueueName(queue));
             match self
                 .queue
@@ -193,6 +207,25 @@ impl DeadLetters {
                 }
             }
         }
+    }
+
+    /// Queues of the attempts that are out.
+    async fn queues_in_use(&self) -> Result<Vec<String>, StoreError> {
+        let sql = format!(
+            "SELECT DISTINCT t.queue FROM run r JOIN task t ON t.run_id = r.id WHERE r.status < {} AND t.status IN ({}, {})",
+            RunStatus::Succeeded as u8,
+            TaskStatus::Queued as u8,
+            TaskStatus::Running as u8
+        );
+        let (store, failed) = (&self.shell.store, failed_to("look for queues in use"));
+        let rows = store
+            .read()
+            .query_all_raw(store.backend().statement(sql, []))
+            .await
+            .map_err(failed)?;
+        rows.iter()
+            .map(|row| row.try_get_by_index(0).map_err(failed))
+            .collect()
     }
 
     async fn end(&self, name: &QueueName, delivery: Delivery) {

@@ -71,6 +71,11 @@ impl Registry {
         })
     }
 
+    /// Task queues of the known workers.
+    pub(crate) fn queues(&self) -> BTreeSet<String> {
+        self.workers().values().map(|seen| seen.queue.clone()).collect()
+    }
+
     /// Forgets a worker that said goodbye.
     pub(crate) fn forget(&self, name: &str) {
         self.workers().remove(name);

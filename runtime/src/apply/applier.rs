@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use runnel_engine::{Moment, RunId, TaskIx};
 use runnel_queue::{TokenKeys, crash_point};
-use sea_orm::DbBackend;
+use sea_orm::{DatabaseTransaction, DbBackend};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -300,15 +300,14 @@ impl Applier {
                     Ok,
                 );
                 let lost = Arc::clone(lost);
-                let has_start = round.turns.iter().any(|turn| turn.start.is_some());
+                let has_start = round.has_start();
                 Box::pin(async move {
-                    if statements?.execute(tx).await? == Saved::LostRace {
+                    if write(statements?, has_start, tx).await? == Saved::LostRace {
                         lost.store(true, Ordering::SeqCst);
                         return Err(StoreError::Aborted {
                             action: "apply a batch",
                         });
                     }
-                    before_commit(has_start);
                     Ok(())
                 })
             })
@@ -350,7 +349,7 @@ impl Applier {
                 let mut round = Round::compute(&items, known, &holders, moment);
                 round.lease(&shell);
                 let statements = Statements::build(shell.backend, &shell.sql, &round.turns, &[])?;
-                if statements.execute(tx).await? == Saved::LostRace {
+                if write(statements, round.has_start(), tx).await? == Saved::LostRace {
                     // only an idempotency key can be taken while the runs are locked
                     return Err(StoreError::Conflict {
                         action: "take an idempotency key",
@@ -452,10 +451,17 @@ fn quarantine(run: RunId, error: &StoreError) {
     tracing::error!(%run, error = error as &dyn std::error::Error, "run cannot be applied; it stays as it is");
 }
 
-fn before_commit(has_start: bool) {
-    if has_start {
+/// The last thing before every commit of a batch, on whichever way it came.
+async fn write(
+    statements: Statements,
+    has_start: bool,
+    tx: &DatabaseTransaction,
+) -> Result<Saved, StoreError> {
+    let saved = statements.execute(tx).await?;
+    if saved == Saved::All && has_start {
         crash_point!("start.before_commit");
-    } else {
+    } else if saved == Saved::All {
         crash_point!("complete.before_commit");
     }
+    Ok(saved)
 }

@@ -97,6 +97,11 @@ impl Round {
         }
     }
 
+    /// Whether the batch makes a run.
+    pub(super) fn has_start(&self) -> bool {
+        self.turns.iter().any(|turn| turn.start.is_some())
+    }
+
     fn add_turn(&mut self, turn: Turn) {
         self.turn_of.insert(turn.run(), Ok(self.turns.len()));
         self.turns.push(turn);

@@ -9,6 +9,7 @@
 
 mod claim;
 mod desk;
+mod ensured;
 mod send;
 
 use std::collections::VecDeque;

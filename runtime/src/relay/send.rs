@@ -6,13 +6,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use runnel_engine::run::Input;
-use runnel_queue::{Outgoing, QueueName, TaskQueue, crash_point};
+use runnel_queue::{Outgoing, QueueError, QueueName, SendFailure, TaskQueue, crash_point};
 use sea_orm::ConnectionTrait;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::claim::{self, CLAIM_MAX};
+use super::ensured::Ensured;
 use super::{AttemptKey, Call, CallReceiver, Dispatch, News};
 use crate::apply::{Appliers, InputsWork, OUTBOX_KEY, RowSet, Shell, Work};
 use crate::error::StoreError;
@@ -55,6 +56,7 @@ pub(crate) struct Relay {
     shell: Arc<Shell>,
     appliers: Appliers,
     queue: Arc<dyn TaskQueue>,
+    ensured: Ensured,
     poll_interval: Duration,
     calls: CallReceiver,
     sends: JoinSet<Delivered>,
@@ -72,6 +74,7 @@ impl Relay {
             shell,
             appliers,
             queue,
+            ensured: Ensured::default(),
             poll_interval,
             calls,
             sends: JoinSet::new(),
@@ -186,12 +189,12 @@ impl Relay {
 
     fn send(&mut self, queue: String, parcels: Vec<Parcel>, tries: u32, pause: Duration) {
         self.shell.relay.shared.unfinished.fetch_add(1, Ordering::SeqCst);
-        let service = Arc::clone(&self.queue);
+        let (service, ensured) = (Arc::clone(&self.queue), self.ensured.clone());
         self.sends.spawn(async move {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            deliver(&*service, queue, parcels, tries + 1).await
+            deliver(&*service, &ensured, queue, parcels, tries + 1).await
         });
     }
 
@@ -422,18 +425,14 @@ pub(crate) async fn flush(shell: &Arc<Shell>) -> Result<(), StoreError> {
     }
 }
 
-async fn deliver(service: &dyn TaskQueue, queue: String, parcels: Vec<Parcel>, tries: u32) -> Delivered {
-    let name = QueueName(queue.clone());
-    let messages = parcels
-        .iter()
-        .map(|parcel| Outgoing {
-            body: parcel.body.clone(),
-            delay: Duration::ZERO,
-        })
-        .collect();
-    crash_point!("relay.before_send");
-    let sent = service.send(&name, messages).await;
-    crash_point!("relay.after_send");
+async fn deliver(
+    service: &dyn TaskQueue,
+    ensured: &Ensured,
+    queue: String,
+    parcels: Vec<Parcel>,
+    tries: u32,
+) -> Delivered {
+    let sent = send_all(service, ensured, &QueueName(queue.clone()), &parcels).await;
     let mut delivered = Delivered {
         queue,
         tries,
@@ -455,9 +454,35 @@ async fn deliver(service: &dyn TaskQueue, queue: String, parcels: Vec<Parcel>, t
             }
         }
         Err(error) => {
-            tracing::warn!(queue = %name, tries, error = &error as &dyn std::error::Error, "messages were not sent");
+            tracing::warn!(
+                queue = delivered.queue,
+                tries,
+                error = &error as &dyn std::error::Error,
+                "messages were not sent"
+            );
             delivered.failed = parcels;
         }
     }
     delivered
+}
+
+async fn send_all(
+    service: &dyn TaskQueue,
+    ensured: &Ensured,
+    queue: &QueueName,
+    parcels: &[Parcel],
+) -> Result<Vec<SendFailure>, QueueError> {
+    ensured.ensure(service, queue).await?;
+    let outgoing = |parcel: &Parcel| Outgoing {
+        body: parcel.body.clone(),
+        delay: Duration::ZERO,
+    };
+    crash_point!("relay.before_send");
+    let sent = service.send(queue, parcels.iter().map(outgoing).collect()).await;
+    crash_point!("relay.after_send");
+    if let Err(QueueError::NotFound { .. }) = &sent {
+        // somebody has deleted it
+        ensured.forget(queue);
+    }
+    sent
 }
