@@ -1,6 +1,7 @@
 //! The one handle on a running orchestrator: start it, ask it, stop it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use runnel_engine::source::{Format, Reading};
@@ -119,6 +120,15 @@ pub struct StartRequest {
     pub priority: Option<u8>,
     /// Tags, over the workflow's.
     pub tags: Vec<String>,
+}
+
+/// What the appliers have done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applied {
+    /// Batches begun.
+    pub batches: u64,
+    /// Statements that read or save them.
+    pub statements: u64,
 }
 
 /// What a start did.
@@ -279,7 +289,17 @@ impl Orchestrator {
         }
     }
 
-    /// Statements sent to the database so far; tests assert that a batch takes a constant number.
+    /// What the appliers have done so far; tests assert that a batch takes a constant number of statements.
+    #[must_use]
+    pub fn applied(&self) -> Applied {
+        let shell = &self.inner.shell;
+        Applied {
+            batches: shell.batches.load(Ordering::Relaxed),
+            statements: shell.batch_store.statements(),
+        }
+    }
+
+    /// Statements sent to the database so far, by whatever part of the orchestrator.
     #[must_use]
     pub fn statements(&self) -> u64 {
         self.inner.reads.store.statements()
@@ -341,6 +361,8 @@ impl Inner {
         let (appliers, inboxes) = Appliers::new(config.appliers);
         let backend = store.backend().into();
         let shell = Arc::new(Shell {
+            batch_store: store.counted_apart(),
+            batches: AtomicU64::new(0),
             store,
             backend,
             sql: Sql::new(backend),

@@ -3,7 +3,7 @@
 //! An idle applier applies a single input at once; while a transaction is in flight, others gather and share the next one.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +43,10 @@ const QUARANTINED: &str = "runnel_apply_quarantined_total";
 /// What every applier shares.
 pub(crate) struct Shell {
     pub store: Store,
+    /// What batches are read and saved through, so that their statements are counted apart.
+    pub batch_store: Store,
+    /// Batches begun.
+    pub batches: AtomicU64,
     pub backend: DbBackend,
     pub sql: Sql,
     pub versions: Versions,
@@ -131,6 +135,7 @@ impl Applier {
             }
         }
         if !items.is_empty() {
+            self.shell.batches.fetch_add(1, Ordering::Relaxed);
             metrics::histogram!(BATCH_ITEMS).record(items.len() as f64);
             self.apply(items, replies).await;
         }
@@ -232,7 +237,7 @@ impl Applier {
                 None => missing.push(run),
             }
         }
-        let read = shell.store.read();
+        let read = shell.batch_store.read();
         if !missing.is_empty() {
             let loaded = load::runs(
                 read,
@@ -291,7 +296,7 @@ impl Applier {
         let work_lost = Arc::clone(&lost);
         let ready = Mutex::new(Some(statements));
         let saved = shell
-            .store
+            .batch_store
             .tx("apply a batch", move |tx| {
                 let (round, shell, sent, lost) = (&work_round, &work_shell, &work_sent, &work_lost);
                 let ready = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -333,7 +338,7 @@ impl Applier {
         }
         let (items, shell) = (Arc::clone(items), Arc::clone(&self.shell));
         let moment = shell.moment();
-        let tx = self.shell.store.tx("apply a batch again", move |tx| {
+        let tx = self.shell.batch_store.tx("apply a batch again", move |tx| {
             let (items, shell) = (Arc::clone(&items), Arc::clone(&shell));
             Box::pin(async move {
                 let mut ids: Vec<RunId> = items.iter().map(Item::run).collect();

@@ -104,8 +104,8 @@ impl Store {
         let store = Self {
             inner: Arc::new(Inner {
                 backend: opened.backend,
-                write: counted(opened.write, &statements),
-                read: counted(opened.read, &statements),
+                write: counted(opened.write, &[&statements]),
+                read: counted(opened.read, &[&statements]),
                 postgres: opened.postgres,
                 statements,
                 entropy,
@@ -136,6 +136,22 @@ impl Store {
     #[must_use]
     pub fn statements(&self) -> u64 {
         self.inner.statements.load(Ordering::Relaxed)
+    }
+
+    /// A handle on the same connections whose [`Store::statements`] are only those sent through it; the store that it is
+    /// made from counts them too.
+    pub(crate) fn counted_apart(&self) -> Self {
+        let (inner, own) = (&self.inner, Arc::new(AtomicU64::new(0)));
+        Self {
+            inner: Arc::new(Inner {
+                backend: inner.backend,
+                write: counted(inner.write.clone(), &[&inner.statements, &own]),
+                read: counted(inner.read.clone(), &[&inner.statements, &own]),
+                postgres: inner.postgres.clone(),
+                statements: own,
+                entropy: Arc::clone(&inner.entropy),
+            }),
+        }
     }
 
     /// The pool to take a `LISTEN` connection from; `None` with SQLite.
@@ -253,10 +269,12 @@ pub async fn migrate(config: &DatabaseConfig) -> Result<Vec<String>, StoreError>
 /// Any number will do, as long as nothing else in the database locks the same.
 const MIGRATION_LOCK: &str = "SELECT pg_advisory_xact_lock(8230114072461311)";
 
-fn counted(mut connection: DatabaseConnection, statements: &Arc<AtomicU64>) -> DatabaseConnection {
-    let statements = Arc::clone(statements);
+fn counted(mut connection: DatabaseConnection, counters: &[&Arc<AtomicU64>]) -> DatabaseConnection {
+    let counters: Vec<_> = counters.iter().copied().map(Arc::clone).collect();
     connection.set_metric_callback(move |_| {
-        statements.fetch_add(1, Ordering::Relaxed);
+        for counter in &counters {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
     });
     connection
 }
