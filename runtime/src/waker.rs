@@ -71,7 +71,10 @@ impl Alarm {
     }
 
     fn quarantined(&self) -> MutexGuard<'_, HashMap<RunId, Timestamp>> {
-        self.inner.quarantined.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .quarantined
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes the waker now: time may have moved.
@@ -173,7 +176,8 @@ const RUN_ID: &[Column] = &[("id", Kind::Id)];
 async fn earliest(shell: &Shell, now: Timestamp, max: i64) -> Result<Vec<(RunId, Timestamp)>, StoreError> {
     let aside = shell.alarm.set_aside(now);
     let statement = if aside.is_empty() {
-        let sql = format!("SELECT id, wake_at FROM run WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT {max}");
+        let sql =
+            format!("SELECT id, wake_at FROM run WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT {max}");
         shell.store.backend().statement(sql, [])
     } else {
         let mut rows = RowSet::new(shell.backend, RUN_ID);

@@ -1,44 +1,59 @@
 //! The number of statements does not depend on the size of a batch.
 
+use std::future::Future;
+
+use futures_util::future::join_all;
 use runnel_queue::TaskMessage;
-use runnel_runtime::Orchestrator;
+use runnel_runtime::orchestrator::Applied;
+use runnel_runtime::{Orchestrator, StartRequest};
 
 use crate::harness::*;
 
 const ONE: &str = "id: one\ntasks:\n  a: { type: job }\n";
 
-/// Statements until the report is committed.
-async fn statements_of(orchestrator: &Orchestrator, tasks: &[TaskMessage]) -> u64 {
+/// A type that nobody runs: its messages stay in the outbox, so that no batch has sent rows to take along.
+const HELD: &str = "id: held\ntasks:\n  a: { type: nobody }\n";
+
+/// What the appliers did meanwhile.
+async fn applied_by(orchestrator: &Orchestrator, work: impl Future<Output = ()>) -> Applied {
     orchestrator.settle().await;
-    let before = orchestrator.statements();
-    orchestrator
-        .report(batch(tasks.iter().map(succeeded).collect()))
-        .await;
-    orchestrator.statements() - before
+    let before = orchestrator.applied();
+    work.await;
+    let after = orchestrator.applied();
+    Applied {
+        batches: after.batches - before.batches,
+        statements: after.statements - before.statements,
+    }
+}
+
+async fn report(orchestrator: &Orchestrator, tasks: &[TaskMessage]) -> Applied {
+    let reports = batch(tasks.iter().map(succeeded).collect());
+    applied_by(orchestrator, orchestrator.report(reports)).await
 }
 
 // one thread and one applier: all inputs of a report wait together when the applier looks
 #[tokio::test(flavor = "current_thread")]
-async fn completions_of_one_run_and_of_many_take_the_same_number_of_statements() {
+async fn completions_of_a_hundred_runs_take_as_many_statements_as_one() {
     for mut fixture in Fixture::all().await {
         fixture.appliers = 1;
         let orchestrator = fixture.start().await;
         publish(&orchestrator, ONE).await;
-        // other loops send a statement now and then: the least of several rounds is what the batch takes
-        let mut counts = [u64::MAX; 2];
-        for round in 0..8 {
-            let runs = [1, 25][round % 2];
+        let mut applied = Vec::new();
+        for runs in [1, 100] {
             for _ in 0..runs {
                 start(&orchestrator, "one").await;
             }
             orchestrator.settle().await;
             let tasks = fixture.take().await;
             assert_eq!(tasks.len(), runs);
-            let count = statements_of(&orchestrator, &tasks).await;
-            counts[round % 2] = counts[round % 2].min(count);
+            applied.push(report(&orchestrator, &tasks).await);
         }
-        assert_eq!(counts[0], counts[1], "of 1 run and of 25");
-        assert!(counts[0] <= 4, "{counts:?}");
+        // runs, tasks, events
+        let expected = Applied {
+            batches: 1,
+            statements: 3,
+        };
+        assert_eq!(applied, [expected, expected], "of 1 run and of 100");
     }
 }
 
@@ -47,16 +62,50 @@ async fn a_hundred_completions_of_a_run_take_as_many_statements_as_one() {
     for mut fixture in Fixture::all().await {
         fixture.appliers = 1;
         let orchestrator = fixture.start().await;
-        let tasks: String = (0..410).map(|n| format!("  t{n}: {{ type: job }}\n")).collect();
+        let tasks: String = (0..102).map(|n| format!("  t{n}: {{ type: job }}\n")).collect();
         publish(&orchestrator, &format!("id: wide\ntasks:\n{tasks}")).await;
         start(&orchestrator, "wide").await;
         orchestrator.settle().await;
         let tasks = fixture.take().await;
-        let (mut one, mut hundred) = (u64::MAX, u64::MAX);
-        for tasks in tasks[..404].chunks(101) {
-            one = one.min(statements_of(&orchestrator, &tasks[..1]).await);
-            hundred = hundred.min(statements_of(&orchestrator, &tasks[1..]).await);
+        let one = report(&orchestrator, &tasks[..1]).await;
+        let hundred = report(&orchestrator, &tasks[1..101]).await;
+        assert_eq!((one, one.batches), (hundred, 1));
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_hundred_starts_take_as_many_statements_a_batch_as_one() {
+    for mut fixture in Fixture::all().await {
+        fixture.appliers = 1;
+        let orchestrator = fixture.start().await;
+        publish(&orchestrator, HELD).await;
+        let start = |key: Option<String>| {
+            let request = StartRequest {
+                idempotency_key: key,
+                ..request("held")
+            };
+            let orchestrator = &orchestrator;
+            async move {
+                let started = orchestrator.start_run(&actor(), request).await.unwrap();
+                assert!(!started.is_replay);
+            }
+        };
+        // runs, tasks, events, messages; and who holds the keys
+        for (keyed, statements) in [(false, 4), (true, 5)] {
+            let key = |n: u32| keyed.then(|| format!("k{n}"));
+            let one = applied_by(&orchestrator, start(key(0))).await;
+            let expected = Applied {
+                batches: 1,
+                statements,
+            };
+            assert_eq!(one, expected);
+            let hundred = applied_by(&orchestrator, async {
+                join_all((1..=100).map(|n| start(key(n)))).await;
+            })
+            .await;
+            // the first is applied at once, the others gather meanwhile
+            assert!(hundred.batches <= 10, "{hundred:?}");
+            assert_eq!(hundred.statements, hundred.batches * statements);
         }
-        assert_eq!(one, hundred);
     }
 }

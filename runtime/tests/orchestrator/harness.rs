@@ -29,6 +29,8 @@ pub struct Fixture {
     pub url: String,
     pub clock: Arc<ManualClock>,
     pub queue: Arc<EmbeddedQueue>,
+    /// What the orchestrator sees instead of the queue.
+    pub service: Option<Arc<dyn TaskQueue>>,
     pub outstanding_max: usize,
     pub appliers: usize,
     pub poll_interval: Duration,
@@ -77,6 +79,7 @@ impl Fixture {
             url,
             clock: Arc::new(ManualClock::new(NOON)),
             queue: Arc::new(EmbeddedQueue::new(EmbeddedConfig::default())),
+            service: None,
             outstanding_max: 10_000,
             appliers: 2,
             poll_interval: Duration::from_secs(5),
@@ -130,7 +133,7 @@ impl Fixture {
                 connections: 4,
                 is_sqlite_relaxed: true,
             },
-            queue: self.queue.clone(),
+            queue: self.service.clone().unwrap_or_else(|| self.queue.clone()),
             token_keys: TokenKeys::new(vec![TokenKey {
                 id: "k1".into(),
                 secret: vec![7; 32],

@@ -4,10 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod batches;
+#[cfg(feature = "faults")]
+mod crash;
 mod delivery;
 mod flow;
 mod harness;
 mod operations;
+mod queues;
 mod recovery;
 mod starts;
 mod time;

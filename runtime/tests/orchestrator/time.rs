@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use runnel_engine::run::{RunStatus, TaskStatus};
 
 use crate::harness::*;
@@ -74,5 +75,29 @@ async fn a_run_ends_at_its_timeout() {
         fixture.clock.advance(Duration::from_secs(3_601));
         orchestrator.settle().await;
         assert_eq!(ended(&orchestrator, run).await, RunStatus::TimedOut);
+    }
+}
+
+#[tokio::test]
+async fn runs_that_cannot_be_read_hide_no_later_alarm() {
+    for mut fixture in Fixture::all().await {
+        let orchestrator = fixture.start().await;
+        for (key, time) in [("early", "1h"), ("late", "2h")] {
+            let source = format!("id: {key}\ntasks:\n  a: {{ type: wait, input: {{ for: {time} }} }}\n");
+            publish(&orchestrator, &source).await;
+        }
+        // more than one turn of the waker takes
+        join_all((0..501).map(|_| start(&orchestrator, "early"))).await;
+        let late = start(&orchestrator, "late").await;
+        orchestrator.stop(Duration::from_secs(5)).await;
+        let broken = format!(
+            "UPDATE run SET counts = 'x' WHERE id <> {}",
+            fixture.literal(late)
+        );
+        fixture.execute(&broken).await;
+        fixture.clock.advance(Duration::from_secs(2 * 3_600));
+        let orchestrator = fixture.start().await;
+        orchestrator.settle().await;
+        assert_eq!(status(&orchestrator, late).await, RunStatus::Succeeded);
     }
 }
