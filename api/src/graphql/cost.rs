@@ -338,7 +338,11 @@ mod tests {
     #[test]
     fn objects_count_once_for_each_item_around_them() {
         assert_eq!(
-            points("{ runs(first: 10) { nodes { id status } pageInfo { hasNextPage } } }", &json!({})).unwrap(),
+            points(
+                "{ runs(first: 10) { nodes { id status } pageInfo { hasNextPage } } }",
+                &json!({})
+            )
+            .unwrap(),
             10
         );
         assert_eq!(
