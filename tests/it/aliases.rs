@@ -57,7 +57,11 @@ async fn the_paths_of_actions(stack: Stack) -> anyhow::Result<()> {
     ] });
     for (nth, path) in ["/api/v1/workflows/", "/api/v1/workflows"].iter().enumerate() {
         let (status, stored) = curl(&client, Method::POST, path, Some(&file)).await?;
-        let expected = if nth == 0 { StatusCode::CREATED } else { StatusCode::OK };
+        let expected = if nth == 0 {
+            StatusCode::CREATED
+        } else {
+            StatusCode::OK
+        };
         assert_eq!(status, expected, "{stored:#}");
         assert_eq!(stored["id"], "data-pipeline", "{stored:#}");
     }
@@ -122,13 +126,7 @@ async fn the_paths_of_commands(stack: Stack) -> anyhow::Result<()> {
     assert!(status.is_success(), "{status}: {answer:#}");
     // a second one changes nothing: the run stays on its way to the end
     let body = json!({ "mode": "NOW" });
-    let (status, answer) = curl(
-        &client,
-        Method::POST,
-        &format!("/runs/{run}/cancel"),
-        Some(&body),
-    )
-    .await?;
+    let (status, answer) = curl(&client, Method::POST, &format!("/runs/{run}/cancel"), Some(&body)).await?;
     assert!(
         status.is_success() || status == StatusCode::CONFLICT,
         "{status}: {answer:#}"
@@ -169,7 +167,10 @@ async fn the_paths_of_nodes(stack: Stack) -> anyhow::Result<()> {
     let (status, started) = curl(&client, Method::POST, &trigger, None).await?;
     assert_eq!(status, StatusCode::ACCEPTED, "{started:#}");
     let (_, again) = curl(&client, Method::POST, &trigger, None).await?;
-    assert_eq!(again["run_id"], started["run_id"], "a repeated trigger starts nothing");
+    assert_eq!(
+        again["run_id"], started["run_id"],
+        "a repeated trigger starts nothing"
+    );
     client.until_ended(text(&started, "run_id")?).await?;
 
     let (_, shown) = curl(&client, Method::GET, &status_path, None).await?;

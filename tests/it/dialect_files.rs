@@ -65,8 +65,14 @@ fn actions() -> Vec<Sample> {
         sample(
             "actions/map.json",
             vec![
-                ("/process_images/output/0/stdout", json!("one at /1.png, number 0\n")),
-                ("/process_images/output/1/stdout", json!("two at /2.png, number 1\n")),
+                (
+                    "/process_images/output/0/stdout",
+                    json!("one at /1.png, number 0\n"),
+                ),
+                (
+                    "/process_images/output/1/stdout",
+                    json!("two at /2.png, number 1\n"),
+                ),
                 ("/greet/output/1/body/path", json!("/hello/bob")),
                 ("/upload_summary/output/body/json/1/exit_code", json!(0)),
             ],
@@ -113,8 +119,8 @@ fn nodes() -> Vec<Sample> {
             "nodes/enrich.json",
             vec![
                 ("/is_yes/output/result", json!(true)),
-                ("/end/output/body/id", json!("7")),
-                ("/end/output/same/name", json!("user 7")),
+                ("/end/output/body/path", json!("/users/7")),
+                ("/end/output/same/path", json!("/users/7")),
             ],
         ),
         sample(

@@ -246,8 +246,16 @@ mod tests {
 
     #[test]
     fn vars_are_there_in_lower_case_and_as_written() {
-        let environment = [("RUNNEL_VAR_USERS_PATH", "users"), ("RUNNEL_VAR_", "x"), ("PATH", "/bin")];
-        let found = vars(environment.map(|(name, value)| (name.into(), value.into())).into_iter());
+        let environment = [
+            ("RUNNEL_VAR_USERS_PATH", "users"),
+            ("RUNNEL_VAR_", "x"),
+            ("PATH", "/bin"),
+        ];
+        let found = vars(
+            environment
+                .map(|(name, value)| (name.into(), value.into()))
+                .into_iter(),
+        );
         assert_eq!(
             Value::Object(found),
             serde_json::json!({ "users_path": "users", "USERS_PATH": "users" })
