@@ -74,7 +74,7 @@ async fn actions_run_to_the_end(stack: Stack) -> anyhow::Result<()> {
             { "name": "extract", "action_type": "http_request", "dependencies": [],
               "action_payload": { "url": format!("{}/data", origin.url()), "method": "GET" } },
             { "name": "trans form", "action_type": "python_script", "dependencies": ["extract"],
-              "action_payload": { "script": "print('{\"rows\": 3}')" },
+              "action_payload": { "script": "print('{\"rows\": %d}' % ({{extract.status_code}} - 197))" },
               "retry_policy": { "max_retries": 2, "backoff": "exponential" }, "timeout_seconds": 30 },
             { "name": "send", "action_type": "http_request", "dependencies": ["trans form"],
               "action_payload": { "url": format!("{}/sink", origin.url()), "method": "POST", "body_from_task": "trans form" } },
