@@ -126,7 +126,7 @@ async fn runs_are_listed_by_keyset(sample: Sample) {
     let mut rows: Vec<_> = (1..=5).map(|n| run(n, &published)).collect();
     // two of the same moment: the id decides
     rows[3].created_at = Set(NOW + 3_000_000);
-    rows[1].tags = Set(r#"["red","a\"b"]"#.to_owned());
+    rows[1].tags = Set(r#"["red","a\"b","x,","y","]"]"#.to_owned());
     rows[4].namespace = Set("other".to_owned());
     sample.insert(rows).await;
     let list = |filter: RunFilter, order, page| runs::list(&sample.reads, &sample.actor, filter, order, page);
@@ -161,7 +161,16 @@ async fn runs_are_listed_by_keyset(sample: Sample) {
         [run_id(4)]
     );
 
-    for (tag, found) in [("red", 1), ("a\"b", 1), ("b", 0), ("re", 0), ("%", 0)] {
+    for (tag, found) in [
+        ("red", 1),
+        ("a\"b", 1),
+        ("b", 0),
+        ("re", 0),
+        ("%", 0),
+        ("x,", 1),
+        (",", 0),
+        ("]", 1),
+    ] {
         let filter = RunFilter {
             tag: Some(tag.to_owned()),
             ..RunFilter::default()
