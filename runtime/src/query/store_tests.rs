@@ -160,7 +160,19 @@ async fn runs_are_listed_by_keyset(sample: Sample) {
         page.items.iter().map(|run| run.id).collect::<Vec<_>>(),
         [run_id(4)]
     );
+    runs_are_filtered(&sample).await;
+}
 
+async fn runs_are_filtered(sample: &Sample) {
+    let list = |filter: RunFilter| {
+        runs::list(
+            &sample.reads,
+            &sample.actor,
+            filter,
+            RunOrder::CreatedAtDesc,
+            first(9, None),
+        )
+    };
     for (tag, found) in [
         ("red", 1),
         ("a\"b", 1),
@@ -175,9 +187,7 @@ async fn runs_are_listed_by_keyset(sample: Sample) {
             tag: Some(tag.to_owned()),
             ..RunFilter::default()
         };
-        let page = list(filter, RunOrder::CreatedAtDesc, first(9, None))
-            .await
-            .expect("read");
+        let page = list(filter).await.expect("read");
         assert_eq!(page.items.len(), found, "{tag}");
     }
     for (key, found) in [("flow", 4), ("flo", 0)] {
@@ -185,9 +195,7 @@ async fn runs_are_listed_by_keyset(sample: Sample) {
             workflow_key: Some(key.to_owned()),
             ..RunFilter::default()
         };
-        let page = list(filter, RunOrder::CreatedAtDesc, first(9, None))
-            .await
-            .expect("read");
+        let page = list(filter).await.expect("read");
         assert_eq!(page.items.len(), found, "{key}");
     }
     let found = runs::by_id(&sample.reads, &sample.actor, &[run_id(1), run_id(5)])
