@@ -17,7 +17,7 @@ export RUNNEL_TEST_MINISTACK ?= $(CURDIR)/.tools/venv/bin/ministack
 export RUNNEL_TEST_SCHEMATHESIS ?= $(CURDIR)/.tools/venv/bin/schemathesis
 
 # nextest isolates tests in processes; plain cargo runs the same tests.
-TEST_RUNNER := $(shell if cargo nextest --version >/dev/null 2>&1; then echo "cargo nextest run"; else echo "cargo test"; fi)
+TEST_RUNNER := $(shell if cargo nextest --version >/dev/null 2>&1; then echo "cargo nextest run --no-fail-fast"; else echo "cargo test --no-fail-fast"; fi)
 
 help:
 	@sed -n 's/^#   //p' Makefile

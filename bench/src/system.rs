@@ -1,6 +1,7 @@
 //! The system under load: an orchestrator, a worker that does nothing, and a database, all started here.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -89,25 +90,7 @@ impl System {
     pub async fn start(database: Database, is_unsynced: bool) -> anyhow::Result<Self> {
         // beside the databases of the product, not in memory: the disk is part of the figure
         let directory = tempfile::Builder::new().prefix("runnel-bench-").tempdir()?;
-        let durability = if is_unsynced {
-            Durability::None
-        } else {
-            Durability::Full
-        };
-        let (url, postgres) = match database {
-            Database::Sqlite => (
-                format!(
-                    "sqlite://{}?mode=rwc",
-                    directory.path().join("bench.db").display()
-                ),
-                None,
-            ),
-            Database::Postgres => {
-                let postgres =
-                    tokio::task::spawn_blocking(move || PrivatePostgres::start(durability)).await??;
-                (postgres.url("postgres"), Some(postgres))
-            }
-        };
+        let (url, postgres) = open(database, is_unsynced, directory.path()).await?;
         let queue = Arc::new(EmbeddedQueue::new(EmbeddedConfig::default()));
         let key = TokenKey {
             id: "bench".to_owned(),
@@ -198,4 +181,25 @@ impl System {
         self.orchestrator.stop(Duration::from_secs(10)).await;
         Ok(())
     }
+}
+
+/// The address of an empty database, and the cluster that it is in.
+async fn open(
+    database: Database,
+    is_unsynced: bool,
+    directory: &Path,
+) -> anyhow::Result<(String, Option<PrivatePostgres>)> {
+    if database == Database::Sqlite {
+        return Ok((
+            format!("sqlite://{}?mode=rwc", directory.join("bench.db").display()),
+            None,
+        ));
+    }
+    let durability = if is_unsynced {
+        Durability::None
+    } else {
+        Durability::Full
+    };
+    let postgres = tokio::task::spawn_blocking(move || PrivatePostgres::start(durability)).await??;
+    Ok((postgres.url("postgres"), Some(postgres)))
 }

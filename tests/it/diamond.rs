@@ -41,10 +41,26 @@ fn diamond() -> Value {
 async fn open(cluster: &Cluster) -> anyhow::Result<(RunId, ScriptedWorker, Vec<Held>)> {
     let worker = cluster.scripted("scripted-1", &["scripted"]).await?;
     let run = cluster.launch(&diamond()).await?;
-    worker.succeed_next(1).await?;
+    expect(&worker.succeed_next(1).await?, run, &["top"]);
     let sides = worker.take(2).await?;
+    expect(&sides, run, &["left", "right"]);
     worker.delete(&sides).await?;
     Ok((run, worker, sides))
+}
+
+/// These messages and no others, each of the first attempt of this run.
+fn expect(held: &[Held], run: RunId, keys: &[&str]) {
+    let mut found: Vec<&str> = held.iter().map(|held| held.message.key.as_str()).collect();
+    found.sort_unstable();
+    assert_eq!(found, keys);
+    for held in held {
+        assert_eq!(
+            held.message.at.run, run.0,
+            "{} of another run was dispatched again",
+            held.message.key
+        );
+        assert_eq!(held.message.at.attempt, 1);
+    }
 }
 
 /// The same completion three times over.
@@ -54,9 +70,7 @@ fn thrice(held: &Held) -> Vec<Report> {
 
 /// Completes the join and checks that it was there once: in the queue, in the history and in the counters.
 async fn close(cluster: Cluster, run: RunId, worker: &ScriptedWorker) -> anyhow::Result<()> {
-    let joins = worker.succeed_next(1).await?;
-    assert_eq!(joins[0].message.key, "join");
-    assert_eq!(joins[0].message.at.attempt, 1);
+    expect(&worker.succeed_next(1).await?, run, &["join"]);
     let ended = cluster.ends(run, RunStatus::Succeeded).await?;
     assert_eq!(ended.counts.succeeded, 4);
 
@@ -115,8 +129,7 @@ async fn join_starts_once_when_replicas_race(stack: Stack) -> anyhow::Result<()>
             second.report(left),
             first.report(right)
         );
-        let joins = worker.succeed_next(1).await?;
-        assert_eq!(joins[0].message.key, "join");
+        expect(&worker.succeed_next(1).await?, run, &["join"]);
         cluster.ends(run, RunStatus::Succeeded).await?;
         let history = cluster.history(run).await?;
         let queued = |e: &&runnel_runtime::view::EventView| e.record.kind == RecordKind::TaskQueued;

@@ -15,18 +15,34 @@ fn suite(program: &str, arguments: &[&str], variables: &[(&str, String)]) {
             "the suites of tests/external are not installed: run `make test`, or scripts/setup-tests.sh"
         );
         let data = tempfile::tempdir()?;
-        let mut command = process::command(&programs::runnel()?, &["dev", "--listen", "127.0.0.1:0", "--data-dir"]);
+        let mut command = process::command(
+            &programs::runnel()?,
+            &["dev", "--listen", "127.0.0.1:0", "--data-dir"],
+        );
         command.arg(data.path());
         let mut server = Process::start("runnel dev", command)?;
         let base = server.client().await?.base;
 
         let mut command = process::command(Path::new(program), arguments);
-        command.arg(&base).current_dir(&directory).envs(variables.iter().cloned());
+        command
+            .arg(&base)
+            .current_dir(&directory)
+            .envs(variables.iter().cloned());
         let ended = process::finish(command).await?;
-        anyhow::ensure!(ended.status.success(), "{program} {arguments:?}: {}\n{}{}", ended.status, ended.stdout, ended.stderr);
+        anyhow::ensure!(
+            ended.status.success(),
+            "{program} {arguments:?}: {}\n{}{}",
+            ended.status,
+            ended.stdout,
+            ended.stderr
+        );
         // a suite that breaks the server did not pass
         let status = server.terminate().await?;
-        anyhow::ensure!(status.success(), "the server ended with {status}:\n{}", server.output());
+        anyhow::ensure!(
+            status.success(),
+            "the server ended with {status}:\n{}",
+            server.output()
+        );
         Ok(())
     });
 }

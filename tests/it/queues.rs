@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use runnel_queue::contract;
 use runnel_queue::embedded::{EmbeddedConfig, EmbeddedQueue};
-use runnel_tests::stack::{play, sqs_queue_of, unique};
+use runnel_tests::stack::{play, sqs_queue, unique};
 
-/// Few, so that a message becomes a dead letter soon.
-const RECEIVES_MAX: u32 = 3;
+/// The least that a queue at SQS is created with: throttled receives count, too.
+const RECEIVES_MAX: u32 = 20;
 
 #[test]
 fn the_sqs_queue_keeps_the_contract() {
     play(async {
-        let queue = Arc::new(sqs_queue_of(Some(RECEIVES_MAX)).await?);
+        let queue = Arc::new(sqs_queue().await?);
         contract::check_all(queue, &unique("contract-"), RECEIVES_MAX)
             .await
             .map_err(|error| anyhow::anyhow!(error))

@@ -1,7 +1,5 @@
 //! A client of the API, as somebody outside would write it.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use reqwest::StatusCode;
@@ -26,10 +24,7 @@ impl Client {
     pub fn new(base: &str) -> anyhow::Result<Self> {
         // an error means that there is a provider already
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(Duration::from_secs(60))
-            .build()?;
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
         Ok(Self {
             base: base.trim_end_matches('/').to_owned(),
             http,
@@ -160,6 +155,8 @@ impl Client {
         let request = self
             .http
             .post(self.at("/graphql/stream"))
+            // the limit is below: a run may rightly wait until the messages of a killed process are visible again
+            .timeout(2 * PATIENCE)
             .header("accept", "text/event-stream")
             .json(&json!({ "query": query, "variables": { "id": run } }));
         let answer = request.send().await.context("subscribing to a run")?;
@@ -178,7 +175,7 @@ impl Client {
             }
             anyhow::Ok(())
         };
-        match tokio::time::timeout(PATIENCE, watched).await {
+        match tokio::time::timeout(2 * PATIENCE, watched).await {
             Ok(ended) => ended?,
             Err(_) => anyhow::bail!("the run did not end: {:#}", self.show(run).await?),
         }

@@ -61,24 +61,13 @@ impl Stack {
 /// # Errors
 /// The emulator is missing.
 pub async fn sqs_queue() -> anyhow::Result<SqsQueue> {
-    sqs_queue_of(None).await
-}
-
-/// The same, with a limit of receives after which a message is a dead letter.
-///
-/// # Errors
-/// The emulator is missing.
-pub async fn sqs_queue_of(max_receive_count: Option<u32>) -> anyhow::Result<SqsQueue> {
-    let mut config = SqsConfig {
+    let config = SqsConfig {
         endpoint: Some(services::sqs_endpoint()?),
         queue_prefix: unique("test-"),
         region: Some("us-east-1".to_owned()),
         create_queues: true,
         ..SqsConfig::default()
     };
-    if let Some(limit) = max_receive_count {
-        config.max_receive_count = limit;
-    }
     Ok(SqsQueue::connect(config).await)
 }
 

@@ -26,10 +26,14 @@ pub(crate) const PAGE_SIZES: [(&str, u64); 5] = [
     ("workflows", 50),
 ];
 
+/// Fields of a connection that hold what the connection itself has loaded.
+const WRAPPERS: [&str; 4] = ["edges", "node", "nodes", "pageInfo"];
+
 /// What one document may cost.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// Points: every field counts once for each item of the lists around it.
+    /// Points: one for each object that must be loaded, the items of lists within lists multiplied (the rule of GitHub's
+    /// API); scalars and the wrappers of a connection are free.
     pub(crate) points: u64,
     /// Fields after all fragments are expanded.
     pub(crate) fields: u64,
@@ -215,7 +219,7 @@ impl<'a> Walk<'a> {
         let inner = self.set(&field.selection_set.node, inside)?;
         let is_introspection = inside != Place::Data;
         Ok(Cost {
-            points: inner.points.saturating_mul(self.items(field)).saturating_add(1),
+            points: self.points(field, inner.points),
             fields: inner.fields.saturating_add(1),
             depth: if is_introspection { 1 } else { inner.depth + 1 },
             introspection_depth: if is_introspection {
@@ -227,6 +231,15 @@ impl<'a> Walk<'a> {
             directives: inner.directives,
             roots: 1,
         })
+    }
+
+    /// An object costs one point and what is inside it, a list as much for each item.
+    fn points(&self, field: &Field, inside: u64) -> u64 {
+        let is_wrapper = field.arguments.is_empty() && WRAPPERS.contains(&field.name.node.as_str());
+        if is_wrapper || field.selection_set.node.items.is_empty() {
+            return inside;
+        }
+        inside.saturating_add(1).saturating_mul(self.items(field))
     }
 
     /// Most items the field may answer: its `first`, or the length of its longest list argument.
@@ -323,21 +336,25 @@ mod tests {
     }
 
     #[test]
-    fn fields_count_once_for_each_item_around_them() {
+    fn objects_count_once_for_each_item_around_them() {
         assert_eq!(
-            points("{ runs(first: 10) { nodes { id } } }", &json!({})).unwrap(),
-            1 + 10 * 2
+            points(
+                "{ runs(first: 10) { nodes { id status } pageInfo { hasNextPage } } }",
+                &json!({})
+            )
+            .unwrap(),
+            10
         );
         assert_eq!(
-            points("{ runs { nodes { id } } }", &json!({})).unwrap(),
-            1 + 50 * 2
+            points("{ runs { edges { node { workflow { key } } } } }", &json!({})).unwrap(),
+            50 * 2
         );
         let text = "query($n: Int = 3) { runs(first: $n) { nodes { tasks(first: 4) { nodes { id } } } } }";
-        assert_eq!(points(text, &json!({})).unwrap(), 1 + 3 * (1 + 1 + 4 * 2));
-        assert_eq!(points(text, &json!({ "n": 5 })).unwrap(), 1 + 5 * (1 + 1 + 4 * 2));
+        assert_eq!(points(text, &json!({})).unwrap(), 3 * (1 + 4));
+        assert_eq!(points(text, &json!({ "n": 5 })).unwrap(), 5 * (1 + 4));
         assert_eq!(
             points("{ nodes(ids: [\"a\", \"b\"]) { id } }", &json!({})).unwrap(),
-            3
+            2
         );
         assert_eq!(
             points(
@@ -345,8 +362,15 @@ mod tests {
                 &json!({ "i": [1, 2, 3] })
             )
             .unwrap(),
-            4
+            3
         );
+    }
+
+    #[test]
+    fn the_query_that_a_newcomer_types_is_allowed() {
+        let text = "{ runs { nodes { id status workflow { key } counts { succeeded } \
+                    tasks { nodes { key status output } } events { nodes { seq kind } } } } }";
+        assert!(points(text, &json!({})).is_ok());
     }
 
     #[test]

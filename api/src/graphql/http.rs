@@ -95,7 +95,7 @@ async fn answer(
     id: &RequestId,
 ) -> Result<Answer, ApiError> {
     let viewer = app.credentials.of_headers(&parts.headers)?;
-    let params = read(parts, request_body).await?;
+    let params = read(parts, request_body, body::UPLOAD_BYTES_MAX).await?;
     let operation = params.prepare()?;
     match operation.kind {
         OperationType::Subscription => {
@@ -116,7 +116,11 @@ async fn answer(
 }
 
 /// Reads the parameters of a request; shared with the SSE transport.
-pub(super) async fn read(parts: &Parts, request_body: axum::body::Body) -> Result<Params, ApiError> {
+pub(super) async fn read(
+    parts: &Parts,
+    request_body: axum::body::Body,
+    limit: usize,
+) -> Result<Params, ApiError> {
     let bad = |message| ApiError::new(Code::BadRequest, message);
     if parts.method == Method::GET {
         let pairs =
@@ -132,7 +136,7 @@ pub(super) async fn read(parts: &Parts, request_body: axum::body::Body) -> Resul
             "the content type must be application/json",
         ));
     }
-    let bytes = body::read(&parts.headers, request_body, body::BYTES_MAX).await?;
+    let bytes = body::read(&parts.headers, request_body, limit).await?;
     match serde_json::from_slice(&bytes) {
         Ok(Value::Object(map)) => Params::from_json(map),
         Ok(_) => Err(bad("the body must be one JSON object; batches are not served")),

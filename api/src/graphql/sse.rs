@@ -17,6 +17,7 @@ use super::answer::Answer;
 use super::{execute, http as over_http};
 use crate::app::SharedApp;
 use crate::auth::Viewer;
+use crate::body;
 use crate::error::{ApiError, Code};
 use crate::graphql::params::Operation;
 use crate::reply;
@@ -42,7 +43,7 @@ pub(crate) async fn handle(State(app): State<SharedApp>, request: Request) -> Re
         Ok(viewer) => viewer,
         Err(error) => return reply::error(&error, &id),
     };
-    let params = match over_http::read(&parts, request_body).await {
+    let params = match over_http::read(&parts, request_body, body::BYTES_MAX).await {
         Ok(params) => params,
         Err(error) => {
             let mut response = reply::error(&error, &id);

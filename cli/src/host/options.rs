@@ -99,7 +99,7 @@ impl ApiArgs {
 /// Keys of completion tokens.
 #[derive(Debug, Clone, Args)]
 pub struct KeyArgs {
-    /// Keys of completion tokens as id:hex[,id:hex], the signing one first
+    /// Keys of completion tokens as `id:hex[,id:hex]`, the signing one first
     #[arg(long, env = "RUNNEL_TOKEN_KEYS", value_name = "KEYS", hide_env_values = true)]
     pub token_keys: Option<String>,
     /// File with the keys, one a line
