@@ -230,6 +230,7 @@ async fn tasks_say_what_they_wait_for(sample: Sample) {
             run_id(1),
             TaskFilter::default(),
             first(9, None),
+            tasks::Payloads::Read,
         )
     };
 
@@ -284,9 +285,16 @@ async fn tasks_are_found_by_key(sample: &Sample) {
         key_prefix: Some("a".to_owned()),
         ..TaskFilter::default()
     };
-    let page = tasks::list(reads, &sample.actor, run_id(1), filter, first(1, None))
-        .await
-        .expect("read");
+    let page = tasks::list(
+        reads,
+        &sample.actor,
+        run_id(1),
+        filter,
+        first(1, None),
+        tasks::Payloads::Left,
+    )
+    .await
+    .expect("read");
     assert_eq!((page.items[0].key.as_str(), page.has_next), ("a", true));
 }
 
