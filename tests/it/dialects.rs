@@ -2,7 +2,7 @@
 
 use runnel_engine::run::RunStatus;
 use runnel_engine::source::{Dialect, Format, read};
-use runnel_tests::cluster::{Cluster, repository_file};
+use runnel_tests::cluster::Cluster;
 use runnel_tests::origin::Origin;
 use runnel_tests::stack::Stack;
 use runnel_worker::BuiltinOptions;
@@ -212,38 +212,4 @@ async fn a_simulated_failure_fails(stack: Stack) -> anyhow::Result<()> {
     let ended = cluster.ends(run, RunStatus::Failed).await?;
     assert_eq!(ended.error.map(|error| error.code).as_deref(), Some("SIMULATED"));
     cluster.finish().await
-}
-
-/// Every file of examples/dialects is read as its dialect and converts to valid v1.
-#[test]
-fn example_files_convert_to_valid_v1() {
-    let directory = runnel_tests::programs::workspace().join("examples/dialects");
-    let mut count = 0;
-    for entry in std::fs::read_dir(&directory).expect("examples/dialects") {
-        let path = entry.expect("an entry").path();
-        if !path
-            .extension()
-            .is_some_and(|kind| kind == "yaml" || kind == "yml" || kind == "json")
-        {
-            continue;
-        }
-        let source = repository_file(&path).expect("a readable example");
-        let reading = read(&source, Format::Auto);
-        assert_ne!(reading.dialect, Dialect::V1, "{}", path.display());
-        assert!(
-            reading.workflow.is_some(),
-            "{}: {:#?}",
-            path.display(),
-            reading.diagnostics
-        );
-        let converted = read(&reading.converted.unwrap_or_default(), Format::Yaml);
-        assert!(
-            converted.workflow.is_some(),
-            "{}: {:#?}",
-            path.display(),
-            converted.diagnostics
-        );
-        count += 1;
-    }
-    assert!(count >= 3, "one example of each dialect, and {count} were found");
 }

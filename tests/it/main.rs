@@ -4,9 +4,11 @@
 //! combination of database and queue. Nothing sleeps: a scenario waits for what it needs, and a limit turns a hang into a
 //! failure.
 
+mod aliases;
 mod bad_input;
 mod cli;
 mod crash;
+mod dialect_files;
 mod dialects;
 mod diamond;
 mod examples;

@@ -50,6 +50,7 @@ impl Origin {
             .route("/u/{id}", get(user))
             .route("/flaky/{name}/{failures}", any(flaky))
             .route("/gate/{name}", any(gate))
+            .route("/images", get(images))
             .route("/v1/chat/completions", post(chat))
             .fallback(echo)
             .with_state(Arc::clone(&state));
@@ -128,6 +129,11 @@ async fn user(State(state): State<Arc<Shared>>, Path(id): Path<String>) -> Json<
     Json(
         json!({ "id": id, "name": format!("user {id}"), "tags": ["a", "b"], "address": { "city": "Bremen" } }),
     )
+}
+
+async fn images(State(state): State<Arc<Shared>>) -> Json<Value> {
+    state.count("/images");
+    Json(json!([{ "id": "one", "url": "/1.png" }, { "id": "two", "url": "/2.png" }]))
 }
 
 async fn flaky(State(state): State<Arc<Shared>>, Path((name, failures)): Path<(String, u32)>) -> Response {

@@ -132,3 +132,7 @@ fn list(variable: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod command_tests;
+#[cfg(test)]
+mod llm_tests;
+#[cfg(test)]
+mod sqs_tests;

@@ -188,7 +188,7 @@ fn config(plan: &Plan) -> Config {
         token_keys: plan.token_keys.clone(),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
-        vars: Arc::default(),
+        vars: Arc::new(options::vars(std::env::vars_os())),
         appliers: 2,
         batch_max: 300,
         outstanding_max: 10_000,

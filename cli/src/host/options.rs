@@ -1,5 +1,6 @@
 //! Options of the service commands, and what they choose.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use runnel_queue::sqs::{SqsConfig, SqsQueue};
 use runnel_queue::{QueueName, TaskQueue, TokenKeys};
 use runnel_runtime::DatabaseConfig;
 use runnel_worker::{BuiltinOptions, Handlers};
+use serde_json::{Map, Value};
 
 use crate::command::options::switch;
 use crate::exit::{Exit, Failure};
@@ -180,6 +182,17 @@ pub fn shown_database(url: &str) -> String {
     }
 }
 
+/// Values of the context `vars`: `RUNNEL_VAR_<NAME>` is `vars.name` and, where that differs, `vars.NAME`.
+pub fn vars(environment: impl Iterator<Item = (OsString, OsString)>) -> Map<String, Value> {
+    let named = environment.filter_map(|(variable, value)| {
+        let name = variable.to_str()?.strip_prefix("RUNNEL_VAR_")?.to_owned();
+        (!name.is_empty()).then_some((name, Value::from(value.into_string().ok()?)))
+    });
+    named
+        .flat_map(|(name, value)| [(name.to_lowercase(), value.clone()), (name, value)])
+        .collect()
+}
+
 /// Handlers by task type.
 pub fn handlers(is_private_http_allowed: bool) -> Handlers {
     let mut options = BuiltinOptions::from_env();
@@ -230,6 +243,24 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn vars_are_there_in_lower_case_and_as_written() {
+        let environment = [
+            ("RUNNEL_VAR_USERS_PATH", "users"),
+            ("RUNNEL_VAR_", "x"),
+            ("PATH", "/bin"),
+        ];
+        let found = vars(
+            environment
+                .map(|(name, value)| (name.into(), value.into()))
+                .into_iter(),
+        );
+        assert_eq!(
+            Value::Object(found),
+            serde_json::json!({ "users_path": "users", "USERS_PATH": "users" })
+        );
+    }
 
     #[test]
     fn a_shown_database_has_no_password() {

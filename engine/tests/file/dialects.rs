@@ -473,6 +473,27 @@ fn actions_map_field_by_field() {
         )
     );
 
+    let python = task(
+        &action(
+            r#"{"name": "x", "action_type": "python_script", "action_payload": {"script": "print('n is ${var:n}', {{up.exit_code}})"}}"#,
+        )
+        .replace(r#""name": "x","#, r#""name": "x", "dependencies": ["up"],"#),
+        "x",
+    );
+    assert_eq!(
+        python.input,
+        json!({
+            "script": r#"print(('n is ' + str(inputs["VAR_N"]) + ''), inputs["UP_EXIT_CODE"])"#,
+            "args": { "VAR_N": "${{ vars.n }}", "UP_EXIT_CODE": "${{ tasks.up.output.exit_code }}" },
+        })
+    );
+    assert_eq!(
+        error_codes(&action(
+            r#"{"name": "x", "action_type": "python_script", "action_payload": {"script": "jobs/${var:n}.py"}}"#
+        )),
+        ["runnel::convert::template"]
+    );
+
     for payload in [r#"{"duration": 0.2}"#, r#"{"seconds": 0.2}"#] {
         let sleep = task(
             &action(&format!(

@@ -67,6 +67,17 @@ fn run_is_never_interpolated() {
         )),
         ["runnel::task::interpolated_run"]
     );
+    for input in [
+        "script: 'print(\"${{ inputs.name }}\")'",
+        "script: 'jobs/${{ inputs.name }}.py'",
+        "callable: '${{ inputs.name }}'",
+    ] {
+        let text = with_task(&format!("type: python\ninput: {{ {input} }}"));
+        assert_eq!(error_codes(&text), ["runnel::task::interpolated_run"], "{input}");
+    }
+    accepted(&with_task(
+        "type: python\ninput: { script: 'print(inputs[\"name\"])', args: { name: '${{ inputs.name }}' } }",
+    ));
     accepted(&with_task(
         "run: echo \"$NAME ${NAME}\"\nenv: { NAME: \"${{ inputs.name }}\" }",
     ));

@@ -1,7 +1,7 @@
 //! `sqs`: sends one message to a queue.
 //!
-//! Input: `queue` (name or URL), `body` (text, or anything else as JSON), `delay_seconds`, `group_id`, `deduplication_id`,
-//! `attributes`. Output: `message_id`.
+//! Input: `queue` (name or URL) or `queue_url`, `body` (text, or anything else as JSON), `delay_seconds`, `group_id`,
+//! `deduplication_id`, `attributes`. Output: `message_id`.
 
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
@@ -64,7 +64,11 @@ impl Handler for SqsHandler {
             Some(other) => other.to_string(),
             None => return Err(TaskError::input("`body` is missing")),
         };
-        let url = self.queue_url(ctx.required_text("queue")?).await?;
+        let queue = match ctx.text("queue_url")? {
+            Some(url) => url,
+            None => ctx.required_text("queue")?,
+        };
+        let url = self.queue_url(queue).await?;
         let mut send = self
             .client()
             .await

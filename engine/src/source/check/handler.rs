@@ -111,33 +111,41 @@ impl Checker<'_, '_> {
             self.report
                 .error("runnel::schema::empty", node.at, path, "`run` is empty");
         }
-        if let Some(offset) = script.find("${{") {
-            let written = self
-                .report
-                .text()
-                .get(node.at.start..node.at.end)
-                .unwrap_or_default();
-            let mut at = node.at;
-            if let Some(start) = written.find("${{") {
-                let length = script
-                    .get(offset..)
-                    .and_then(|rest| rest.find("}}"))
-                    .map_or(3, |end| end + 2);
-                at.start += start;
-                at.end = (at.start + length).min(node.at.end);
-            }
-            self.report
-                .error(
-                    "runnel::task::interpolated_run",
-                    at,
-                    path,
-                    "`run` is never interpolated: a value could inject commands",
-                )
-                .help("set `env: { VALUE: \"${{ … }}\" }` and write `\"$VALUE\"` in the script");
-        }
+        self.uninterpolated(
+            "run",
+            node,
+            path,
+            "set `env: { VALUE: \"${{ … }}\" }` and write `\"$VALUE\"` in the script",
+        );
         let mut input = Map::new();
         input.insert("run".to_owned(), Value::from(script));
         Value::Object(input)
+    }
+
+    /// Refuses templates in what is executed.
+    fn uninterpolated(&mut self, key: &str, node: &Node, path: Path<'_>, help: &str) {
+        let script = node.as_text().unwrap_or_default();
+        let Some(offset) = script.find("${{") else {
+            return;
+        };
+        let written = self
+            .report
+            .text()
+            .get(node.at.start..node.at.end)
+            .unwrap_or_default();
+        let mut at = node.at;
+        if let Some(start) = written.find("${{") {
+            let length = script
+                .get(offset..)
+                .and_then(|rest| rest.find("}}"))
+                .map_or(3, |end| end + 2);
+            at.start += start;
+            at.end = (at.start + length).min(node.at.end);
+        }
+        let message = format!("`{key}` is never interpolated: a value could inject code");
+        self.report
+            .error("runnel::task::interpolated_run", at, path, message)
+            .help(help);
     }
 
     fn kind(&mut self, entry: &Entry, path: Path<'_>) -> Option<String> {
@@ -197,6 +205,17 @@ impl Checker<'_, '_> {
         if kind != "shell" {
             // `match` of a wait for an event is bare CEL and no template.
             self.template(node, path, site);
+        }
+        if kind == "python" {
+            for key in ["script", "callable"] {
+                let Some(node) = node.get(key) else { continue };
+                self.uninterpolated(
+                    key,
+                    node,
+                    path.key(key),
+                    "set `args: { value: \"${{ … }}\" }`; a script reads `inputs[\"value\"]`, a callable gets it by name",
+                );
+            }
         }
     }
 

@@ -10,7 +10,9 @@ use crate::source::convert::parts::{
     MapBuilder, RetrySpelling, Source, finish, head, missing, put_name, put_needs, put_retry, seconds,
     source, text, warn_unknown, wrong_type,
 };
+use crate::source::convert::script;
 use crate::source::convert::template::{Piece, pieces, refuse, rewrite_tree, steps};
+use crate::source::convert::variables::Variables;
 use crate::source::report::Report;
 use crate::source::tree::{Data, Extent, Node, Path};
 
@@ -41,8 +43,8 @@ const RETRY: RetrySpelling = RetrySpelling {
     factor: &["backoff_multiplier", "multiplier", "factor"],
 };
 
-/// Most literals and templates in one command; each template becomes an environment variable.
-const COMMAND_PIECES_MAX: usize = 500;
+/// Most literals and templates in one script; each template becomes a variable.
+const SCRIPT_PIECES_MAX: usize = 500;
 
 pub(crate) fn convert(root: &Node, report: &mut Report<'_>) -> Node {
     let path = Path::Root;
@@ -201,18 +203,35 @@ impl Converter<'_, '_, '_> {
         out.build(payload.at)
     }
 
-    /// A script, or its path; every other field is an argument of it.
+    /// A script, or its path; every other field is an argument of it, and so is what the script takes from templates.
     fn python(&mut self, payload: Source<'_>, path: Path<'_>) -> Node {
         let mut out = MapBuilder::default();
         let script = payload.any(&["script", "script_path", "code"]);
-        match script {
-            Some(entry) => {
-                let script = self.template(&entry.node, path.key(&entry.key));
-                out.put_at("script", entry.key_at, script);
+        let mut args = self.rewritten(payload, path, |key| script.is_none_or(|script| script.key != key));
+        let Some(entry) = script else {
+            missing(payload.at, path, "script", self.report);
+            return out.build(payload.at);
+        };
+        let path = path.key(&entry.key);
+        if let Some(source) = text(&entry.node, path, self.report) {
+            let pieces = pieces(source);
+            let has_templates = pieces.iter().any(|piece| !matches!(piece, Piece::Literal(_)));
+            // which file is run is no matter of values either
+            let is_computed_path = has_templates && source.trim().ends_with(".py");
+            let mut variables = Variables::besides(payload.entries().iter().map(|entry| entry.key.as_str()));
+            let rewritten = script::rewrite(&pieces, |piece| {
+                Some(variables.name(piece, to_cel(piece, &self.names)?))
+            });
+            let rewritten = rewritten.filter(|_| !is_computed_path && pieces.len() <= SCRIPT_PIECES_MAX);
+            if rewritten.is_none() {
+                refuse(&entry.node, path, self.report);
             }
-            None => missing(payload.at, path, "script", self.report),
+            let script = Node::text(entry.node.at, rewritten.unwrap_or_default());
+            out.put_at("script", entry.key_at, script);
+            for (name, template) in variables.into_templates() {
+                args.put_text(&name, entry.node.at, template);
+            }
         }
-        let args = self.rewritten(payload, path, |key| script.is_none_or(|script| script.key != key));
         out.put_filled("args", payload.at, args);
         out.build(payload.at)
     }
@@ -249,34 +268,25 @@ impl Converter<'_, '_, '_> {
             return false;
         };
         let pieces = pieces(command);
-        if pieces.len() > COMMAND_PIECES_MAX {
+        if pieces.len() > SCRIPT_PIECES_MAX {
             refuse(&entry.node, path.key("command"), self.report);
             return false;
         }
         let mut script = String::new();
-        let mut variables: Vec<(String, String)> = Vec::new();
+        let mut variables = Variables::default();
         for piece in pieces {
             let Piece::Literal(literal) = piece else {
                 let Some(expression) = to_cel(&piece, &self.names) else {
                     refuse(&entry.node, path.key("command"), self.report);
                     return false;
                 };
-                let known = variables
-                    .iter()
-                    .find(|(_, known)| *known == expression)
-                    .map(|(name, _)| name.clone());
-                let name = known.unwrap_or_else(|| {
-                    let name = variable_name(&piece, &variables);
-                    variables.push((name.clone(), expression));
-                    name
-                });
-                script.push_str(&format!("${{{name}}}"));
+                script.push_str(&format!("${{{}}}", variables.name(&piece, expression)));
                 continue;
             };
             script.push_str(literal);
         }
-        for (name, expression) in variables {
-            env.put_text(&name, entry.node.at, format!("${{{{ {expression} }}}}"));
+        for (name, template) in variables.into_templates() {
+            env.put_text(&name, entry.node.at, template);
         }
         out.put_at("run", entry.key_at, Node::text(entry.node.at, script));
         out.put_filled("env", payload.at, env);
@@ -359,39 +369,6 @@ impl Converter<'_, '_, '_> {
         let names = &self.names;
         rewrite_tree(node, path, self.report, &|piece| to_cel(piece, names))
     }
-}
-
-/// `VAR_NAME`, `SECRET_NAME`, `ITEM_FIELD`; a clash gets a suffix.
-fn variable_name(piece: &Piece<'_>, taken: &[(String, String)]) -> String {
-    let (prefix, name) = match piece {
-        Piece::Variable(name) => ("VAR_", *name),
-        Piece::Secret(name) => ("SECRET_", *name),
-        Piece::Path(name) => ("", *name),
-        Piece::Cel(_) | Piece::Literal(_) => ("", "VALUE"),
-    };
-    let legal: String = name
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_uppercase()
-            } else {
-                '_'
-            }
-        })
-        .collect();
-    let start = if prefix.is_empty() && !legal.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        "V_"
-    } else {
-        prefix
-    };
-    let base = format!("{start}{legal}");
-    let mut name = base.clone();
-    let mut suffix = 2;
-    while taken.iter().any(|(taken, _)| *taken == name) {
-        name = format!("{base}_{suffix}");
-        suffix += 1;
-    }
-    name
 }
 
 /// A piece of a template as CEL.

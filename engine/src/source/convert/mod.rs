@@ -10,8 +10,10 @@ mod names;
 mod nodes;
 mod operand;
 mod parts;
+mod script;
 mod skips;
 mod template;
+mod variables;
 
 use crate::source::Dialect;
 use crate::source::report::Report;
