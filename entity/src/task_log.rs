@@ -15,6 +15,10 @@ pub struct Model {
     pub ix: i32,
     /// The attempt.
     pub attempt: i32,
+    /// Hash of the chunk as it was reported; unique within the attempt.
+    pub digest: String,
+    /// Number of stored lines.
+    pub line_count: i32,
     /// JSON list of {at_us, stream, text}.
     pub lines: String,
     /// Microseconds since the epoch.

@@ -93,6 +93,8 @@ const INDEXES: &[&str] = &[
     "CREATE UNIQUE INDEX outbox_attempt ON outbox (run_id, ix, attempt)",
     "CREATE INDEX outbox_order ON outbox (queue, priority DESC, id)",
     "CREATE INDEX task_log_task ON task_log (run_id, ix, id)",
+    // a chunk that is delivered twice is stored once
+    "CREATE UNIQUE INDEX task_log_chunk ON task_log (run_id, ix, attempt, digest)",
 ];
 
 const POSTGRES: &[&str] = &[
@@ -260,6 +262,8 @@ fn task_log() -> TableCreateStatement {
         .col(uuid("run_id"))
         .col(integer("ix"))
         .col(integer("attempt"))
+        .col(string("digest"))
+        .col(integer("line_count"))
         .col(text("lines"))
         .col(big_integer("created_at"))
         .to_owned()

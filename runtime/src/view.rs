@@ -1,4 +1,4 @@
-//! Read models: what `api` and `cli` see. Converted from rows in [`convert`], so that no row type leaves this crate.
+//! Read models: what `api` and `cli` see. Converted from rows in `view/convert.rs`, so that no row type leaves this crate.
 
 pub(crate) mod convert;
 

@@ -84,6 +84,7 @@ await check('other methods, content types and accepts are refused', async () => 
   equal((await fetch(`${sseUrl}?query={__typename}`, { headers: { accept: 'application/json' } })).status, 406);
 });
 await check('the event id is the cursor, and Last-Event-ID resumes after it', async () => {
+  await start(); // so that the first event of all is not one of the run that is looked at
   const run = await start();
   const [first] = (await graphql('{ events(first: 1) { nodes { cursor } } }')).events.nodes;
   const body = { query: EVENTS, variables: { run, after: first.cursor } };

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use runnel_engine::run::RunState;
 use runnel_engine::{RunId, WorkflowVersionId};
 use runnel_entity::{run, task};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
@@ -14,7 +15,7 @@ use super::sql::{KEYS, Sql};
 use super::turn::Known;
 use crate::error::StoreError;
 use crate::store::failed_to;
-use crate::workflows::Versions;
+use crate::workflows::{CompiledVersion, Versions};
 
 /// What was found of the runs asked for; a run without an entry does not exist.
 pub(super) type Loaded = HashMap<RunId, Result<Known, StoreError>>;
@@ -79,6 +80,20 @@ pub(super) async fn runs<C: ConnectionTrait>(
         loaded.insert(RunId(run.id), known);
     }
     Ok(loaded)
+}
+
+/// One run with its plan, without a lock; `None` when it does not exist. With a version that was just read, no statement
+/// but those on `db`.
+pub(crate) async fn state_of<C: ConnectionTrait>(
+    db: &C,
+    backend: DbBackend,
+    versions: &Versions,
+    run: RunId,
+) -> Result<Option<(Arc<CompiledVersion>, RunState)>, StoreError> {
+    let sql = Sql::new(backend);
+    let mut loaded = runs(db, backend, &sql, versions, &[run], Lock::None).await?;
+    let known = loaded.remove(&run).transpose()?;
+    Ok(known.map(|known| (known.meta, known.state)))
 }
 
 /// Whether the rows of these runs still have these versions: one statement.

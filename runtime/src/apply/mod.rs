@@ -29,6 +29,7 @@ use crate::message::Body;
 use crate::workflows::CompiledVersion;
 
 pub(crate) use applier::{Applier, Shell};
+pub(crate) use load::state_of;
 pub(crate) use rows::{Column, Kind, RowSet, source};
 pub(crate) use sql::{OUTBOX_KEY, Sql};
 

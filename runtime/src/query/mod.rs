@@ -27,6 +27,8 @@ use crate::view::{
 };
 use crate::workflows::Versions;
 
+use tasks::Payloads;
+
 /// Most items of a page; more are not refused but not given.
 pub const PAGE_MAX: u32 = 200;
 
@@ -161,7 +163,18 @@ impl Orchestrator {
         filter: TaskFilter,
         page: PageRequest<TaskIx>,
     ) -> Result<Page<TaskView>, StoreError> {
-        tasks::list(self.reads(), actor, run, filter, page).await
+        tasks::list(self.reads(), actor, run, filter, page, Payloads::Read).await
+    }
+
+    /// As [`Self::list_tasks`], but without inputs and outputs, which are not even read.
+    pub async fn list_tasks_without_payloads(
+        &self,
+        actor: &Actor,
+        run: RunId,
+        filter: TaskFilter,
+        page: PageRequest<TaskIx>,
+    ) -> Result<Page<TaskView>, StoreError> {
+        tasks::list(self.reads(), actor, run, filter, page, Payloads::Left).await
     }
 
     /// Keys of the upstreams of tasks of one version, by template index; from the cached plan, no statement when cached.

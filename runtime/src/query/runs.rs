@@ -100,19 +100,26 @@ fn filtered(backend: Backend, actor: &Actor, filter: RunFilter) -> Select<run::E
     in_namespace(actor).filter(all)
 }
 
-/// Looks for the tag's JSON form in the list's. A quote inside a string is always behind a backslash, so `["` and `,"` begin
-/// an element, or end one that ends with a comma; no tag that begins with a comma can be told from that, and none is found by it.
+/// The text of the list is searched first, which is cheap and finds all that have the tag, but also lists where the tag's
+/// form lies across two elements; the elements decide. Compared in their JSON form with PostgreSQL, which cannot decode all.
 fn has_tag(backend: Backend, tag: &str) -> Condition {
     let text = serde_json::Value::from(tag).to_string();
-    let contains = |part: String| {
-        let place = Func::cust(backend.pick("strpos", "instr"))
-            .arg(Expr::col(run::Column::Tags))
-            .arg(Expr::val(part));
-        Expr::expr(place).gt(0)
-    };
-    Condition::any()
-        .add(contains(format!("[{text}")))
-        .add(contains(format!(",{text}")))
+    let place = Func::cust(backend.pick("strpos", "instr"))
+        .arg(Expr::col(run::Column::Tags))
+        .arg(Expr::val(text.clone()));
+    let element = backend.pick(
+        (
+            "EXISTS (SELECT 1 FROM json_array_elements(run.tags::json) AS tag WHERE tag::text = $1)",
+            text,
+        ),
+        (
+            "EXISTS (SELECT 1 FROM json_each(run.tags) AS tag WHERE tag.value = ?)",
+            tag.to_owned(),
+        ),
+    );
+    Condition::all()
+        .add(Expr::expr(place).gt(0))
+        .add(Expr::cust_with_values(element.0, [element.1]))
 }
 
 fn in_namespace(actor: &Actor) -> Select<run::Entity> {

@@ -211,6 +211,8 @@ pub(crate) fn log(run: RunId, ix: i32, attempt: i32, text: &str) -> task_log::Ac
         run_id: Set(run.0),
         ix: Set(ix),
         attempt: Set(attempt),
+        digest: Set(text.to_owned()),
+        line_count: Set(1),
         lines: Set(format!(r#"[{{"at_us":1,"stream":"stdout","text":"{text}"}}]"#)),
         created_at: Set(NOW),
     }

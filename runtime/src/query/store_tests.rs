@@ -126,7 +126,7 @@ async fn runs_are_listed_by_keyset(sample: Sample) {
     let mut rows: Vec<_> = (1..=5).map(|n| run(n, &published)).collect();
     // two of the same moment: the id decides
     rows[3].created_at = Set(NOW + 3_000_000);
-    rows[1].tags = Set(r#"["red","a\"b"]"#.to_owned());
+    rows[1].tags = Set(r#"["red","a\"b","x,","y","]"]"#.to_owned());
     rows[4].namespace = Set("other".to_owned());
     sample.insert(rows).await;
     let list = |filter: RunFilter, order, page| runs::list(&sample.reads, &sample.actor, filter, order, page);
@@ -160,15 +160,34 @@ async fn runs_are_listed_by_keyset(sample: Sample) {
         page.items.iter().map(|run| run.id).collect::<Vec<_>>(),
         [run_id(4)]
     );
+    runs_are_filtered(&sample).await;
+}
 
-    for (tag, found) in [("red", 1), ("a\"b", 1), ("b", 0), ("re", 0), ("%", 0)] {
+async fn runs_are_filtered(sample: &Sample) {
+    let list = |filter: RunFilter| {
+        runs::list(
+            &sample.reads,
+            &sample.actor,
+            filter,
+            RunOrder::CreatedAtDesc,
+            first(9, None),
+        )
+    };
+    for (tag, found) in [
+        ("red", 1),
+        ("a\"b", 1),
+        ("b", 0),
+        ("re", 0),
+        ("%", 0),
+        ("x,", 1),
+        (",", 0),
+        ("]", 1),
+    ] {
         let filter = RunFilter {
             tag: Some(tag.to_owned()),
             ..RunFilter::default()
         };
-        let page = list(filter, RunOrder::CreatedAtDesc, first(9, None))
-            .await
-            .expect("read");
+        let page = list(filter).await.expect("read");
         assert_eq!(page.items.len(), found, "{tag}");
     }
     for (key, found) in [("flow", 4), ("flo", 0)] {
@@ -176,9 +195,7 @@ async fn runs_are_listed_by_keyset(sample: Sample) {
             workflow_key: Some(key.to_owned()),
             ..RunFilter::default()
         };
-        let page = list(filter, RunOrder::CreatedAtDesc, first(9, None))
-            .await
-            .expect("read");
+        let page = list(filter).await.expect("read");
         assert_eq!(page.items.len(), found, "{key}");
     }
     let found = runs::by_id(&sample.reads, &sample.actor, &[run_id(1), run_id(5)])
@@ -213,6 +230,7 @@ async fn tasks_say_what_they_wait_for(sample: Sample) {
             run_id(1),
             TaskFilter::default(),
             first(9, None),
+            tasks::Payloads::Read,
         )
     };
 
@@ -267,9 +285,16 @@ async fn tasks_are_found_by_key(sample: &Sample) {
         key_prefix: Some("a".to_owned()),
         ..TaskFilter::default()
     };
-    let page = tasks::list(reads, &sample.actor, run_id(1), filter, first(1, None))
-        .await
-        .expect("read");
+    let page = tasks::list(
+        reads,
+        &sample.actor,
+        run_id(1),
+        filter,
+        first(1, None),
+        tasks::Payloads::Left,
+    )
+    .await
+    .expect("read");
     assert_eq!((page.items[0].key.as_str(), page.has_next), ("a", true));
 }
 

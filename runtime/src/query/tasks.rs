@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use runnel_engine::run::TaskStatus;
 use runnel_engine::{RunId, TaskIx, WorkflowVersionId};
 use runnel_entity::{run, task};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, Iterable, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
 use super::{Reads, after_prefix, limit, page, workers};
@@ -19,6 +20,15 @@ use crate::view::{Page, PageRequest, TaskFilter, TaskView};
 struct Parent {
     version: WorkflowVersionId,
     is_paused: bool,
+}
+
+/// Whether inputs and outputs are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Payloads {
+    /// They are.
+    Read,
+    /// They are `None`, whatever is stored.
+    Left,
 }
 
 pub(super) async fn find(
@@ -65,6 +75,7 @@ pub(super) async fn list(
     id: RunId,
     filter: TaskFilter,
     request: PageRequest<TaskIx>,
+    payloads: Payloads,
 ) -> Result<Page<TaskView>, StoreError> {
     let limit = limit(&request);
     let Some(parent) = parent(reads, actor, id).await? else {
@@ -75,6 +86,9 @@ pub(super) async fn list(
         .limit(limit as u64 + 1);
     if let Some(after) = request.after {
         rows = rows.filter(task::Column::Ix.gt(after.0));
+    }
+    if payloads == Payloads::Left {
+        rows = without_payloads(rows);
     }
     let rows = rows
         .all(reads.store.read())
@@ -102,6 +116,15 @@ fn filtered(mut rows: Select<task::Entity>, filter: TaskFilter) -> Select<task::
         rows = rows.filter(task::Column::Key.gte(prefix));
     }
     rows
+}
+
+fn without_payloads(rows: Select<task::Entity>) -> Select<task::Entity> {
+    let is_payload = |column: &task::Column| matches!(column, task::Column::Input | task::Column::Output);
+    let nothing = || Expr::value(None::<String>);
+    rows.select_only()
+        .columns(task::Column::iter().filter(|column| !is_payload(column)))
+        .expr_as(nothing(), "input")
+        .expr_as(nothing(), "output")
 }
 
 fn of_run(id: RunId) -> Select<task::Entity> {

@@ -49,10 +49,14 @@ async fn postgres(config: &DatabaseConfig) -> Result<Opened, StoreError> {
     let writers = (config.connections / 2).max(2);
     let readers = config.connections.saturating_sub(writers).max(2);
 
-    // a batch's statement has the same plan whatever its size: planning each anew costs more than it gains
-    let write_options = options
-        .clone()
-        .options([("plan_cache_mode", "force_generic_plan")]);
+    // A batch's statement has the same plan whatever its size: planning each anew costs more than it gains. Every one of
+    // them finds rows by key, so the plan must use the indexes also when it is made while the tables are still empty.
+    let write_options = options.clone().options([
+        ("plan_cache_mode", "force_generic_plan"),
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+    ]);
     let write = pool(writers)
         // A `begin` that was dropped in flight leaves a transaction open that sqlx does not know of; the next borrower's
         // writes would be acknowledged and never committed. This runs after the caller has its answer.

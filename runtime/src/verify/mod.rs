@@ -1,7 +1,7 @@
 //! The checker: what must hold of the rows at every commit, asked of a real database.
 //!
-//! Read-only, and safe on a database in use: each run is read in one snapshot. Memory is bounded by the largest run, of
-//! which only the small columns are read. A rule that fires is a defect of Runnel or a change by somebody else.
+//! Read-only, and safe on a database in use: each run is read in one snapshot. Memory is bounded by the largest run. The
+//! rows are checked against each other and their history here, the state they make by the engine itself. A rule that fires is a defect of Runnel or a change by somebody else.
 
 mod history;
 mod rows;
@@ -9,7 +9,7 @@ mod rows;
 use std::sync::Arc;
 use std::time::Duration;
 
-use runnel_engine::{RunId, TaskIx};
+use runnel_engine::{RunId, TaskIx, WorkflowVersionId};
 use runnel_entity::{event, outbox, run, task};
 use sea_orm::{
     AccessMode, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, FromQueryResult,
@@ -17,10 +17,12 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use crate::apply::state_of;
 use crate::clock::{Clock, SystemClock, SystemEntropy};
 use crate::config::DatabaseConfig;
 use crate::error::StoreError;
 use crate::store::{Backend, Schema, Store, failed_to};
+use crate::workflows::Versions;
 use history::History;
 
 /// Runs listed at a time.
@@ -90,21 +92,38 @@ pub(crate) async fn verify_store(store: &Store, clock: &dyn Clock) -> Result<Ver
     let mut report = VerifyReport::default();
     check_versions(store, &mut report).await?;
     check_orphans(store, &mut report).await?;
+    let versions = Versions::new(store.clone());
     let mut after = None;
     loop {
-        let ids = run_ids_after(store, after).await?;
-        let Some(last) = ids.last() else { return Ok(report) };
+        let ids = runs_after(store, after).await?;
+        let Some((last, _)) = ids.last() else {
+            return Ok(report);
+        };
         after = Some(*last);
-        for id in &ids {
+        for (id, version) in &ids {
+            // read before the snapshot, which must not wait for a second connection
+            let version = versions.get(WorkflowVersionId(*version)).await;
+            match version {
+                Ok(_) => check_state(store, &versions, RunId(*id), &mut report).await?,
+                Err(StoreError::Corrupt { problem, .. }) => report.add(Problem {
+                    run: Some(RunId(*id)),
+                    task: None,
+                    rule: "state",
+                    message: problem,
+                }),
+                Err(error) => return Err(error),
+            }
             check_run(store, clock, RunId(*id), &mut report).await?;
         }
     }
 }
 
-async fn run_ids_after(store: &Store, after: Option<Uuid>) -> Result<Vec<Uuid>, StoreError> {
+/// Runs with their versions.
+async fn runs_after(store: &Store, after: Option<Uuid>) -> Result<Vec<(Uuid, Uuid)>, StoreError> {
     let mut ids = run::Entity::find()
         .select_only()
         .column(run::Column::Id)
+        .column(run::Column::WorkflowVersionId)
         .order_by_asc(run::Column::Id);
     if let Some(after) = after {
         ids = ids.filter(run::Column::Id.gt(after));
@@ -174,6 +193,38 @@ async fn check_orphans(store: &Store, report: &mut VerifyReport) -> Result<(), S
     Ok(())
 }
 
+/// What the engine says of the state that the rows make: readiness, alarms, ends.
+async fn check_state(
+    store: &Store,
+    versions: &Versions,
+    id: RunId,
+    report: &mut VerifyReport,
+) -> Result<(), StoreError> {
+    let failed = failed_to("read a run to check it");
+    let backend = store.backend();
+    let snapshot = store
+        .read()
+        .begin_with_options(snapshot_options(backend))
+        .await
+        .map_err(failed)?;
+    let broken = match state_of(&snapshot, backend.into(), versions, id).await {
+        Ok(Some((version, state))) => runnel_engine::run::check(&version.plan, &state),
+        // it may have been deleted since it was listed
+        Ok(None) => Vec::new(),
+        Err(StoreError::Corrupt { problem, .. }) => vec![problem],
+        Err(error) => return Err(error),
+    };
+    for message in broken {
+        report.add(Problem {
+            run: Some(id),
+            task: None,
+            rule: "state",
+            message,
+        });
+    }
+    snapshot.rollback().await.map_err(failed)
+}
+
 /// Everything of one run, in one snapshot.
 async fn check_run(
     store: &Store,
@@ -201,11 +252,8 @@ async fn check_run(
             .now()
             .0
             .saturating_sub(i64::try_from(OUTBOX_GRACE.as_micros()).unwrap_or(i64::MAX));
-        let messages: Vec<_> = messages
-            .into_iter()
-            .filter(|message| message.created_at < oldest_allowed)
-            .collect();
-        for (task, rule, message) in rows::check(&row, &tasks, &messages, &history) {
+        let is_overdue = |message: &outbox::Model| message.created_at < oldest_allowed;
+        for (task, rule, message) in rows::check(&row, &tasks, &messages, is_overdue, &history) {
             report.add(Problem {
                 run: Some(id),
                 task,

@@ -1,5 +1,7 @@
 //! The rows of one run against each other and against its history.
 
+use std::collections::HashSet;
+
 use runnel_engine::TaskIx;
 use runnel_engine::run::{Counts, RunStatus, TaskStatus};
 use runnel_entity::{outbox, run};
@@ -7,11 +9,12 @@ use runnel_entity::{outbox, run};
 use super::history::History;
 use super::{Finding, TaskRow};
 
-/// Every rule that the rows break. `messages` are those that should have been sent by now.
+/// Every rule that the rows break. Messages that are overdue should have been sent by now.
 pub(super) fn check(
     run: &run::Model,
     tasks: &[TaskRow],
     messages: &[outbox::Model],
+    is_overdue: impl Fn(&outbox::Model) -> bool,
     history: &History,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -32,7 +35,8 @@ pub(super) fn check(
     check_counts(run, &known, &mut findings);
     check_alarms(run, status, &known, &mut findings);
     check_end(run, status, &known, &mut findings);
-    check_messages(&known, messages, &mut findings);
+    check_messages(&known, messages.iter().filter(|m| is_overdue(m)), &mut findings);
+    check_dispatches(&known, messages, history, &mut findings);
     check_history(run, status, &known, history, &mut findings);
     findings
 }
@@ -153,7 +157,11 @@ fn check_end(run: &run::Model, status: RunStatus, tasks: &[Task<'_>], findings: 
 }
 
 /// A message is wanted as long as its attempt is the current one and goes on.
-fn check_messages(tasks: &[Task<'_>], messages: &[outbox::Model], findings: &mut Vec<Finding>) {
+fn check_messages<'a>(
+    tasks: &[Task<'_>],
+    messages: impl Iterator<Item = &'a outbox::Model>,
+    findings: &mut Vec<Finding>,
+) {
     for message in messages {
         let ix = TaskIx(u32::try_from(message.ix).unwrap_or(u32::MAX));
         let is_wanted = tasks
@@ -165,6 +173,24 @@ fn check_messages(tasks: &[Task<'_>], messages: &[outbox::Model], findings: &mut
                 message.attempt
             );
             findings.push((Some(ix), "outbox", text));
+        }
+    }
+}
+
+/// A queued attempt has a message: one that waits in the outbox, or one whose dispatch the history tells.
+fn check_dispatches(
+    tasks: &[Task<'_>],
+    messages: &[outbox::Model],
+    history: &History,
+    findings: &mut Vec<Finding>,
+) {
+    let waiting: HashSet<(i32, i32)> = messages.iter().map(|m| (m.ix, m.attempt)).collect();
+    for task in tasks.iter().filter(|task| task.status == TaskStatus::Queued) {
+        let told = history.tasks.get(&task.ix).map_or(0, |told| told.attempt);
+        let was_dispatched = i64::from(told) == i64::from(task.row.attempt);
+        if !was_dispatched && !waiting.contains(&(task.row.ix, task.row.attempt)) {
+            let message = format!("attempt {} is queued and was never dispatched", task.row.attempt);
+            findings.push((Some(task.ix), "dispatch", message));
         }
     }
 }
@@ -294,7 +320,13 @@ mod tests {
     fn broken(change: impl FnOnce(&mut Sample)) -> Vec<&'static str> {
         let mut sample = sound();
         change(&mut sample);
-        let findings = check(&sample.run, &sample.tasks, &sample.messages, &sample.history);
+        let findings = check(
+            &sample.run,
+            &sample.tasks,
+            &sample.messages,
+            |_| true,
+            &sample.history,
+        );
         findings.into_iter().map(|(_, rule, _)| rule).collect()
     }
 
@@ -317,6 +349,16 @@ mod tests {
             ["replay"]
         );
         assert_eq!(broken(|s| s.run.status = 99), ["status"]);
+    }
+
+    #[test]
+    fn a_queued_attempt_without_message_and_dispatch_is_found() {
+        let never_told = |s: &mut Sample| {
+            s.messages.clear();
+            s.history.tasks.clear();
+        };
+        assert_eq!(broken(never_told), ["dispatch", "replay", "attempts"]);
+        assert_eq!(broken(|s| s.messages.clear()), Vec::<&str>::new(), "it was sent");
     }
 
     #[test]

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use runnel_engine::run::{RunStatus, TaskStatus};
+use runnel_engine::{RunId, TaskIx};
 use runnel_queue::embedded::{EmbeddedConfig, EmbeddedQueue};
 use runnel_queue::{Outgoing, QueueName, Report, ReportBatch, TaskQueue};
+use runnel_runtime::Orchestrator;
+use runnel_runtime::view::PageRequest;
 
 use crate::flow::DIAMOND;
 use crate::harness::*;
@@ -235,7 +238,7 @@ async fn a_dead_letter_ends_its_attempt() {
 }
 
 #[tokio::test]
-async fn log_lines_are_stored_in_order() {
+async fn log_lines_are_stored_once_in_order_and_counted_after_a_restart() {
     for mut fixture in Fixture::all().await {
         let orchestrator = fixture.start().await;
         publish(&orchestrator, "id: one\ntasks:\n  a: { type: job }\n").await;
@@ -247,25 +250,36 @@ async fn log_lines_are_stored_in_order() {
             stream: runnel_queue::LogStream::Stdout,
             text: text.to_owned(),
         };
-        let log = |text: &str| Report::Log {
+        let log = |lines| Report::Log {
             at: at.clone(),
-            lines: vec![line(text)],
+            lines,
         };
-        orchestrator.report(batch(vec![log("one"), log("two")])).await;
-        let page = runnel_runtime::view::PageRequest {
-            first: 10,
-            after: None,
-        };
-        let chunks = orchestrator
-            .task_log(&actor(), run, runnel_engine::TaskIx(0), None, page)
-            .await
-            .unwrap()
-            .items;
-        let texts: Vec<&str> = chunks
-            .iter()
-            .flat_map(|chunk| &chunk.lines)
-            .map(|line| line.text.as_str())
-            .collect();
-        assert_eq!(texts, ["one", "two"]);
+        let two = batch(vec![log(vec![line("one")]), log(vec![line("two")])]);
+        orchestrator.report(two.clone()).await;
+        orchestrator.report(two.clone()).await;
+        assert_eq!(log_of(&orchestrator, run).await, ["one", "two"]);
+        orchestrator.stop(Duration::from_secs(5)).await;
+
+        // room for one line less than these, and for the note that says so
+        let orchestrator = fixture.start().await;
+        let many = batch(vec![log(vec![line("more"); 9_999])]);
+        orchestrator.report(many).await;
+        orchestrator.report(two).await;
+        let lines = log_of(&orchestrator, run).await;
+        assert_eq!(lines.len(), 10_001);
+        assert_eq!(lines[10_000], "more than 10000 lines: the rest is not kept");
     }
+}
+
+async fn log_of(orchestrator: &Orchestrator, run: RunId) -> Vec<String> {
+    let page = PageRequest {
+        first: 10,
+        after: None,
+    };
+    let chunks = orchestrator
+        .task_log(&actor(), run, TaskIx(0), None, page)
+        .await
+        .unwrap();
+    let lines = chunks.items.into_iter().flat_map(|chunk| chunk.lines);
+    lines.map(|line| line.text).collect()
 }

@@ -152,3 +152,36 @@ async fn a_failure_skips_what_depends_on_it_and_fails_the_run() {
         );
     }
 }
+
+#[tokio::test]
+async fn tasks_are_listed_without_payloads_when_asked() {
+    for mut fixture in Fixture::all().await {
+        let orchestrator = fixture.start().await;
+        publish(&orchestrator, DIAMOND).await;
+        let run = start(&orchestrator, "diamond").await;
+        fixture.work(&orchestrator).await;
+        let page = runnel_runtime::view::PageRequest {
+            first: 10,
+            after: None,
+        };
+        let (actor, filter) = (actor(), runnel_runtime::view::TaskFilter::default);
+        let whole = orchestrator
+            .list_tasks(&actor, run, filter(), page.clone())
+            .await
+            .unwrap();
+        let bare = orchestrator
+            .list_tasks_without_payloads(&actor, run, filter(), page)
+            .await
+            .unwrap();
+        assert!(whole.items.iter().all(|task| task.output.is_some()));
+        assert!(
+            bare.items
+                .iter()
+                .all(|task| task.input.is_none() && task.output.is_none())
+        );
+        let keys = |items: &[runnel_runtime::view::TaskView]| {
+            items.iter().map(|task| task.key.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(keys(&bare.items), keys(&whole.items));
+    }
+}

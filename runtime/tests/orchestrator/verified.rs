@@ -99,6 +99,9 @@ async fn a_changed_row_is_found() {
             "UPDATE task SET attempt = attempt + 1 WHERE status = 2",
             "attempts",
         ),
+        // nothing is decided of a task that waits for one which has not ended
+        ("UPDATE task SET status = 1 WHERE status = 0", "state"),
+        ("UPDATE run SET extra = 'x'", "state"),
         ("UPDATE event SET records = '[]' WHERE first_seq > 1", "events"),
         ("UPDATE workflow SET latest_version = 7", "versions"),
     ];
