@@ -27,8 +27,10 @@ const RECEIVE_MAX: usize = 500;
 /// Long poll: the longest that SQS knows.
 const WAIT: Duration = Duration::from_secs(20);
 
-/// Longer than any transaction with all its retries.
-const VISIBILITY: Duration = Duration::from_secs(60);
+/// How long a received message belongs to this process. Longer than a batch takes to be applied; a batch that takes longer
+/// may come twice and changes nothing then. No longer, because what a killed process had received waits this long: a
+/// service may also hand a message to a long poll whose process is gone.
+const VISIBILITY: Duration = Duration::from_secs(10);
 
 /// Pause after the queue failed.
 const PAUSE: Duration = Duration::from_secs(1);
