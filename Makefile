@@ -4,13 +4,14 @@
 #   make dev     the server on http://127.0.0.1:7420
 #   make test    every test (installs what the tests need, once)
 #   make lint    everything that must be clean before a merge
-#   make bench   benchmarks, one JSON line a figure
+#   make bench   benchmarks in their short form, one JSON line a figure
+#   make fuzz    the reader of workflow files against mutated files
 #   make build   the release binary, target/release/runnel
 
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test lint bench build web setup-tests
+.PHONY: help demo dev test lint bench fuzz build web setup-tests
 
 # The programs that the external suites use; the tests find them by these names.
 export RUNNEL_TEST_MINISTACK ?= $(CURDIR)/.tools/venv/bin/ministack
@@ -50,7 +51,10 @@ lint: web
 	@echo "lint: clean"
 
 bench: web
-	cargo run --quiet --profile fast -p runnel-bench
+	cargo run --quiet --profile fast -p runnel-bench -- --quick
+
+fuzz:
+	cargo run --quiet --profile fast -p runnel-engine --example fuzz_source -- 100000
 
 build: web
 	cargo build --release -p runnel-cli -p runnel-worker

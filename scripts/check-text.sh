@@ -22,7 +22,8 @@ while read -r file; do
   [ "$count" -le "$lines_max" ] || fail "$file has $count lines; the limit is $lines_max"
 done < <(sources)
 
-if sources | xargs grep -nE '\b(TODO|FIXME|XXX)\b|\b(todo|unimplemented|dbg)!'; then
+# the words are broken up so that this line does not find itself
+if sources | xargs grep -nE '\b(TO''DO|FIX''ME|X''XX)\b|\b(to''do|unimplement''ed|d''bg)!'; then
   fail "unfinished work is tracked as issues, not in the code"
 fi
 
