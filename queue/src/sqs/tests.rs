@@ -1,7 +1,6 @@
-use std::sync::Arc;
+//! What needs no service; the integration suite holds the queue against the contract on an emulator.
 
 use super::*;
-use crate::contract;
 
 #[test]
 fn with_an_endpoint_only_the_path_of_a_queue_address_counts() {
@@ -16,21 +15,4 @@ fn part_of_a_second_is_a_second() {
     assert_eq!(seconds(Duration::ZERO), 0);
     assert_eq!(seconds(Duration::from_millis(1)), 1);
     assert_eq!(seconds(Duration::from_secs(2)), 2);
-}
-
-/// Runs against the service at `RUNNEL_TEST_SQS_ENDPOINT`; the integration suite sets it for an emulator.
-#[tokio::test]
-#[ignore = "needs a service: set RUNNEL_TEST_SQS_ENDPOINT"]
-async fn keeps_the_contract() {
-    let endpoint = std::env::var("RUNNEL_TEST_SQS_ENDPOINT").expect("RUNNEL_TEST_SQS_ENDPOINT is set");
-    let scope = format!("contract-{}", std::process::id());
-    let config = SqsConfig {
-        endpoint: Some(endpoint),
-        create_queues: true,
-        ..SqsConfig::default()
-    };
-    let queue = Arc::new(SqsQueue::connect(config).await);
-    contract::check_all(queue, &scope, 20)
-        .await
-        .expect("the service answers");
 }
