@@ -87,12 +87,23 @@ impl PayloadStore {
     /// It is over the limit, or the store failed.
     pub async fn put(&self, value: Bytes) -> Result<PayloadRef, PayloadError> {
         let reference = digest(&value).await?;
-        let path = self.path(&reference.sha256);
-        self.objects
-            .put(&path, PutPayload::from_bytes(value))
-            .await
-            .map_err(unavailable("write a payload"))?;
+        self.put_named(&reference, value).await?;
         Ok(reference)
+    }
+
+    /// The same for a value whose reference the caller has computed. A wrong one makes an object that no read accepts.
+    ///
+    /// # Errors
+    /// See [`PayloadStore::put`].
+    pub async fn put_named(&self, reference: &PayloadRef, value: Bytes) -> Result<(), PayloadError> {
+        if value.len() > PAYLOAD_BYTES_MAX {
+            return Err(too_large(&value));
+        }
+        self.objects
+            .put(&self.path(&reference.sha256), PutPayload::from_bytes(value))
+            .await
+            .map(drop)
+            .map_err(unavailable("write a payload"))
     }
 
     /// Reads a value and checks that it is the one meant.
@@ -220,9 +231,7 @@ fn stored(meta: &object_store::ObjectMeta) -> Option<StoredPayload> {
 async fn digest(value: &Bytes) -> Result<PayloadRef, PayloadError> {
     const AT_ONCE: usize = 256 << 10;
     if value.len() > PAYLOAD_BYTES_MAX {
-        return Err(PayloadError::TooLarge {
-            bytes: value.len() as u64,
-        });
+        return Err(too_large(value));
     }
     if value.len() <= AT_ONCE {
         return Ok(PayloadRef::of(value));
@@ -231,6 +240,12 @@ async fn digest(value: &Bytes) -> Result<PayloadRef, PayloadError> {
     let hashed = tokio::task::spawn_blocking(move || PayloadRef::of(&shared)).await;
     // only a runtime that ends refuses to run it
     Ok(hashed.unwrap_or_else(|_| PayloadRef::of(value)))
+}
+
+fn too_large(value: &Bytes) -> PayloadError {
+    PayloadError::TooLarge {
+        bytes: value.len() as u64,
+    }
 }
 
 fn damaged(reference: &PayloadRef) -> PayloadError {
