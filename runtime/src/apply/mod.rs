@@ -13,6 +13,7 @@ mod publish;
 mod round;
 mod rows;
 mod save;
+mod side;
 mod sql;
 mod turn;
 
