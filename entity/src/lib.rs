@@ -7,6 +7,7 @@ pub mod event;
 pub mod namespace;
 pub mod outbox;
 pub mod run;
+pub mod secret;
 pub mod task;
 pub mod task_log;
 pub mod worker;

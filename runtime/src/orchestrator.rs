@@ -19,9 +19,11 @@ use crate::consumer::{Consumer, DeadLetters};
 use crate::error::{PublishError, StoreError};
 use crate::feed::Feed;
 use crate::intake::Intake;
+use crate::payload::{Collector, Payloads};
 use crate::query::Reads;
 use crate::registry::Registry;
 use crate::relay::{self, CallReceiver, Relay, RelayHandle};
+use crate::secret::Vault;
 use crate::store::{Schema, Store};
 use crate::view::{RunView, VersionView, WorkflowView};
 use crate::waker::{Alarm, Waker};
@@ -61,6 +63,7 @@ struct Inner {
     intake: Intake,
     consumer: Consumer,
     vars: Arc<Map<String, Value>>,
+    secrets: Vault,
     loops: Loops,
 }
 
@@ -164,6 +167,21 @@ impl Orchestrator {
     /// Ids.
     pub(crate) fn entropy(&self) -> &dyn Entropy {
         &*self.inner.shell.entropy
+    }
+
+    /// What every applier shares.
+    pub(crate) fn shell(&self) -> &Arc<Shell> {
+        &self.inner.shell
+    }
+
+    /// The stored secrets.
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.inner.secrets
+    }
+
+    /// The way to large values.
+    pub(crate) fn payloads(&self) -> &Payloads {
+        &self.inner.shell.payloads
     }
 
     /// `vars.X` of new runs.
@@ -349,6 +367,7 @@ impl Inner {
             Arc::clone(&entropy),
             config.local_types.clone(),
         );
+        let payloads = Payloads::new(config.payloads, store.clone(), Arc::clone(&clock));
         let instance = entropy.uuid(clock.now());
         let feed = Feed::new(
             store.backend(),
@@ -376,6 +395,7 @@ impl Inner {
             registry: Registry::new(config.local_types),
             batch_max: config.batch_max.max(1),
             appliers: inboxes.len(),
+            payloads,
         });
         let intake = Intake::new(Arc::clone(&shell), appliers.clone());
         let consumer = Consumer::new(intake.clone(), Arc::clone(&config.queue));
@@ -396,6 +416,7 @@ impl Inner {
             intake,
             consumer,
             vars: config.vars,
+            secrets: Vault::new(config.secret_keys),
             loops,
         }
     }
@@ -433,6 +454,10 @@ impl Loops {
             poll_interval,
         };
         self.bringing.spawn(|stop| dead.run(stop));
+        let collector = Collector {
+            payloads: shell.payloads.clone(),
+        };
+        self.bringing.spawn(|stop| collector.run(stop));
         let waker = Waker::new(Arc::clone(shell), appliers.clone(), poll_interval);
         self.bringing.spawn(|stop| waker.run(stop));
         self.telling

@@ -42,6 +42,8 @@ pub struct DispatchPayload {
     pub deadline: Option<Timestamp>,
     /// The same for all attempts of the task.
     pub idempotency_key: String,
+    /// JSON text of the last checkpoint of an earlier attempt.
+    pub checkpoint: Option<Arc<str>>,
     /// Kept from foreign dialects.
     pub metadata: Map<String, Value>,
 }
@@ -80,6 +82,7 @@ pub fn dispatch_payload(
         idempotency_key: extra
             .idempotency_key
             .unwrap_or_else(|| format!("{}/{}", state.context.id, state.key(plan, ix))),
+        checkpoint: task.checkpoint.clone(),
         metadata: definition.metadata.clone(),
     })
 }
@@ -107,6 +110,8 @@ impl Machine<'_> {
         task.started_at = None;
         task.heartbeat_at = None;
         task.worker = None;
+        // of another attempt; its checkpoint stays, for this one to go on from
+        task.progress = None;
         self.set_status(ix, TaskStatus::Queued);
         self.task_record(RecordKind::TaskQueued, ix, Note::default());
         self.command(Command::Dispatch { task: ix, attempt });

@@ -48,6 +48,7 @@ pub use check::{check, replay_statuses, status_after};
 pub use child::{ChildCommand, ChildInput};
 pub use command::Command;
 pub use dispatch::{DispatchPayload, dispatch_payload};
+pub use extra::secret_names;
 pub use gate::{GateCommand, GateInput};
 pub use input::{CancelMode, Input, Timings};
 pub use record::{Record, RecordKind};
@@ -132,8 +133,15 @@ pub fn advance(
             task,
             attempt,
             worker,
-            ..
-        } => machine.on_heartbeat(*task, *attempt, worker),
+            progress,
+            checkpoint,
+        } => {
+            let said = attempt::Said {
+                progress: progress.as_ref(),
+                checkpoint: checkpoint.as_ref(),
+            };
+            machine.on_heartbeat(*task, *attempt, worker, said)
+        }
         Input::AttemptSucceeded {
             task,
             attempt,

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::cache::{CACHED_TASKS_MAX, Cache};
+use super::fetch::{self, Fetch, Missing};
 use super::load::{self, Loaded, Lock};
 use super::round::{Answer, Item, Round};
 use super::save::{Saved, Statements};
@@ -24,6 +25,7 @@ use crate::announcer::Announcer;
 use crate::clock::{self, Clock, Entropy};
 use crate::error::StoreError;
 use crate::message::{self, Body};
+use crate::payload::Payloads;
 use crate::registry::Registry;
 use crate::relay::RelayHandle;
 use crate::store::Store;
@@ -59,6 +61,7 @@ pub(crate) struct Shell {
     pub registry: Registry,
     pub batch_max: usize,
     pub appliers: usize,
+    pub payloads: Payloads,
 }
 
 /// One applier: owner of a slice of the runs.
@@ -127,7 +130,15 @@ impl Applier {
                     items.push(Item::Start { new, row });
                     replies.push(Reply::Start(reply));
                 }
-                Work::Inputs(InputsWork { run, inputs, reply }) => {
+                Work::Inputs(InputsWork {
+                    run,
+                    mut inputs,
+                    reply,
+                }) => {
+                    if let Err(error) = fetch::fill_inputs(&mut inputs, &self.shell.payloads).await {
+                        Reply::Inputs(reply).send(Err(error));
+                        continue;
+                    }
                     items.push(Item::Inputs { run, inputs });
                     replies.push(Reply::Inputs(reply));
                 }
@@ -245,7 +256,7 @@ impl Applier {
                 &shell.sql,
                 &shell.versions,
                 &missing,
-                Lock::None,
+                (Lock::None, &Fetch::Store(&shell.payloads)),
             )
             .await;
             known.extend(loaded.map_err(Failure::from)?);
@@ -281,6 +292,10 @@ impl Applier {
 
     async fn save(&mut self, mut round: Round) -> Result<Round, Failure> {
         let shell = Arc::clone(&self.shell);
+        let parcels = round.pack(&shell.payloads);
+        if !parcels.is_empty() {
+            shell.payloads.write(&parcels).await.map_err(Failure::from)?;
+        }
         let sent = shell.relay.take_sent();
         round.lease(&shell);
         let statements = match Statements::build(shell.backend, &shell.sql, &round.turns, &sent) {
@@ -332,38 +347,37 @@ impl Applier {
     }
 
     /// After a lost race or an unknown commit: everything is read again under a lock, in the transaction that saves.
+    ///
+    /// No service is asked while rows are locked: large values that the transaction turns out to need are read or written
+    /// after its rollback, and it begins again.
     async fn try_locked(&mut self, items: &Arc<Vec<Item>>) -> Result<Round, Failure> {
         for item in items.iter() {
             drop(self.cache.take(item.run()));
         }
-        let (items, shell) = (Arc::clone(items), Arc::clone(&self.shell));
+        let shell = Arc::clone(&self.shell);
         let moment = shell.moment();
-        let tx = self.shell.batch_store.tx("apply a batch again", move |tx| {
-            let (items, shell) = (Arc::clone(&items), Arc::clone(&shell));
-            Box::pin(async move {
-                let mut ids: Vec<RunId> = items.iter().map(Item::run).collect();
-                ids.sort_unstable();
-                ids.dedup();
-                let known =
-                    load::runs(tx, shell.backend, &shell.sql, &shell.versions, &ids, Lock::Rows).await?;
-                let starts = items.iter().filter_map(|item| match item {
-                    Item::Start { row, .. } => Some(row),
-                    Item::Inputs { .. } => None,
-                });
-                let holders = load::key_holders(tx, shell.backend, &shell.sql, starts).await?;
-                let mut round = Round::compute(&items, known, &holders, moment);
-                round.lease(&shell);
-                let statements = Statements::build(shell.backend, &shell.sql, &round.turns, &[])?;
-                if write(statements, round.has_start(), tx).await? == Saved::LostRace {
-                    // only an idempotency key can be taken while the runs are locked
-                    return Err(StoreError::Conflict {
-                        action: "take an idempotency key",
-                    });
+        let mut tries = 0;
+        loop {
+            let missing = Arc::new(Mutex::new(Missing::default()));
+            let (work_items, work_shell) = (Arc::clone(items), Arc::clone(&shell));
+            let work_missing = Arc::clone(&missing);
+            let applied = shell
+                .batch_store
+                .tx("apply a batch again", move |tx| {
+                    let (items, shell) = (Arc::clone(&work_items), Arc::clone(&work_shell));
+                    let missing = Arc::clone(&work_missing);
+                    Box::pin(async move { apply_locked(tx, &items, &shell, moment, &missing).await })
+                })
+                .await;
+            let missing = std::mem::take(&mut *missing.lock().unwrap_or_else(PoisonError::into_inner));
+            tries += 1;
+            match applied {
+                Err(StoreError::Aborted { .. }) if !missing.is_empty() && tries < TRIES_MAX => {
+                    missing.supply(&shell.payloads).await.map_err(Failure::from)?;
                 }
-                Ok(round)
-            })
-        });
-        tx.await.map_err(Failure::from)
+                applied => return applied.map_err(Failure::from),
+            }
+        }
     }
 
     /// Makes the messages of outbox rows that were not sent at once. That one is not wanted is believed only of rows
@@ -379,7 +393,15 @@ impl Applier {
         let (shell, ids) = (Arc::clone(&self.shell), [work.run]);
         let read = shell.store.read();
         let mut loaded =
-            load::runs(read, shell.backend, &shell.sql, &shell.versions, &ids, Lock::None).await?;
+            load::runs(
+                read,
+                shell.backend,
+                &shell.sql,
+                &shell.versions,
+                &ids,
+                (Lock::None, &Fetch::Store(&shell.payloads)),
+            )
+            .await?;
         match loaded
             .remove(&work.run)
             .transpose()
@@ -446,7 +468,9 @@ impl From<StoreError> for Failure {
             | StoreError::Aborted { .. }
             | StoreError::Corrupt { .. }
             | StoreError::NewerSchema { .. }
-            | StoreError::OlderSchema { .. } => Self::Bad(error),
+            | StoreError::OlderSchema { .. }
+            // applied one by one, the runs without large values go on
+            | StoreError::Payload(_) => Self::Bad(error),
         }
     }
 }
@@ -454,6 +478,45 @@ impl From<StoreError> for Failure {
 fn quarantine(run: RunId, error: &StoreError) {
     metrics::counter!(QUARANTINED).increment(1);
     tracing::error!(%run, error = error as &dyn std::error::Error, "run cannot be applied; it stays as it is");
+}
+
+/// What [`Applier::try_locked`] does in its transaction.
+async fn apply_locked(
+    tx: &DatabaseTransaction,
+    items: &[Item],
+    shell: &Shell,
+    moment: Moment,
+    missing: &Mutex<Missing>,
+) -> Result<Round, StoreError> {
+    let mut ids: Vec<RunId> = items.iter().map(Item::run).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let fetch = Fetch::Memory(&shell.payloads, missing);
+    let how = (Lock::Rows, &fetch);
+    let known = load::runs(tx, shell.backend, &shell.sql, &shell.versions, &ids, how).await?;
+    let starts = items.iter().filter_map(|item| match item {
+        Item::Start { row, .. } => Some(row),
+        Item::Inputs { .. } => None,
+    });
+    let holders = load::key_holders(tx, shell.backend, &shell.sql, starts).await?;
+    let mut round = Round::compute(items, known, &holders, moment);
+    let mut parcels = round.pack(&shell.payloads);
+    parcels.retain(|parcel| !shell.payloads.is_written(&parcel.reference));
+    if !parcels.is_empty() {
+        missing.lock().unwrap_or_else(PoisonError::into_inner).writes = parcels;
+        return Err(StoreError::Aborted {
+            action: "write a payload in a transaction",
+        });
+    }
+    round.lease(shell);
+    let statements = Statements::build(shell.backend, &shell.sql, &round.turns, &[])?;
+    if write(statements, round.has_start(), tx).await? == Saved::LostRace {
+        // only an idempotency key can be taken while the runs are locked
+        return Err(StoreError::Conflict {
+            action: "take an idempotency key",
+        });
+    }
+    Ok(round)
 }
 
 /// The last thing before every commit of a batch, on whichever way it came.

@@ -8,7 +8,9 @@
 mod applier;
 mod cache;
 mod convert;
+mod fetch;
 mod load;
+mod offload;
 mod publish;
 mod round;
 mod rows;
@@ -30,6 +32,7 @@ use crate::message::Body;
 use crate::workflows::CompiledVersion;
 
 pub(crate) use applier::{Applier, Shell};
+pub(crate) use fetch::Fetch;
 pub(crate) use load::state_of;
 pub(crate) use rows::{Column, Kind, RowSet, source};
 pub(crate) use sql::{OUTBOX_KEY, Sql};

@@ -1,14 +1,17 @@
 //! Writes what the turns of a batch changed: at most seven statements, however many runs and tasks.
 
+use std::sync::Arc;
+
 use runnel_engine::TaskIx;
 use runnel_engine::run::{Command, RunState, TaskState};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 use uuid::Uuid;
 
 use super::convert::{item_text, json_text};
+use super::offload::Stored;
 use super::rows::RowSet;
 use super::side::SideRows;
-use super::sql::{EVENT_NEW, OUTBOX_KEY, OUTBOX_NEW, RUN_CHANGE, RUN_NEW, Sql, TASK_CHANGE, TASK_NEW};
+use super::sql::{EVENT_NEW, OUTBOX_KEY, OUTBOX_NEW, RUN_CHANGE, RUN_NEW, Sql, TASK_CHANGE, TASK_NEW, TASK_SAID, USE_NEW};
 use super::turn::{Lease, Turn};
 use super::{Column, StartRow};
 use crate::error::StoreError;
@@ -63,7 +66,9 @@ impl Statements {
             ("delete from the outbox", rows.gone, &sql.delete_outbox),
             ("insert tasks", rows.new_tasks, &sql.insert_tasks),
             ("update tasks", rows.tasks, &sql.update_tasks),
+            ("update progress", rows.said, &sql.update_said),
             ("insert events", rows.events, &sql.insert_events),
+            ("insert uses of payloads", rows.uses, &sql.insert_uses),
             ("insert into the outbox", rows.outbox, &sql.insert_outbox),
         ] {
             if !set.is_empty() {
@@ -97,6 +102,8 @@ struct Rows {
     events: RowSet,
     outbox: RowSet,
     gone: RowSet,
+    uses: RowSet,
+    said: RowSet,
     side: SideRows,
 }
 
@@ -111,6 +118,8 @@ impl Rows {
             events: set(EVENT_NEW),
             outbox: set(OUTBOX_NEW),
             gone: set(OUTBOX_KEY),
+            uses: set(USE_NEW),
+            said: set(TASK_SAID),
             side: SideRows::new(backend),
         }
     }
@@ -119,11 +128,20 @@ impl Rows {
         let state = &turn.known.state;
         let run = state.context.id.0;
         match &turn.start {
-            Some(start) => add_new_run(&mut self.new_runs, start, state)?,
+            Some(start) => add_new_run(&mut self.new_runs, start, state, &turn.stored)?,
             None => add_run(&mut self.runs, turn)?,
+        }
+        for name in turn.stored.names() {
+            self.uses.text(name).id(run);
         }
         for ix in turn.changed_tasks() {
             self.add_task(run, ix, turn)?;
+            if let Some(said) = turn.known.new_said(ix) {
+                self.said.id(run).int(ix.0);
+                self.said
+                    .opt_text(said.progress.as_deref())
+                    .opt_text(said.checkpoint.as_deref());
+            }
         }
         for at in turn.stored_tasks..state.tasks.len() {
             self.add_new_task(run, TaskIx(u32::try_from(at).unwrap_or(u32::MAX)), turn)?;
@@ -171,16 +189,21 @@ impl Rows {
         let task = &turn.known.state.tasks[ix.at()];
         let saved = turn.known.saved_inputs.get(ix.at()).and_then(Option::as_ref);
         let is_saved =
-            matches!((saved, &task.input), (Some(saved), Some(now)) if std::sync::Arc::ptr_eq(saved, now));
+            matches!((saved, &task.input), (Some(saved), Some(now)) if Arc::ptr_eq(saved, now));
         self.tasks.id(run).int(ix.0);
-        add_progress(&mut self.tasks, task, task.input.as_deref().filter(|_| !is_saved))
+        let input = task.input.as_ref().filter(|_| !is_saved);
+        add_progress(&mut self.tasks, task, input, &turn.stored)
     }
 
     fn add_new_task(&mut self, run: Uuid, ix: TaskIx, turn: &Turn) -> Result<(), StoreError> {
         let (state, plan) = (&turn.known.state, &turn.known.meta.plan);
         let task = &state.tasks[ix.at()];
         let definition = plan.task(task.template);
-        let item = task.item.as_ref().map(item_text).transpose()?;
+        let item = task
+            .item
+            .as_ref()
+            .map(|item| item_text(item, &turn.stored))
+            .transpose()?;
         let rows = &mut self.new_tasks;
         rows.id(run).int(ix.0);
         match task.item {
@@ -191,12 +214,17 @@ impl Rows {
             .opt_text(item.as_deref())
             .text(&definition.kind)
             .text(&definition.queue);
-        add_progress(rows, task, task.input.as_deref())
+        add_progress(rows, task, task.input.as_ref(), &turn.stored)
     }
 }
 
 /// The columns that [`TASK_NEW`] and [`TASK_CHANGE`] share, in their order.
-fn add_progress(rows: &mut RowSet, task: &TaskState, input: Option<&str>) -> Result<(), StoreError> {
+fn add_progress(
+    rows: &mut RowSet,
+    task: &TaskState,
+    input: Option<&Arc<str>>,
+    stored: &Stored,
+) -> Result<(), StoreError> {
     let error = task.error.as_ref().map(json_text).transpose()?;
     rows.int(task.status as u8)
         .int(task.attempt)
@@ -213,13 +241,18 @@ fn add_progress(rows: &mut RowSet, task: &TaskState, input: Option<&str>) -> Res
         rows.opt_int(at.map(|at| at.0));
     }
     rows.opt_text(task.worker.as_deref())
-        .opt_text(input)
-        .opt_text(task.output.as_deref());
+        .opt_text(input.map(|text| stored.of(text)))
+        .opt_text(task.output.as_ref().map(|text| stored.of(text)));
     rows.opt_text(error.as_deref()).opt_text(task.extra.as_deref());
     Ok(())
 }
 
-fn add_new_run(rows: &mut RowSet, start: &StartRow, state: &RunState) -> Result<(), StoreError> {
+fn add_new_run(
+    rows: &mut RowSet,
+    start: &StartRow,
+    state: &RunState,
+    stored: &Stored,
+) -> Result<(), StoreError> {
     let context = &state.context;
     let error = state.error.as_ref().map(json_text).transpose()?;
     rows.id(context.id.0)
@@ -234,8 +267,8 @@ fn add_new_run(rows: &mut RowSet, start: &StartRow, state: &RunState) -> Result<
     rows.opt_int(state.wake_at.map(|at| at.0)).int(context.priority);
     rows.opt_text(start.idempotency_key.as_deref())
         .opt_text(start.request_hash.as_deref());
-    rows.text(&start.inputs).text(&json_text(&*context.vars)?);
-    rows.opt_text(state.outputs.as_deref()).opt_text(error.as_deref());
+    rows.text(stored.of(&start.inputs)).text(&json_text(&*context.vars)?);
+    rows.opt_text(state.outputs.as_ref().map(|text| stored.of(text))).opt_text(error.as_deref());
     rows.text(&json_text(&start.tags)?)
         .text(&json_text(&state.counts)?);
     rows.int(state.has_tolerated_failures)
@@ -254,7 +287,7 @@ fn add_run(rows: &mut RowSet, turn: &Turn) -> Result<(), StoreError> {
         .int(state.status as u8)
         .int(state.is_paused);
     rows.int(state.next_seq).opt_int(state.wake_at.map(|at| at.0));
-    rows.opt_text(state.outputs.as_deref())
+    rows.opt_text(state.outputs.as_ref().map(|text| turn.stored.of(text)))
         .opt_text(error.as_deref())
         .text(&json_text(&state.counts)?);
     rows.int(state.has_tolerated_failures)

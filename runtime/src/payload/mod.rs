@@ -29,8 +29,9 @@ use crate::store::{Store, failed_to};
 use memory::Memory;
 
 pub(crate) use collect::Collector;
+pub use access::{PayloadPut, PayloadStream};
 pub use collect::Collected;
-pub use view::PayloadPreview;
+pub use view::{PayloadPreview, PayloadText};
 
 /// Objects written or read at once.
 const AT_ONCE: usize = 16;
@@ -69,6 +70,9 @@ impl PayloadConfig {
         }
     }
 }
+
+/// Values by their references.
+pub(crate) type Values = HashMap<PayloadRef, Arc<str>>;
 
 /// A value that is to be written, and its name.
 #[derive(Debug, Clone)]
@@ -159,10 +163,10 @@ impl Payloads {
             return Ok(());
         }
         self.claim(missing.iter().map(|parcel| &parcel.reference)).await?;
-        let writes = missing.iter().map(|parcel| {
-            let value = Bytes::from_owner(Text(Arc::clone(&parcel.text)));
-            self.inner.store.put_named(&parcel.reference, value)
-        });
+        let writes: Vec<_> = missing
+            .iter()
+            .map(|parcel| put(self.inner.store.clone(), Parcel::clone(parcel)))
+            .collect();
         stream::iter(writes)
             .buffer_unordered(AT_ONCE)
             .try_collect::<()>()
@@ -233,6 +237,23 @@ impl Payloads {
         Ok(text)
     }
 
+    /// The values, each read once.
+    pub(crate) async fn read_all(&self, mut wanted: Vec<PayloadRef>) -> Result<Values, StoreError> {
+        wanted.sort_unstable();
+        wanted.dedup();
+        let reads: Vec<_> = wanted
+            .into_iter()
+            .map(|reference| {
+                let payloads = self.clone();
+                async move {
+                    let text = payloads.read(&reference).await?;
+                    Ok::<_, StoreError>((reference, text))
+                }
+            })
+            .collect();
+        stream::iter(reads).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
     /// The value of a stored text: itself, or what it refers to.
     pub(crate) async fn resolve(&self, text: &Arc<str>) -> Result<Arc<str>, StoreError> {
         match PayloadRef::read(text) {
@@ -244,6 +265,11 @@ impl Payloads {
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
         self.inner.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn put(store: PayloadStore, parcel: Parcel) -> Result<(), PayloadError> {
+    let value = Bytes::from_owner(Text(parcel.text));
+    store.put_named(&parcel.reference, value).await
 }
 
 /// What is missing or damaged stays so; anything else may pass.
@@ -262,6 +288,3 @@ fn failed(error: PayloadError) -> StoreError {
 fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
-
-#[cfg(test)]
-mod tests;

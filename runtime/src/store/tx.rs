@@ -133,6 +133,7 @@ fn judge(error: StoreError) -> Failed {
         | StoreError::Corrupt { .. }
         | StoreError::NewerSchema { .. }
         | StoreError::OlderSchema { .. }
+        | StoreError::Payload(_)
         | StoreError::Stopping => Failed::Final(error),
     }
 }

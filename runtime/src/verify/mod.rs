@@ -17,7 +17,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::apply::state_of;
+use crate::apply::{Fetch, state_of};
 use crate::clock::{Clock, SystemClock, SystemEntropy};
 use crate::config::DatabaseConfig;
 use crate::error::StoreError;
@@ -207,7 +207,7 @@ async fn check_state(
         .begin_with_options(snapshot_options(backend))
         .await
         .map_err(failed)?;
-    let broken = match state_of(&snapshot, backend.into(), versions, id).await {
+    let broken = match state_of(&snapshot, backend.into(), versions, id, &Fetch::Nowhere).await {
         Ok(Some((version, state))) => runnel_engine::run::check(&version.plan, &state),
         // it may have been deleted since it was listed
         Ok(None) => Vec::new(),
