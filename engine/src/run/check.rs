@@ -104,41 +104,44 @@ fn check_readiness(plan: &Plan, state: &RunState, fresh: &Derived, broken: &mut 
 /// The status of every task that the history mentions, as the history tells it.
 #[must_use]
 pub fn replay_statuses(records: &[Record]) -> BTreeMap<TaskIx, TaskStatus> {
-    let mut statuses = BTreeMap::new();
-    for record in records {
-        let status = match record.kind {
-            RecordKind::TaskReady => TaskStatus::Ready,
-            RecordKind::TaskQueued => TaskStatus::Queued,
-            RecordKind::TaskStarted => TaskStatus::Running,
-            RecordKind::TaskWaiting | RecordKind::TaskExpanded => TaskStatus::Waiting,
-            RecordKind::TaskSucceeded => TaskStatus::Succeeded,
-            RecordKind::TaskFailed => TaskStatus::Failed,
-            RecordKind::TaskTimedOut => TaskStatus::TimedOut,
-            RecordKind::TaskCancelled => TaskStatus::Cancelled,
-            RecordKind::TaskSkipped => TaskStatus::Skipped,
-            RecordKind::RetryScheduled => TaskStatus::RetryWait,
-            RecordKind::TaskRetryRequested => TaskStatus::Blocked,
-            RecordKind::RunCreated
-            | RecordKind::RunStarted
-            | RecordKind::RunPaused
-            | RecordKind::RunResumed
-            | RecordKind::RunCancelRequested
-            | RecordKind::RunSucceeded
-            | RecordKind::RunFailed
-            | RecordKind::RunCancelled
-            | RecordKind::RunTimedOut
-            | RecordKind::RunReopened
-            | RecordKind::TaskSkipRequested
-            | RecordKind::AttemptFailed
-            | RecordKind::AttemptTimedOut
-            | RecordKind::AttemptLost
-            | RecordKind::LateReport => continue,
-        };
-        if let Some(task) = record.task {
-            statuses.insert(task, status);
-        }
-    }
-    statuses
+    let changes = records
+        .iter()
+        .filter_map(|record| Some((record.task?, status_after(record.kind)?)));
+    changes.collect()
+}
+
+/// The status that a record puts its task into; `None` for records that change none.
+#[must_use]
+pub fn status_after(kind: RecordKind) -> Option<TaskStatus> {
+    let status = match kind {
+        RecordKind::TaskReady => TaskStatus::Ready,
+        RecordKind::TaskQueued => TaskStatus::Queued,
+        RecordKind::TaskStarted => TaskStatus::Running,
+        RecordKind::TaskWaiting | RecordKind::TaskExpanded => TaskStatus::Waiting,
+        RecordKind::TaskSucceeded => TaskStatus::Succeeded,
+        RecordKind::TaskFailed => TaskStatus::Failed,
+        RecordKind::TaskTimedOut => TaskStatus::TimedOut,
+        RecordKind::TaskCancelled => TaskStatus::Cancelled,
+        RecordKind::TaskSkipped => TaskStatus::Skipped,
+        RecordKind::RetryScheduled => TaskStatus::RetryWait,
+        RecordKind::TaskRetryRequested => TaskStatus::Blocked,
+        RecordKind::RunCreated
+        | RecordKind::RunStarted
+        | RecordKind::RunPaused
+        | RecordKind::RunResumed
+        | RecordKind::RunCancelRequested
+        | RecordKind::RunSucceeded
+        | RecordKind::RunFailed
+        | RecordKind::RunCancelled
+        | RecordKind::RunTimedOut
+        | RecordKind::RunReopened
+        | RecordKind::TaskSkipRequested
+        | RecordKind::AttemptFailed
+        | RecordKind::AttemptTimedOut
+        | RecordKind::AttemptLost
+        | RecordKind::LateReport => return None,
+    };
+    Some(status)
 }
 
 #[cfg(test)]

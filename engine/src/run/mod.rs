@@ -30,6 +30,7 @@ mod operate;
 mod pause;
 mod readiness;
 mod record;
+mod replay;
 mod retry;
 mod scope;
 mod state;
@@ -40,11 +41,12 @@ pub(crate) mod testkit;
 #[cfg(test)]
 mod tests;
 
-pub use check::{check, replay_statuses};
+pub use check::{check, replay_statuses, status_after};
 pub use command::Command;
 pub use dispatch::{DispatchPayload, dispatch_payload};
 pub use input::{CancelMode, Input, Timings};
 pub use record::{Record, RecordKind};
+pub use replay::Replay;
 pub use state::{
     Category, Counts, Item, NewRun, RunContext, RunExtra, RunState, RunStatus, TaskFailure, TaskState,
     TaskStatus,

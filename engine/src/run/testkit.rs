@@ -225,6 +225,11 @@ impl Driver {
                 .unwrap_or(TaskStatus::Blocked);
             assert_eq!(told, task.status, "history of task {at}");
         }
+        let differences = super::Replay::of(&self.records).differences(&self.plan, &self.state);
+        assert!(
+            differences.is_empty(),
+            "the history tells otherwise: {differences:?}"
+        );
     }
 
     pub fn ix(&self, key: &str) -> TaskIx {
