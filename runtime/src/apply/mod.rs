@@ -9,6 +9,7 @@ mod applier;
 mod cache;
 mod convert;
 mod load;
+pub mod offline;
 mod publish;
 mod round;
 mod rows;
