@@ -170,6 +170,8 @@ impl Sorted {
                 task,
                 attempt,
                 worker,
+                progress: None,
+                checkpoint: None,
             },
             Report::Returned { reason, .. } => Input::AttemptLost {
                 task,

@@ -99,6 +99,8 @@ impl Replay {
             if fact(record, "outcome").is_none() {
                 self.status = RunStatus::Cancelling;
             }
+        } else if record.kind == RecordKind::RunCompensating {
+            self.status = RunStatus::Compensating;
         } else if record.kind == RecordKind::RunReopened {
             self.status = RunStatus::Running;
             self.finished_at = None;
@@ -269,6 +271,8 @@ fn run_end(kind: RecordKind) -> Option<RunStatus> {
         (RecordKind::RunFailed, RunStatus::Failed),
         (RecordKind::RunCancelled, RunStatus::Cancelled),
         (RecordKind::RunTimedOut, RunStatus::TimedOut),
+        (RecordKind::RunCompensated, RunStatus::Compensated),
+        (RecordKind::RunCompensationFailed, RunStatus::CompensationFailed),
     ];
     ends.into_iter()
         .find(|(end, _)| *end == kind)

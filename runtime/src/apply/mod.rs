@@ -14,6 +14,7 @@ mod publish;
 mod round;
 mod rows;
 mod save;
+mod side;
 mod sql;
 mod turn;
 
