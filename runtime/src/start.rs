@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use crate::actor::Actor;
+use crate::audit;
 use crate::apply::{StartReply, StartRow, StartWork, Work};
 use crate::error::{StartError, StoreError};
 use crate::inputs;
@@ -122,6 +123,7 @@ impl Orchestrator {
             inputs: inputs.text,
             tags,
             actor: actor.name.clone(),
+            audit: audit::current(),
         };
         let (reply, answer) = oneshot::channel();
         Ok((
