@@ -6,12 +6,14 @@
 pub mod actor;
 mod announcer;
 mod apply;
+pub mod audit;
 pub mod clock;
 pub mod config;
 mod consumer;
 mod control;
 pub mod error;
 pub mod feed;
+pub mod idempotency;
 pub mod inputs;
 mod intake;
 mod log;

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::actor::Actor;
 use crate::apply::{StartReply, StartRow, StartWork, Work};
+use crate::audit;
 use crate::error::{StartError, StoreError};
 use crate::inputs;
 use crate::orchestrator::{Orchestrator, StartRequest, StartedRun};
@@ -122,6 +123,7 @@ impl Orchestrator {
             inputs: inputs.text,
             tags,
             actor: actor.name.clone(),
+            audit: audit::current(),
         };
         let (reply, answer) = oneshot::channel();
         Ok((

@@ -121,6 +121,7 @@ impl Item {
             inputs: "{}".into(),
             tags: Vec::new(),
             actor: "client".into(),
+            audit: None,
         };
         Self(round::Item::Start {
             new: NewRun { context },
@@ -131,7 +132,11 @@ impl Item {
     /// Inputs of a run that exists.
     #[must_use]
     pub fn inputs(run: RunId, inputs: Vec<Input>) -> Self {
-        Self(round::Item::Inputs { run, inputs })
+        Self(round::Item::Inputs {
+            run,
+            inputs,
+            audit: None,
+        })
     }
 
     /// The run that it concerns.
