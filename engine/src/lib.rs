@@ -14,6 +14,7 @@ pub mod run;
 pub mod schedule;
 pub mod source;
 pub mod time;
+pub mod trigger;
 
 pub use definition::Workflow;
 pub use diagnostic::{Diagnostic, Severity};

@@ -85,7 +85,11 @@ impl Calendar {
                 is_hourly,
             } => next_cron(pattern, *zone, *is_hourly, from),
             Rule::Every { every_us, anchor } => {
-                let steps = from.0.saturating_sub(*anchor).div_euclid(*every_us).checked_add(1)?;
+                let steps = from
+                    .0
+                    .saturating_sub(*anchor)
+                    .div_euclid(*every_us)
+                    .checked_add(1)?;
                 anchor.checked_add(steps.checked_mul(*every_us)?).map(Timestamp)
             }
             Rule::At(moment) => (*moment > from).then_some(*moment),
@@ -178,12 +182,17 @@ impl Calendar {
 }
 
 fn cron(expression: &str, timezone: &str) -> Result<Rule, String> {
-    let zone: Tz = timezone
-        .parse()
-        .map_err(|_| format!("`{}` is not the name of a time zone such as Europe/Madrid", cut(timezone)))?;
+    let zone: Tz = timezone.parse().map_err(|_| {
+        format!(
+            "`{}` is not the name of a time zone such as Europe/Madrid",
+            cut(timezone)
+        )
+    })?;
     let fields = expression.split_whitespace().count();
     if expression.len() > PATTERN_BYTES_MAX {
-        return Err(format!("the cron pattern is longer than {PATTERN_BYTES_MAX} bytes"));
+        return Err(format!(
+            "the cron pattern is longer than {PATTERN_BYTES_MAX} bytes"
+        ));
     }
     let is_nickname = expression.trim_start().starts_with('@');
     if !is_nickname && fields != 5 && fields != 6 {

@@ -183,10 +183,17 @@ fn due(calendar: &Calendar, policy: &Policy, schedule: Uuid, cursor: Timestamp, 
     let is_more = walk.len() > counted_max;
     walk.truncate(counted_max);
     let is_on_time = |nominal: &Timestamp| now.since(due_at(calendar, schedule, *nominal)) <= ON_TIME;
-    let on_time = walk.iter().take(ON_TIME_MAX).take_while(|n| is_on_time(n)).count();
+    let on_time = walk
+        .iter()
+        .take(ON_TIME_MAX)
+        .take_while(|n| is_on_time(n))
+        .count();
     let late = &walk[on_time..];
     let window = Duration::from_millis(policy.window_ms);
-    let in_window = late.iter().take_while(|nominal| now.since(**nominal) <= window).count();
+    let in_window = late
+        .iter()
+        .take_while(|nominal| now.since(**nominal) <= window)
+        .count();
     let made_up = match policy.catch_up {
         CatchUp::None => 0,
         CatchUp::Latest => usize::from(on_time == 0).min(in_window),

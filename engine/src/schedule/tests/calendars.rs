@@ -31,7 +31,11 @@ fn last(calendar: &Calendar, until: &str, count: usize) -> Vec<String> {
 
 fn check(expression: &str, zone: &str, after: &str, expected: &[&str]) {
     let calendar = cron(expression, zone);
-    assert_eq!(next(&calendar, after, expected.len()), expected, "{expression} in {zone}");
+    assert_eq!(
+        next(&calendar, after, expected.len()),
+        expected,
+        "{expression} in {zone}"
+    );
     // the way back is the same way
     let until = expected.last().expect("a time");
     let mut back = last(&calendar, until, expected.len());
@@ -47,7 +51,11 @@ fn a_time_in_the_gap_fires_once_at_the_first_moment_after_it_in_madrid() {
         "30 2 * * *",
         MADRID,
         "2026-03-28T00:00:00Z",
-        &["2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"],
+        &[
+            "2026-03-28T01:30:00Z",
+            "2026-03-29T01:00:00Z",
+            "2026-03-30T00:30:00Z",
+        ],
     );
 }
 
@@ -57,13 +65,21 @@ fn several_times_in_the_gap_fire_once_together() {
         "0,15,30,45 2 * * *",
         MADRID,
         "2026-03-28T12:00:00Z",
-        &["2026-03-29T01:00:00Z", "2026-03-30T00:00:00Z", "2026-03-30T00:15:00Z"],
+        &[
+            "2026-03-29T01:00:00Z",
+            "2026-03-30T00:00:00Z",
+            "2026-03-30T00:15:00Z",
+        ],
     );
     check(
         "0 2,3 * * *",
         MADRID,
         "2026-03-28T12:00:00Z",
-        &["2026-03-29T01:00:00Z", "2026-03-30T00:00:00Z", "2026-03-30T01:00:00Z"],
+        &[
+            "2026-03-29T01:00:00Z",
+            "2026-03-30T00:00:00Z",
+            "2026-03-30T01:00:00Z",
+        ],
     );
 }
 
@@ -73,7 +89,11 @@ fn a_time_that_comes_twice_fires_the_first_time_only_in_madrid() {
         "30 2 * * *",
         MADRID,
         "2026-10-24T00:00:00Z",
-        &["2026-10-24T00:30:00Z", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"],
+        &[
+            "2026-10-24T00:30:00Z",
+            "2026-10-25T00:30:00Z",
+            "2026-10-26T01:30:00Z",
+        ],
     );
     check(
         "0,30 1-3 * * *",
@@ -96,7 +116,11 @@ fn every_half_hour_follows_elapsed_time_through_both_changes_in_madrid() {
         "*/30 * * * *",
         MADRID,
         "2026-03-29T00:00:00Z",
-        &["2026-03-29T00:30:00Z", "2026-03-29T01:00:00Z", "2026-03-29T01:30:00Z"],
+        &[
+            "2026-03-29T00:30:00Z",
+            "2026-03-29T01:00:00Z",
+            "2026-03-29T01:30:00Z",
+        ],
     );
     check(
         "*/30 * * * *",
@@ -120,7 +144,11 @@ fn a_time_in_the_gap_fires_once_at_the_first_moment_after_it_in_new_york() {
         "30 2 * * *",
         NEW_YORK,
         "2026-03-07T00:00:00Z",
-        &["2026-03-07T07:30:00Z", "2026-03-08T07:00:00Z", "2026-03-09T06:30:00Z"],
+        &[
+            "2026-03-07T07:30:00Z",
+            "2026-03-08T07:00:00Z",
+            "2026-03-09T06:30:00Z",
+        ],
     );
 }
 
@@ -130,7 +158,11 @@ fn a_time_that_comes_twice_fires_the_first_time_only_in_new_york() {
         "30 1 * * *",
         NEW_YORK,
         "2026-10-31T00:00:00Z",
-        &["2026-10-31T05:30:00Z", "2026-11-01T05:30:00Z", "2026-11-02T06:30:00Z"],
+        &[
+            "2026-10-31T05:30:00Z",
+            "2026-11-01T05:30:00Z",
+            "2026-11-02T06:30:00Z",
+        ],
     );
 }
 
@@ -140,7 +172,11 @@ fn every_hour_fires_in_the_repeated_hour_too_in_new_york() {
         "15 * * * *",
         NEW_YORK,
         "2026-11-01T05:00:00Z",
-        &["2026-11-01T05:15:00Z", "2026-11-01T06:15:00Z", "2026-11-01T07:15:00Z"],
+        &[
+            "2026-11-01T05:15:00Z",
+            "2026-11-01T06:15:00Z",
+            "2026-11-01T07:15:00Z",
+        ],
     );
 }
 
@@ -148,10 +184,19 @@ fn every_hour_fires_in_the_repeated_hour_too_in_new_york() {
 fn from_within_the_repeated_hour_the_times_of_the_first_one_have_passed() {
     let calendar = cron("0,20,40 2 * * *", MADRID);
     // 02:10 for the second time
-    assert_eq!(next(&calendar, "2026-10-25T01:10:00Z", 1), ["2026-10-26T01:00:00Z"]);
-    assert_eq!(last(&calendar, "2026-10-25T01:10:00Z", 1), ["2026-10-25T00:40:00Z"]);
+    assert_eq!(
+        next(&calendar, "2026-10-25T01:10:00Z", 1),
+        ["2026-10-26T01:00:00Z"]
+    );
+    assert_eq!(
+        last(&calendar, "2026-10-25T01:10:00Z", 1),
+        ["2026-10-25T00:40:00Z"]
+    );
     // 02:10 for the first time
-    assert_eq!(last(&calendar, "2026-10-25T00:10:00Z", 1), ["2026-10-25T00:00:00Z"]);
+    assert_eq!(
+        last(&calendar, "2026-10-25T00:10:00Z", 1),
+        ["2026-10-25T00:00:00Z"]
+    );
 }
 
 #[test]
@@ -178,7 +223,10 @@ fn the_preview_marks_what_daylight_saving_does() {
     );
     assert_eq!(
         shown("0 12 * * *", MADRID, "2026-03-28T00:00:00Z")[1],
-        ("2026-03-29T12:00:00+02:00".to_owned(), Some(DstMark::AfterForward))
+        (
+            "2026-03-29T12:00:00+02:00".to_owned(),
+            Some(DstMark::AfterForward)
+        )
     );
 }
 
@@ -188,16 +236,27 @@ fn six_fields_have_seconds_first() {
         "*/20 0 0 1 1 *",
         "UTC",
         "2026-06-01T00:00:00Z",
-        &["2027-01-01T00:00:00Z", "2027-01-01T00:00:20Z", "2027-01-01T00:00:40Z"],
+        &[
+            "2027-01-01T00:00:00Z",
+            "2027-01-01T00:00:20Z",
+            "2027-01-01T00:00:40Z",
+        ],
     );
 }
 
 #[test]
 fn an_interval_counts_from_its_anchor_and_knows_no_daylight_saving() {
     let calendar = every(90 * 60, "2026-03-29T00:00:00Z");
-    let expected = ["2026-03-28T22:30:00Z", "2026-03-29T00:00:00Z", "2026-03-29T01:30:00Z"];
+    let expected = [
+        "2026-03-28T22:30:00Z",
+        "2026-03-29T00:00:00Z",
+        "2026-03-29T01:30:00Z",
+    ];
     assert_eq!(next(&calendar, "2026-03-28T21:00:00Z", 3), expected);
-    assert_eq!(last(&calendar, "2026-03-29T02:59:59Z", 1), ["2026-03-29T01:30:00Z"]);
+    assert_eq!(
+        last(&calendar, "2026-03-29T02:59:59Z", 1),
+        ["2026-03-29T01:30:00Z"]
+    );
 }
 
 #[test]
@@ -241,7 +300,13 @@ fn what_is_no_schedule_is_refused_with_a_reason() {
         assert!(message.contains(part), "{expression}: {message}");
     }
     let anchor = Timestamp(0);
-    assert!(refused(&spec(When::Every { every_ms: 999, anchor })).contains("not between 1 s"));
+    assert!(
+        refused(&spec(When::Every {
+            every_ms: 999,
+            anchor
+        }))
+        .contains("not between 1 s")
+    );
     let reversed = Spec {
         start_at: Some(Timestamp(2)),
         end_at: Some(Timestamp(2)),

@@ -41,7 +41,10 @@ fn each_minute() -> Calendar {
 }
 
 fn fired(decision: &Decision) -> Vec<Timestamp> {
-    let fired = decision.verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Fire);
+    let fired = decision
+        .verdicts
+        .iter()
+        .filter(|(_, verdict)| *verdict == Verdict::Fire);
     fired.map(|(nominal, _)| *nominal).collect()
 }
 
@@ -58,16 +61,31 @@ fn what_is_due_fires_once_and_the_cursor_moves_past_it() {
 
 #[test]
 fn nothing_is_due_before_its_time() {
-    let decision = decide(&each_minute(), &Policy::default(), ID, &at(minutes(0)), Timestamp(minutes(1).0 - 1));
+    let decision = decide(
+        &each_minute(),
+        &Policy::default(),
+        ID,
+        &at(minutes(0)),
+        Timestamp(minutes(1).0 - 1),
+    );
     assert_eq!(decision.verdicts, []);
     assert_eq!(decision.cursor, minutes(0));
 }
 
 #[test]
 fn a_clock_that_steps_back_fires_nothing_again() {
-    let decision = decide(&each_minute(), &Policy::default(), ID, &at(minutes(10)), minutes(3));
+    let decision = decide(
+        &each_minute(),
+        &Policy::default(),
+        ID,
+        &at(minutes(10)),
+        minutes(3),
+    );
     assert_eq!(decision.verdicts, []);
-    assert_eq!((decision.cursor, decision.next_at), (minutes(10), Some(minutes(11))));
+    assert_eq!(
+        (decision.cursor, decision.next_at),
+        (minutes(10), Some(minutes(11)))
+    );
 }
 
 #[test]
@@ -92,7 +110,10 @@ fn after_an_absence_none_skips_latest_makes_up_one_and_all_makes_up_each() {
     let (from, now) = (time("2026-06-01T13:00:00Z"), time("2026-06-06T20:00:00Z"));
     let made_up = |catch_up: CatchUp| {
         let decision = decide(&daily, &policy(Overlap::Allow, catch_up), ID, &at(from), now);
-        (fired(&decision).len(), decision.missed.map_or(0, |missed| missed.count))
+        (
+            fired(&decision).len(),
+            decision.missed.map_or(0, |missed| missed.count),
+        )
     };
     assert_eq!(made_up(CatchUp::None), (0, 5));
     assert_eq!(made_up(CatchUp::Latest), (1, 4));
@@ -110,12 +131,18 @@ fn the_catch_up_looks_no_further_back_than_its_window_and_its_limit() {
         ..policy(Overlap::Allow, CatchUp::All)
     };
     let decision = decide(&daily, &narrow, ID, &at(from), now);
-    assert_eq!(fired(&decision), [time("2026-06-05T12:00:00Z"), time("2026-06-06T12:00:00Z")]);
+    assert_eq!(
+        fired(&decision),
+        [time("2026-06-05T12:00:00Z"), time("2026-06-06T12:00:00Z")]
+    );
     let few = Policy {
         limit: 1,
         ..policy(Overlap::Allow, CatchUp::All)
     };
-    assert_eq!(fired(&decide(&daily, &few, ID, &at(from), now)), [time("2026-06-06T12:00:00Z")]);
+    assert_eq!(
+        fired(&decide(&daily, &few, ID, &at(from), now)),
+        [time("2026-06-06T12:00:00Z")]
+    );
     let old = Policy {
         window_ms: 1_000,
         ..policy(Overlap::Allow, CatchUp::Latest)
@@ -130,13 +157,22 @@ fn while_a_run_goes_on_each_policy_does_its_own() {
         ..at(minutes(0))
     };
     let look = |overlap: Overlap, situation: &Situation, now: i64| {
-        decide(&each_minute(), &policy(overlap, CatchUp::None), ID, situation, minutes(now))
+        decide(
+            &each_minute(),
+            &policy(overlap, CatchUp::None),
+            ID,
+            situation,
+            minutes(now),
+        )
     };
     assert_eq!(
         look(Overlap::Skip, &busy, 1).verdicts,
         [(minutes(1), Verdict::Skip(SkipReason::Overlap))]
     );
-    assert_eq!(look(Overlap::Allow, &busy, 1).verdicts, [(minutes(1), Verdict::Fire)]);
+    assert_eq!(
+        look(Overlap::Allow, &busy, 1).verdicts,
+        [(minutes(1), Verdict::Fire)]
+    );
     let one = look(Overlap::BufferOne, &busy, 1);
     assert_eq!(one.verdicts, [(minutes(1), Verdict::Buffer)]);
     let full = Situation {
@@ -145,9 +181,15 @@ fn while_a_run_goes_on_each_policy_does_its_own() {
         ..busy.clone()
     };
     let second = look(Overlap::BufferOne, &full, 2);
-    assert_eq!(second.verdicts, [(minutes(2), Verdict::Skip(SkipReason::BufferFull))]);
+    assert_eq!(
+        second.verdicts,
+        [(minutes(2), Verdict::Skip(SkipReason::BufferFull))]
+    );
     assert_eq!(second.buffered, [minutes(1)]);
-    assert_eq!(look(Overlap::BufferAll, &full, 2).buffered, [minutes(1), minutes(2)]);
+    assert_eq!(
+        look(Overlap::BufferAll, &full, 2).buffered,
+        [minutes(1), minutes(2)]
+    );
 }
 
 #[test]
@@ -162,7 +204,10 @@ fn what_waited_starts_when_the_run_has_ended_one_at_a_time() {
     let decision = decide(&each_minute(), &policy, ID, &waiting, now);
     assert_eq!(decision.verdicts, [(minutes(1), Verdict::Fire)]);
     assert_eq!(decision.buffered, [minutes(2)]);
-    assert!(decision.next_at.is_some_and(|at| at < minutes(3)), "looked at again before the next time");
+    assert!(
+        decision.next_at.is_some_and(|at| at < minutes(3)),
+        "looked at again before the next time"
+    );
     let still_busy = Situation {
         open_runs: 1,
         ..waiting
@@ -209,7 +254,10 @@ fn a_full_buffer_skips_and_says_so() {
     };
     let decision = decide(&each_minute(), &policy, ID, &busy, minutes(150));
     assert_eq!(decision.buffered.len(), BUFFER_MAX);
-    let skipped = decision.verdicts.iter().filter(|(_, v)| *v == Verdict::Skip(SkipReason::BufferFull));
+    let skipped = decision
+        .verdicts
+        .iter()
+        .filter(|(_, v)| *v == Verdict::Skip(SkipReason::BufferFull));
     assert_eq!(skipped.count(), 50);
 }
 
@@ -242,11 +290,22 @@ fn jitter_moves_the_start_and_not_the_nominal_time() {
     let calendar = Calendar::new(&jittered).expect("a calendar");
     let due = due_at(&calendar, ID, minutes(1));
     assert!(due >= minutes(1) && due < Timestamp(minutes(1).0 + MINUTE / 2));
-    assert_eq!(due, due_at(&calendar, ID, minutes(1)), "the same on every replica");
-    let spread: std::collections::BTreeSet<i64> =
-        (1..20).map(|n| due_at(&calendar, ID, minutes(n)).0 - minutes(n).0).collect();
+    assert_eq!(
+        due,
+        due_at(&calendar, ID, minutes(1)),
+        "the same on every replica"
+    );
+    let spread: std::collections::BTreeSet<i64> = (1..20)
+        .map(|n| due_at(&calendar, ID, minutes(n)).0 - minutes(n).0)
+        .collect();
     assert!(spread.len() > 10, "spread: {spread:?}");
-    let early = decide(&calendar, &Policy::default(), ID, &at(minutes(0)), Timestamp(due.0 - 1));
+    let early = decide(
+        &calendar,
+        &Policy::default(),
+        ID,
+        &at(minutes(0)),
+        Timestamp(due.0 - 1),
+    );
     assert_eq!((early.verdicts.len(), early.next_at), (0, Some(due)));
     let on_time = decide(&calendar, &Policy::default(), ID, &at(minutes(0)), due);
     assert_eq!(fired(&on_time), [minutes(1)]);
