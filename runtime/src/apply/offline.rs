@@ -124,7 +124,10 @@ impl Item {
             audit: None,
         };
         Self(round::Item::Start {
-            new: NewRun { context },
+            new: NewRun {
+                context,
+                trigger: None,
+            },
             row,
         })
     }
