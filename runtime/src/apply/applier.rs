@@ -130,16 +130,18 @@ impl Applier {
                     items.push(Item::Start { new, row });
                     replies.push(Reply::Start(reply));
                 }
-                Work::Inputs(InputsWork {
-                    run,
-                    mut inputs,
-                    reply,
-                }) => {
+                Work::Inputs(work) => {
+                    let InputsWork {
+                        run,
+                        mut inputs,
+                        audit,
+                        reply,
+                    } = work;
                     if let Err(error) = fetch::fill_inputs(&mut inputs, &self.shell.payloads).await {
                         Reply::Inputs(reply).send(Err(error));
                         continue;
                     }
-                    items.push(Item::Inputs { run, inputs });
+                    items.push(Item::Inputs { run, inputs, audit });
                     replies.push(Reply::Inputs(reply));
                 }
                 Work::Render(render) => renders.push(render),
@@ -268,7 +270,7 @@ impl Applier {
         let holders = load::key_holders(read, shell.backend, &shell.sql, starts)
             .await
             .map_err(Failure::from)?;
-        let round = Round::compute(items, known, &holders, shell.moment());
+        let round = Round::compute(items.iter(), known, &holders, shell.moment());
         // A change is guarded by the version. That nothing changed is believed of a cached state only when it is the
         // current one: another replica may have dispatched what a report is about.
         let changed: HashSet<RunId> = round
@@ -499,7 +501,7 @@ async fn apply_locked(
         Item::Inputs { .. } => None,
     });
     let holders = load::key_holders(tx, shell.backend, &shell.sql, starts).await?;
-    let mut round = Round::compute(items, known, &holders, moment);
+    let mut round = Round::compute(items.iter(), known, &holders, moment);
     let mut parcels = round.pack(&shell.payloads);
     parcels.retain(|parcel| !shell.payloads.is_written(&parcel.reference));
     if !parcels.is_empty() {

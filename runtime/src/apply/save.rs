@@ -14,6 +14,7 @@ use super::side::SideRows;
 use super::sql::{EVENT_NEW, OUTBOX_KEY, OUTBOX_NEW, RUN_CHANGE, RUN_NEW, Sql, TASK_CHANGE, TASK_NEW, TASK_SAID, USE_NEW};
 use super::turn::{Lease, Turn};
 use super::{Column, StartRow};
+use crate::audit::{self, AUDIT_NEW};
 use crate::error::StoreError;
 use crate::relay::{AttemptKey, LEASE};
 use crate::store::failed_to;
@@ -70,6 +71,7 @@ impl Statements {
             ("insert events", rows.events, &sql.insert_events),
             ("insert uses of payloads", rows.uses, &sql.insert_uses),
             ("insert into the outbox", rows.outbox, &sql.insert_outbox),
+            ("write the audit log", rows.audits, &sql.insert_audits),
         ] {
             if !set.is_empty() {
                 plain.push((action, set.bind(backend, text, vec![])));
@@ -105,6 +107,7 @@ struct Rows {
     uses: RowSet,
     said: RowSet,
     side: SideRows,
+    audits: RowSet,
 }
 
 impl Rows {
@@ -121,6 +124,7 @@ impl Rows {
             uses: set(USE_NEW),
             said: set(TASK_SAID),
             side: SideRows::new(backend),
+            audits: set(AUDIT_NEW),
         }
     }
 
@@ -155,6 +159,7 @@ impl Rows {
                 .int(turn.moment.now.0)
                 .text(&json_text(&turn.effects.records)?);
         }
+        self.add_audits(turn);
         let mut leases = turn.leased.iter();
         for command in &turn.effects.commands {
             match command {
@@ -183,6 +188,20 @@ impl Rows {
             }
         }
         Ok(())
+    }
+
+    /// Mutations are few: a batch without one has no statement for them.
+    fn add_audits(&mut self, turn: &Turn) {
+        for audited in &turn.audits {
+            audited.draft.aim("run", format!("run_{}", turn.run().0.simple()));
+            let after = turn.summary();
+            audit::add_row(
+                &mut self.audits,
+                &audited.draft,
+                audited.before.as_deref(),
+                Some(&after),
+            );
+        }
     }
 
     fn add_task(&mut self, run: Uuid, ix: TaskIx, turn: &Turn) -> Result<(), StoreError> {

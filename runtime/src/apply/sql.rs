@@ -153,6 +153,7 @@ pub(crate) struct Sql {
     pub(super) insert_uses: String,
     pub(super) update_said: String,
     pub(crate) delete_outbox: String,
+    pub(super) insert_audits: String,
 }
 
 impl Sql {
@@ -183,6 +184,11 @@ impl Sql {
                 source(backend, TASK_SAID)
             ),
             delete_outbox: delete_outbox(backend),
+            // a batch that is saved again after an unknown commit
+            insert_audits: format!(
+                "{} ON CONFLICT DO NOTHING",
+                insert(backend, "audit", crate::audit::AUDIT_NEW)
+            ),
         }
     }
 }

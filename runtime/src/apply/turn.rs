@@ -10,6 +10,7 @@ use runnel_engine::{Moment, RunId, TaskIx};
 use super::StartRow;
 use super::convert::corrupt;
 use super::offload::Stored;
+use crate::audit::Draft;
 use crate::error::StoreError;
 use crate::workflows::CompiledVersion;
 
@@ -104,6 +105,16 @@ pub(crate) struct Turn {
     pub leased: Vec<Lease>,
     /// What stands in the rows in place of large values.
     pub stored: Stored,
+    /// Mutations that took place in this turn.
+    pub audits: Vec<Audited>,
+}
+
+/// A mutation of a run, whose row is saved with the turn.
+#[derive(Debug)]
+pub(crate) struct Audited {
+    pub draft: Arc<Draft>,
+    /// The run before it; `None` when it made the run.
+    pub before: Option<String>,
 }
 
 /// Who sends a new message.
@@ -131,6 +142,7 @@ impl Turn {
             moment,
             leased: Vec::new(),
             stored: Stored::default(),
+            audits: Vec::new(),
         }
     }
 
@@ -154,7 +166,14 @@ impl Turn {
             moment,
             leased: Vec::new(),
             stored: Stored::default(),
+            audits: Vec::new(),
         }
+    }
+
+    /// The state of the run as the audit log shows it.
+    pub(crate) fn summary(&self) -> String {
+        let state = &self.known.state;
+        serde_json::json!({ "status": state.status, "isPaused": state.is_paused }).to_string()
     }
 
     /// The run.
