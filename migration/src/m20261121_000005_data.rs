@@ -1,6 +1,8 @@
 //! Payloads outside the rows, stored secrets, progress and checkpoints.
 
-use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, Index, MigrationTrait, SchemaManager, Table, TableCreateStatement};
+use sea_orm_migration::prelude::{
+    DbErr, DeriveMigrationName, Index, MigrationTrait, SchemaManager, Table, TableCreateStatement,
+};
 use sea_orm_migration::schema::{big_integer, string, text, text_null, uuid};
 use sea_orm_migration::sea_orm::ConnectionTrait;
 
@@ -19,7 +21,10 @@ impl MigrationTrait for Migration {
         }
         // one column a statement: SQLite knows no more
         for column in ["progress", "checkpoint"] {
-            let altered = Table::alter().table("task").add_column(text_null(column)).to_owned();
+            let altered = Table::alter()
+                .table("task")
+                .add_column(text_null(column))
+                .to_owned();
             manager.alter_table(altered).await?;
         }
         Ok(())

@@ -73,10 +73,7 @@ impl fmt::Display for PayloadRef {
 /// Whether a text is a SHA-256 as [`PayloadRef`] writes it.
 #[must_use]
 pub fn is_digest(text: &str) -> bool {
-    text.len() == 64
-        && text
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]

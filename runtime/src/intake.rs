@@ -124,11 +124,17 @@ impl Intake {
             return Ok(());
         }
         let payloads = &self.shell.payloads;
-        payloads.claim(outputs.iter().map(|(reference, _)| reference)).await?;
+        payloads
+            .claim(outputs.iter().map(|(reference, _)| reference))
+            .await?;
         let reads = outputs.iter_mut().map(|(reference, input)| async move {
             match payloads.read(reference).await {
                 Ok(text) if serde_json::from_str::<&RawValue>(&text).is_ok() => give_output(input, text),
-                Ok(_) => refuse_output(input, "OUTPUT_INVALID", "the stored output is not JSON".to_owned()),
+                Ok(_) => refuse_output(
+                    input,
+                    "OUTPUT_INVALID",
+                    "the stored output is not JSON".to_owned(),
+                ),
                 Err(StoreError::Corrupt { problem, .. }) => refuse_output(input, "PAYLOAD_MISSING", problem),
                 Err(error) => return Err(error),
             }

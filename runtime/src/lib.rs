@@ -39,9 +39,9 @@ pub use apply::offline;
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use config::{Config, DatabaseConfig};
 pub use error::{OperateError, PublishError, StartError, StoreError};
+pub use orchestrator::{Orchestrator, PublishRequest, Published, StartRequest, StartedRun};
 pub use payload::{PayloadConfig, PayloadPreview};
 pub use secret::SecretKeys;
-pub use orchestrator::{Orchestrator, PublishRequest, Published, StartRequest, StartedRun};
 pub use store::{Backend, Schema, Store, migrate};
 pub use verify::{Problem, VerifyReport, verify};
 

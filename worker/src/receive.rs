@@ -240,7 +240,11 @@ impl Receiver {
         };
         let reports = end
             .into_iter()
-            .flat_map(|end| rest_of(&log, &held.at).chain(held.said.last(&held.at)).chain([end]))
+            .flat_map(|end| {
+                rest_of(&log, &held.at)
+                    .chain(held.said.last(&held.at))
+                    .chain([end])
+            })
             .collect();
         // the channel is bounded: a worker whose reports are not accepted stops taking tasks
         let sent = self.finished.send(Finished { held, reports, then }).await;

@@ -151,7 +151,11 @@ impl Redactor {
         match value {
             Value::Number(number) => {
                 let text = number.to_string();
-                if self.patterns.iter().any(|pattern| text.contains(pattern.as_str())) {
+                if self
+                    .patterns
+                    .iter()
+                    .any(|pattern| text.contains(pattern.as_str()))
+                {
                     *value = Value::from(REPLACEMENT);
                 }
             }
@@ -186,7 +190,9 @@ fn not_found(name: &str, supplies: &Supplies) -> TaskError {
     TaskError::new(
         FailureCategory::Input,
         "SECRET_NOT_FOUND",
-        format!("secret `{name}` is not configured here: set {variable} or {variable}_FILE on the worker, {stored}"),
+        format!(
+            "secret `{name}` is not configured here: set {variable} or {variable}_FILE on the worker, {stored}"
+        ),
     )
 }
 
@@ -194,7 +200,9 @@ fn too_short(name: &str) -> TaskError {
     TaskError::new(
         FailureCategory::Input,
         "SECRET_TOO_SHORT",
-        format!("the value of secret `{name}` has fewer than {VALUE_BYTES_MIN} bytes and could not be kept out of logs and outputs"),
+        format!(
+            "the value of secret `{name}` has fewer than {VALUE_BYTES_MIN} bytes and could not be kept out of logs and outputs"
+        ),
     )
 }
 

@@ -48,7 +48,11 @@ pub struct Supplies {
 
 impl Supplies {
     /// The JSON text of a large input.
-    pub(crate) async fn fetch(&self, at: &AttemptRef, reference: &PayloadRef) -> Result<Box<RawValue>, TaskError> {
+    pub(crate) async fn fetch(
+        &self,
+        at: &AttemptRef,
+        reference: &PayloadRef,
+    ) -> Result<Box<RawValue>, TaskError> {
         let value = self.fetch_bytes(at, reference).await?;
         let text = std::str::from_utf8(&value).ok().map(str::to_owned);
         text.and_then(|text| RawValue::from_string(text).ok())
@@ -103,10 +107,12 @@ impl Supplies {
         let Some(channel) = self.channel.as_ref().filter(|_| !names.is_empty()) else {
             return Ok(BTreeMap::new());
         };
-        again(|| channel.secrets(at, names), |_| true).await.map_err(|error| {
-            let message = format!("stored secrets cannot be read now: {error:#}");
-            TaskError::new(FailureCategory::Unavailable, "SECRETS_UNREACHABLE", message).retryable()
-        })
+        again(|| channel.secrets(at, names), |_| true)
+            .await
+            .map_err(|error| {
+                let message = format!("stored secrets cannot be read now: {error:#}");
+                TaskError::new(FailureCategory::Unavailable, "SECRETS_UNREACHABLE", message).retryable()
+            })
     }
 }
 

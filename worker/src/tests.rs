@@ -66,6 +66,7 @@ fn failure(outcome: &Outcome) -> &Failure {
     match outcome {
         Outcome::Error(failure) => failure,
         Outcome::Output(output) => panic!("succeeded with {output}"),
+        Outcome::OutputRef(reference) => panic!("succeeded with {reference}"),
     }
 }
 

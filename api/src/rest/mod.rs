@@ -8,6 +8,7 @@
 mod audited;
 mod call;
 mod dialects;
+mod payloads;
 mod runs;
 mod show;
 mod worker;
@@ -38,7 +39,16 @@ pub(crate) fn routes(app: &SharedApp) -> Router<SharedApp> {
         .route("/api/v1/runs/{id}/resume", post(runs::resume))
         .route("/api/v1/tasks/{id}/retry", post(runs::retry_task))
         .route("/api/v1/tasks/{id}/skip", post(runs::skip_task))
+        .route("/api/v1/runs/{id}/inputs", get(payloads::run_inputs))
+        .route("/api/v1/runs/{id}/outputs", get(payloads::run_outputs))
+        .route("/api/v1/tasks/{id}/input", get(payloads::task_input))
+        .route("/api/v1/tasks/{id}/output", get(payloads::task_output))
         .route("/api/v1/worker/reports", post(worker::reports))
+        .route(
+            "/api/v1/worker/payloads/{sha256}",
+            get(payloads::get).put(payloads::put),
+        )
+        .route("/api/v1/worker/secrets", post(payloads::secrets))
         // the paths of the commands dialect
         .route("/dags", get(workflows::list).post(workflows::publish))
         .route("/dags/upload", post(workflows::upload))

@@ -183,7 +183,10 @@ async fn page_of_tasks(
             .list_tasks(actor, run, TaskFilter::default(), page)
             .await
             .map_err(Failure::store)?;
-        tasks.extend(page.items);
+        for mut task in page.items {
+            show::fill(orchestrator, &mut task).await?;
+            tasks.push(task);
+        }
         after = tasks.last().map(|task| task.ix);
         if !page.has_next {
             return Ok((tasks, None));
@@ -262,7 +265,11 @@ async fn shown(orchestrator: &Orchestrator, actor: &Actor, run: RunView) -> Answ
     ))
 }
 
-async fn find_task(orchestrator: &Orchestrator, actor: &Actor, text: &str) -> Result<TaskView, Failure> {
+pub(super) async fn find_task(
+    orchestrator: &Orchestrator,
+    actor: &Actor,
+    text: &str,
+) -> Result<TaskView, Failure> {
     let missing = || Failure::new(Code::NotFound, "task does not exist");
     let (run, ix) = id::parse_task(text).ok_or_else(missing)?;
     orchestrator

@@ -277,4 +277,6 @@ pub(crate) enum Permission {
     AuditRead,
     /// `namespaces:write`: make namespaces.
     NamespacesWrite,
+    /// List, store and delete secrets; nobody may read their values.
+    SecretsWrite,
 }

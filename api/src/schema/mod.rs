@@ -9,10 +9,12 @@ mod filters;
 pub(crate) mod id;
 mod mutation_run;
 mod mutation_workflow;
+pub(crate) mod payload;
 mod query;
 mod rail;
 mod run;
 mod scalars;
+mod secret;
 mod session;
 pub(crate) mod subscription;
 mod task;
@@ -28,12 +30,13 @@ use crate::auth::Viewer;
 use mutation_run::RunMutation;
 use mutation_workflow::WorkflowMutation;
 use query::Query;
+use secret::SecretMutation;
 use session::ReadLoader;
 use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Mutation(WorkflowMutation, RunMutation);
+pub(crate) struct Mutation(WorkflowMutation, RunMutation, SecretMutation);
 
 /// Subscriptions, over WebSocket (`/graphql/ws`) and SSE (`/graphql/stream`). Each message has a cursor to resume after.
 #[derive(Debug, Default, MergedSubscription)]
@@ -61,7 +64,7 @@ pub(crate) fn build_for_mutations(orchestrator: Orchestrator) -> ApiSchema {
 /// Gives a request its caller and its loaders.
 pub(crate) fn attach(request: Request, orchestrator: &Orchestrator, viewer: Viewer) -> Request {
     let loader = ReadLoader::of_request(orchestrator.clone(), viewer.actor.clone());
-    request.data(viewer).data(loader)
+    request.data(viewer).data(loader).data(payload::Budget::default())
 }
 
 /// The schema as SDL, sorted.

@@ -11,6 +11,7 @@ use super::event::Event;
 use super::filters::{EventFilter, RunFilter, RunOrder, WorkflowFilter};
 use super::id;
 use super::run::{Run, list_runs};
+use super::secret::{self, Secret};
 use super::session::{load, open};
 use super::task::Task;
 use super::workflow::{Workflow, WorkflowVersion};
@@ -141,6 +142,11 @@ impl Query {
         let filter = filter.unwrap_or_default().into_view()?;
         let order = order_by.map_or_else(view::RunOrder::default, RunOrder::into_view);
         list_runs(session, filter, order, size, after.as_deref()).await
+    }
+
+    /// Stored secrets by name, without their values.
+    async fn secrets(&self, ctx: &Context<'_>) -> Result<Vec<Secret>, ApiError> {
+        secret::list(ctx).await
     }
 
     /// Events of all runs, oldest first. The `events` subscription continues from any cursor of this list.

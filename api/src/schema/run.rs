@@ -10,6 +10,7 @@ use super::enums::{FailureCategory, RunStatus};
 use super::event::{Event, run_events_after};
 use super::filters::TaskFilter;
 use super::id;
+use super::payload::{self, Part, PayloadView};
 use super::scalars::{DateTime, Duration, Json};
 use super::session::{Session, load_referred, open};
 use super::task::Task;
@@ -56,14 +57,40 @@ impl Run {
             .map(WorkflowVersion)
     }
 
-    /// Inputs with defaults filled.
-    async fn inputs(&self) -> Result<Option<Json>, ApiError> {
-        Json::from_text(&self.0.inputs).map(Some)
+    /// Inputs with defaults filled. Above 1 MiB `{"$payload": {sha256, bytes, downloadUrl}}` stands in their place.
+    async fn inputs(&self, ctx: &Context<'_>) -> Result<Option<Json>, ApiError> {
+        let part = Part::RunInputs(self.0.id);
+        payload::value(ctx, &self.0.inputs, part).await.map(Some)
     }
 
-    /// Outputs; null until the run has succeeded.
-    async fn outputs(&self) -> Result<Option<Json>, ApiError> {
-        self.0.outputs.as_deref().map(Json::from_text).transpose()
+    /// The beginning of the inputs, and where to download the whole from.
+    async fn inputs_payload(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 4096, desc = "Most bytes of `inline`, 0 to 65,536.")] max_bytes: i32,
+    ) -> Result<Option<PayloadView>, ApiError> {
+        payload::view(ctx, Some(&self.0.inputs), Part::RunInputs(self.0.id), max_bytes).await
+    }
+
+    /// Outputs; null until the run has succeeded. Above 1 MiB `{"$payload": {sha256, bytes, downloadUrl}}` stands in their place.
+    async fn outputs(&self, ctx: &Context<'_>) -> Result<Option<Json>, ApiError> {
+        match &self.0.outputs {
+            Some(outputs) => {
+                let part = Part::RunOutputs(self.0.id);
+                payload::value(ctx, outputs, part).await.map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The beginning of the outputs, and where to download the whole from; null until the run has succeeded.
+    async fn outputs_payload(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 4096, desc = "Most bytes of `inline`, 0 to 65,536.")] max_bytes: i32,
+    ) -> Result<Option<PayloadView>, ApiError> {
+        let part = Part::RunOutputs(self.0.id);
+        payload::view(ctx, self.0.outputs.as_ref(), part, max_bytes).await
     }
 
     /// The first root cause; null unless the run failed.

@@ -30,12 +30,14 @@ pub(crate) enum ErrorCode {
     RunStateConflict,
     /// A value is over its limit.
     TooLarge,
+    /// There is no such secret.
+    SecretNotFound,
 }
 
 impl ErrorCode {
     /// Every code, for the test that each has a page.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::WorkflowInvalid,
         Self::WorkflowNotFound,
         Self::VersionNotFound,
@@ -45,6 +47,7 @@ impl ErrorCode {
         Self::IdempotencyConflict,
         Self::RunStateConflict,
         Self::TooLarge,
+        Self::SecretNotFound,
     ];
 
     /// As written in answers.
@@ -59,6 +62,7 @@ impl ErrorCode {
             Self::IdempotencyConflict => "IDEMPOTENCY_CONFLICT",
             Self::RunStateConflict => "RUN_STATE_CONFLICT",
             Self::TooLarge => "TOO_LARGE",
+            Self::SecretNotFound => "SECRET_NOT_FOUND",
         }
     }
 }

@@ -14,6 +14,7 @@ mod publish;
 mod run;
 mod runs;
 mod schema;
+mod secret;
 mod serve;
 mod show;
 mod validate;
@@ -76,6 +77,8 @@ pub enum Command {
     Retry(operate::Retry),
     /// Skip a task that has not ended
     Skip(operate::Skip),
+    /// Store, list and delete secrets
+    Secret(secret::Secret),
     /// Print the JSON Schema of workflow files or the GraphQL schema
     Schema(schema::Schema),
     /// Print the version
@@ -109,6 +112,7 @@ pub async fn execute(command: Command) -> Ended {
         Command::Resume(resume) => resume.execute().await,
         Command::Retry(retry) => retry.execute().await,
         Command::Skip(skip) => skip.execute().await,
+        Command::Secret(secret) => secret.execute().await,
         Command::Schema(schema) => schema.execute(),
         Command::Version(version) => version.execute(),
     }

@@ -75,7 +75,13 @@ mod tests {
 
     #[test]
     fn what_says_nothing_is_no_progress() {
-        for nothing in [json!(null), json!("half"), json!([0.5]), json!({}), json!({"other": 1})] {
+        for nothing in [
+            json!(null),
+            json!("half"),
+            json!([0.5]),
+            json!({}),
+            json!({"other": 1}),
+        ] {
             assert_eq!(Progress::read(&nothing), None, "{nothing}");
         }
     }

@@ -88,7 +88,10 @@ fn batch() -> ReportBatch {
                 started_us: 1,
             },
             heartbeat(None, None),
-            heartbeat(Progress::read(&json!({"current": 3, "total": 12, "message": "page 3"})), Some("{\"page\":3}")),
+            heartbeat(
+                Progress::read(&json!({"current": 3, "total": 12, "message": "page 3"})),
+                Some("{\"page\":3}"),
+            ),
             Report::Log {
                 at: at(),
                 lines: vec![line],

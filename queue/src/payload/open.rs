@@ -169,10 +169,11 @@ fn s3(
                     .with_timeout(CALL_TIMEOUT)
                     .with_allow_http(endpoint.starts_with("http://")),
             );
-        if builder.get_config_value(&AmazonS3ConfigKey::AccessKeyId).is_none() {
-            builder = builder
-                .with_access_key_id("test")
-                .with_secret_access_key("test");
+        if builder
+            .get_config_value(&AmazonS3ConfigKey::AccessKeyId)
+            .is_none()
+        {
+            builder = builder.with_access_key_id("test").with_secret_access_key("test");
         }
         if builder.get_config_value(&AmazonS3ConfigKey::Region).is_none() {
             builder = builder.with_region("us-east-1");

@@ -202,7 +202,9 @@ impl PayloadStore {
     pub async fn written_before(&self, us: i64, max: usize) -> Result<Vec<StoredPayload>, PayloadError> {
         self.objects
             .list(Some(&self.prefix))
-            .try_filter_map(|meta| std::future::ready(Ok(stored(&meta).filter(|found| found.written_us < us))))
+            .try_filter_map(|meta| {
+                std::future::ready(Ok(stored(&meta).filter(|found| found.written_us < us)))
+            })
             .take(max)
             .try_collect()
             .await

@@ -10,7 +10,15 @@ fn a_reference_reads_back_and_no_json_text_is_one() {
     assert!(PayloadRef::is_text(&text));
     assert!(serde_json::from_str::<serde_json::Value>(&text).is_err());
     let quoted = serde_json::to_string(&text).expect("a string");
-    for value in ["", "{}", "null", "@", "@payload:sha256:", "@payload:sha256:ab:1", &quoted] {
+    for value in [
+        "",
+        "{}",
+        "null",
+        "@",
+        "@payload:sha256:",
+        "@payload:sha256:ab:1",
+        &quoted,
+    ] {
         assert_eq!(PayloadRef::read(value), None, "{value}");
     }
 }
@@ -32,8 +40,14 @@ fn places_are_directories_and_buckets() {
     let read = |text: &str| text.parse::<PayloadLocation>().ok();
     assert_eq!(read("s3://bucket/a/b/"), Some(s3("bucket", "a/b")));
     assert_eq!(read("s3://bucket"), Some(s3("bucket", "")));
-    assert_eq!(read("data/payloads"), Some(PayloadLocation::Directory("data/payloads".into())));
-    assert_eq!(read("file:///var/payloads"), Some(PayloadLocation::Directory("/var/payloads".into())));
+    assert_eq!(
+        read("data/payloads"),
+        Some(PayloadLocation::Directory("data/payloads".into()))
+    );
+    assert_eq!(
+        read("file:///var/payloads"),
+        Some(PayloadLocation::Directory("/var/payloads".into()))
+    );
     for bad in ["", " ", "s3://", "s3:///x", "http://host/x", "file://x"] {
         assert_eq!(read(bad), None, "{bad}");
     }
@@ -45,15 +59,31 @@ async fn keeps_what_it_was_given(store: PayloadStore) {
     assert_eq!(reference, PayloadRef::of(&value));
     assert_eq!(store.put(value.clone()).await.expect("written again"), reference);
     assert_eq!(store.get(&reference).await.expect("read"), value);
-    assert_eq!(store.get_start(&reference, 4).await.expect("read"), Bytes::from("7777"));
-    let found = store.find(&reference.sha256).await.expect("found").expect("there");
+    assert_eq!(
+        store.get_start(&reference, 4).await.expect("read"),
+        Bytes::from("7777")
+    );
+    let found = store
+        .find(&reference.sha256)
+        .await
+        .expect("found")
+        .expect("there");
     assert_eq!(found.reference, reference);
     let later = found.written_us + 1;
-    assert_eq!(store.written_before(later, 10).await.expect("listed"), [found.clone()]);
-    assert_eq!(store.written_before(found.written_us, 10).await.expect("listed"), []);
+    assert_eq!(
+        store.written_before(later, 10).await.expect("listed"),
+        [found.clone()]
+    );
+    assert_eq!(
+        store.written_before(found.written_us, 10).await.expect("listed"),
+        []
+    );
     store.delete(&reference.sha256).await.expect("deleted");
     store.delete(&reference.sha256).await.expect("deleted again");
-    assert!(matches!(store.get(&reference).await, Err(PayloadError::NotFound { .. })));
+    assert!(matches!(
+        store.get(&reference).await,
+        Err(PayloadError::NotFound { .. })
+    ));
     assert_eq!(store.find(&reference.sha256).await.expect("looked"), None);
 }
 
@@ -73,21 +103,36 @@ async fn a_value_that_was_changed_behind_the_store_is_refused() {
     let directory = tempfile::tempdir().expect("a directory");
     let store = PayloadStore::directory(directory.path()).expect("opened");
     let reference = store.put(Bytes::from("[1,2,3]")).await.expect("written");
-    let file = directory.path().join(&reference.sha256[..2]).join(&reference.sha256);
+    let file = directory
+        .path()
+        .join(&reference.sha256[..2])
+        .join(&reference.sha256);
     std::fs::write(&file, "[1,2,4]").expect("changed");
-    assert!(matches!(store.get(&reference).await, Err(PayloadError::Damaged { .. })));
+    assert!(matches!(
+        store.get(&reference).await,
+        Err(PayloadError::Damaged { .. })
+    ));
     std::fs::write(&file, "[1,2,3,4]").expect("changed");
-    assert!(matches!(store.get(&reference).await, Err(PayloadError::Damaged { .. })));
+    assert!(matches!(
+        store.get(&reference).await,
+        Err(PayloadError::Damaged { .. })
+    ));
 }
 
 #[tokio::test]
 async fn a_value_over_the_limit_is_neither_written_nor_read() {
     let store = PayloadStore::in_memory();
     let value = Bytes::from(vec![b'7'; PAYLOAD_BYTES_MAX + 1]);
-    assert!(matches!(store.put(value).await, Err(PayloadError::TooLarge { .. })));
+    assert!(matches!(
+        store.put(value).await,
+        Err(PayloadError::TooLarge { .. })
+    ));
     let reference = PayloadRef {
         sha256: "0".repeat(64),
         bytes: PAYLOAD_BYTES_MAX as u64 + 1,
     };
-    assert!(matches!(store.get(&reference).await, Err(PayloadError::TooLarge { .. })));
+    assert!(matches!(
+        store.get(&reference).await,
+        Err(PayloadError::TooLarge { .. })
+    ));
 }

@@ -394,16 +394,15 @@ impl Applier {
         }
         let (shell, ids) = (Arc::clone(&self.shell), [work.run]);
         let read = shell.store.read();
-        let mut loaded =
-            load::runs(
-                read,
-                shell.backend,
-                &shell.sql,
-                &shell.versions,
-                &ids,
-                (Lock::None, &Fetch::Store(&shell.payloads)),
-            )
-            .await?;
+        let mut loaded = load::runs(
+            read,
+            shell.backend,
+            &shell.sql,
+            &shell.versions,
+            &ids,
+            (Lock::None, &Fetch::Store(&shell.payloads)),
+        )
+        .await?;
         match loaded
             .remove(&work.run)
             .transpose()

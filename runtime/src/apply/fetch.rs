@@ -131,7 +131,10 @@ fn has_reference(task: &task::Model) -> bool {
     let is_reference = |text: &Option<String>| text.as_deref().is_some_and(PayloadRef::is_text);
     is_reference(&task.input)
         || is_reference(&task.output)
-        || task.item.as_deref().is_some_and(|item| large_item(item).is_some())
+        || task
+            .item
+            .as_deref()
+            .is_some_and(|item| large_item(item).is_some())
 }
 
 /// Whether the engine may read the input of a task in this state: not once it is out, nor before it is resolved anew.
@@ -160,7 +163,8 @@ fn carried(input: &mut Input) -> Option<&mut Arc<str>> {
         Input::AttemptSucceeded { output, .. }
         | Input::Gate(GateInput::Cached { output, .. })
         | Input::Child(ChildInput::Ended {
-            outputs: Some(output), ..
+            outputs: Some(output),
+            ..
         })
         | Input::Rerun(RerunInput::Override {
             result: Ok(output), ..

@@ -68,8 +68,13 @@ impl Round {
 
 impl Turn {
     fn pack(&mut self, payloads: &Payloads, parcels: &mut Vec<Parcel>) {
-        let is_large = |value: &Option<Arc<str>>| value.as_deref().is_some_and(|text| payloads.is_large(text));
-        if let Some(start) = self.start.as_ref().filter(|start| payloads.is_large(&start.inputs)) {
+        let is_large =
+            |value: &Option<Arc<str>>| value.as_deref().is_some_and(|text| payloads.is_large(text));
+        if let Some(start) = self
+            .start
+            .as_ref()
+            .filter(|start| payloads.is_large(&start.inputs))
+        {
             self.stored.add(&start.inputs, parcels);
         }
         if is_large(&self.known.state.outputs)
@@ -89,7 +94,10 @@ impl Turn {
                 let task = &self.known.state.tasks[ix.at()];
                 is_large(&task.input)
                     || is_large(&task.output)
-                    || task.item.as_ref().is_some_and(|item| payloads.is_large(&item.value))
+                    || task
+                        .item
+                        .as_ref()
+                        .is_some_and(|item| payloads.is_large(&item.value))
             })
             .collect();
         for ix in changed {

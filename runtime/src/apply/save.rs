@@ -11,7 +11,9 @@ use super::convert::{item_text, json_text};
 use super::offload::Stored;
 use super::rows::RowSet;
 use super::side::SideRows;
-use super::sql::{EVENT_NEW, OUTBOX_KEY, OUTBOX_NEW, RUN_CHANGE, RUN_NEW, Sql, TASK_CHANGE, TASK_NEW, TASK_SAID, USE_NEW};
+use super::sql::{
+    EVENT_NEW, OUTBOX_KEY, OUTBOX_NEW, RUN_CHANGE, RUN_NEW, Sql, TASK_CHANGE, TASK_NEW, TASK_SAID, USE_NEW,
+};
 use super::turn::{Lease, Turn};
 use super::{Column, StartRow};
 use crate::audit::{self, AUDIT_NEW};
@@ -207,8 +209,7 @@ impl Rows {
     fn add_task(&mut self, run: Uuid, ix: TaskIx, turn: &Turn) -> Result<(), StoreError> {
         let task = &turn.known.state.tasks[ix.at()];
         let saved = turn.known.saved_inputs.get(ix.at()).and_then(Option::as_ref);
-        let is_saved =
-            matches!((saved, &task.input), (Some(saved), Some(now)) if Arc::ptr_eq(saved, now));
+        let is_saved = matches!((saved, &task.input), (Some(saved), Some(now)) if Arc::ptr_eq(saved, now));
         self.tasks.id(run).int(ix.0);
         let input = task.input.as_ref().filter(|_| !is_saved);
         add_progress(&mut self.tasks, task, input, &turn.stored)
@@ -286,8 +287,10 @@ fn add_new_run(
     rows.opt_int(state.wake_at.map(|at| at.0)).int(context.priority);
     rows.opt_text(start.idempotency_key.as_deref())
         .opt_text(start.request_hash.as_deref());
-    rows.text(stored.of(&start.inputs)).text(&json_text(&*context.vars)?);
-    rows.opt_text(state.outputs.as_ref().map(|text| stored.of(text))).opt_text(error.as_deref());
+    rows.text(stored.of(&start.inputs))
+        .text(&json_text(&*context.vars)?);
+    rows.opt_text(state.outputs.as_ref().map(|text| stored.of(text)))
+        .opt_text(error.as_deref());
     rows.text(&json_text(&start.tags)?)
         .text(&json_text(&state.counts)?);
     rows.int(state.has_tolerated_failures)

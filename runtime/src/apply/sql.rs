@@ -177,7 +177,10 @@ impl Sql {
             update_tasks: update_tasks(backend),
             insert_events: insert(backend, "event", EVENT_NEW),
             insert_outbox: format!("{} ON CONFLICT DO NOTHING", insert(backend, "outbox", OUTBOX_NEW)),
-            insert_uses: format!("{} ON CONFLICT DO NOTHING", insert(backend, "payload_use", USE_NEW)),
+            insert_uses: format!(
+                "{} ON CONFLICT DO NOTHING",
+                insert(backend, "payload_use", USE_NEW)
+            ),
             update_said: format!(
                 "UPDATE task SET progress = c.progress, checkpoint = c.checkpoint FROM {} \
                  WHERE task.run_id = c.run_id AND task.ix = c.ix",

@@ -1,7 +1,7 @@
 //! A run's turn in a batch: its state, what its inputs did to it, and what of it must be saved. No database here.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use runnel_engine::run::{Effects, Input, Outcome, RunState, TaskState, advance};

@@ -85,7 +85,12 @@ impl Payloads {
 
     /// Gives a row to old objects that have none: a worker wrote them and died before its report.
     async fn adopt(&self, oldest: i64) -> Result<(), StoreError> {
-        let found = self.inner.store.written_before(oldest, LISTED_MAX).await.map_err(failed)?;
+        let found = self
+            .inner
+            .store
+            .written_before(oldest, LISTED_MAX)
+            .await
+            .map_err(failed)?;
         if found.is_empty() {
             return Ok(());
         }

@@ -48,12 +48,18 @@ mod tests {
         let values: Vec<Arc<str>> = ["a", "b", "c"]
             .map(|letter| Arc::from(letter.repeat(BYTES_MAX / 2)))
             .to_vec();
-        let names: Vec<PayloadRef> = values.iter().map(|text| PayloadRef::of(text.as_bytes())).collect();
+        let names: Vec<PayloadRef> = values
+            .iter()
+            .map(|text| PayloadRef::of(text.as_bytes()))
+            .collect();
         memory.put(&names[0], &values[0]);
         memory.put(&names[1], &values[1]);
         assert!(memory.get(&names[0]).is_some());
         memory.put(&names[2], &values[2]);
-        assert!(memory.get(&names[1]).is_none(), "the one used longest ago is still there");
+        assert!(
+            memory.get(&names[1]).is_none(),
+            "the one used longest ago is still there"
+        );
         assert!(memory.get(&names[0]).is_some() && memory.get(&names[2]).is_some());
         assert!(memory.bytes <= BYTES_MAX);
     }

@@ -28,9 +28,9 @@ use crate::error::StoreError;
 use crate::store::{Store, failed_to};
 use memory::Memory;
 
-pub(crate) use collect::Collector;
 pub use access::{PayloadPut, PayloadStream};
 pub use collect::Collected;
+pub(crate) use collect::Collector;
 pub use view::{PayloadPreview, PayloadText};
 
 /// Objects written or read at once.
@@ -122,7 +122,11 @@ impl AsRef<[u8]> for Text {
 }
 
 /// Names to claim.
-const CLAIMS: &[Column] = &[("sha256", Kind::Text), ("bytes", Kind::Int), ("used_at", Kind::Int)];
+const CLAIMS: &[Column] = &[
+    ("sha256", Kind::Text),
+    ("bytes", Kind::Int),
+    ("used_at", Kind::Int),
+];
 
 impl Payloads {
     pub(crate) fn new(config: PayloadConfig, rows: Store, clock: Arc<dyn Clock>) -> Self {

@@ -54,7 +54,10 @@ impl Orchestrator {
             return Ok(preview(reference, text.as_bytes(), bytes_max));
         };
         let store = &self.payloads().inner.store;
-        let start = store.get_start(&reference, bytes_max as u64).await.map_err(failed)?;
+        let start = store
+            .get_start(&reference, bytes_max as u64)
+            .await
+            .map_err(failed)?;
         Ok(preview(reference, &start, bytes_max))
     }
 
@@ -69,7 +72,13 @@ impl Orchestrator {
                 Ok((text.len() as u64, stream::iter([Ok(bytes)]).boxed()))
             }
             Some(reference) => {
-                let pieces = self.payloads().inner.store.stream(&reference).await.map_err(failed)?;
+                let pieces = self
+                    .payloads()
+                    .inner
+                    .store
+                    .stream(&reference)
+                    .await
+                    .map_err(failed)?;
                 Ok((reference.bytes, pieces))
             }
         }

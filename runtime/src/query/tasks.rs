@@ -119,12 +119,18 @@ fn filtered(mut rows: Select<task::Entity>, filter: TaskFilter) -> Select<task::
 }
 
 fn without_payloads(rows: Select<task::Entity>) -> Select<task::Entity> {
-    let is_payload = |column: &task::Column| matches!(column, task::Column::Input | task::Column::Output);
+    let is_payload = |column: &task::Column| {
+        matches!(
+            column,
+            task::Column::Input | task::Column::Output | task::Column::Checkpoint
+        )
+    };
     let nothing = || Expr::value(None::<String>);
     rows.select_only()
         .columns(task::Column::iter().filter(|column| !is_payload(column)))
         .expr_as(nothing(), "input")
         .expr_as(nothing(), "output")
+        .expr_as(nothing(), "checkpoint")
 }
 
 fn of_run(id: RunId) -> Select<task::Entity> {

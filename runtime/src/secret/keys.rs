@@ -45,7 +45,9 @@ pub(crate) enum UnsealError {
 
 impl fmt::Debug for SecretKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.keys.iter().map(|key| &key.id)).finish()
+        f.debug_list()
+            .entries(self.keys.iter().map(|key| &key.id))
+            .finish()
     }
 }
 
@@ -92,7 +94,9 @@ impl SecretKeys {
             .find(|key| key.id == sealed.key_id)
             .ok_or_else(|| UnsealError::UnknownKey(sealed.key_id.clone()))?;
         let mut bytes = STANDARD.decode(&sealed.text).map_err(|_| UnsealError::Damaged)?;
-        let (nonce, rest) = bytes.split_at_mut_checked(NONCE_LEN).ok_or(UnsealError::Damaged)?;
+        let (nonce, rest) = bytes
+            .split_at_mut_checked(NONCE_LEN)
+            .ok_or(UnsealError::Damaged)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| UnsealError::Damaged)?;
         let value = key
             .aead
@@ -142,7 +146,12 @@ mod tests {
     fn a_changed_text_does_not_open() {
         let keys = keys(&["a"]);
         let sealed = keys.seal("n", "T", "hunter22").expect("sealed");
-        for text in ["", "AAAA", "!", &sealed.text.replace(|c: char| c.is_ascii_lowercase(), "A")] {
+        for text in [
+            "",
+            "AAAA",
+            "!",
+            &sealed.text.replace(|c: char| c.is_ascii_lowercase(), "A"),
+        ] {
             let changed = Sealed {
                 text: text.to_owned(),
                 ..sealed.clone()

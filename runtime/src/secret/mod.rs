@@ -66,7 +66,7 @@ pub enum SecretError {
     #[error("{0}")]
     Invalid(String),
     /// This orchestrator has no key.
-    #[error("secrets cannot be stored here: the server has no secret key (RUNNEL_SECRET_KEYS)")]
+    #[error("secrets cannot be stored here: the server has no secret key (RUNNEL_SEALING_KEYS)")]
     NoKey,
     /// The store failed.
     #[error(transparent)]
@@ -87,7 +87,12 @@ impl Orchestrator {
     ///
     /// # Errors
     /// See [`SecretError`].
-    pub async fn set_secret(&self, actor: &Actor, name: &str, value: &str) -> Result<SecretView, SecretError> {
+    pub async fn set_secret(
+        &self,
+        actor: &Actor,
+        name: &str,
+        value: &str,
+    ) -> Result<SecretView, SecretError> {
         check_name(name)?;
         check_value(value)?;
         let keys = self.vault().keys.as_ref().ok_or(SecretError::NoKey)?;
@@ -177,7 +182,11 @@ impl Orchestrator {
         at: &AttemptRef,
         names: &[String],
     ) -> Result<SecretGrant, StoreError> {
-        if !self.shell().token_keys.verify(at.run, at.task, at.attempt, &at.token) {
+        if !self
+            .shell()
+            .token_keys
+            .verify(at.run, at.task, at.attempt, &at.token)
+        {
             return Ok(SecretGrant::Forbidden);
         }
         let Some((namespace, allowed)) = self.secrets_of_attempt(at).await? else {

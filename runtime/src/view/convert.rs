@@ -135,6 +135,11 @@ pub(crate) fn task_from_row(row: task::Model) -> Result<TaskView, StoreError> {
         .as_deref()
         .map(|text| json::<TaskFailure>("task", &id, "error", text))
         .transpose()?;
+    let progress = row
+        .progress
+        .as_deref()
+        .map(|text| json("task", &id, "progress", text))
+        .transpose()?;
     Ok(TaskView {
         run_id: RunId(row.run_id),
         ix: task_ix(row.ix),
@@ -150,6 +155,8 @@ pub(crate) fn task_from_row(row: task::Model) -> Result<TaskView, StoreError> {
         input: row.input.map(Arc::from),
         output: row.output.map(Arc::from),
         error,
+        progress,
+        checkpoint: row.checkpoint.map(Arc::from),
         wake_at: row.wake_at.map(Timestamp),
         ready_at: row.ready_at.map(Timestamp),
         queued_at: row.queued_at.map(Timestamp),

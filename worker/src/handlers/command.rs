@@ -83,7 +83,9 @@ impl Workspace {
         let path = self.path("checkpoint_in.json");
         tokio::fs::write(&path, checkpoint.to_string())
             .await
-            .map_err(|e| TaskError::internal(format!("the checkpoint cannot be handed to the command: {e}")))?;
+            .map_err(|e| {
+                TaskError::internal(format!("the checkpoint cannot be handed to the command: {e}"))
+            })?;
         Ok(Some(path))
     }
 }
@@ -321,7 +323,9 @@ pub(super) async fn read_result(path: &Path) -> Result<Option<Value>, TaskError>
         return Ok(None);
     };
     if found.len() > RESULT_BYTES_MAX {
-        return Err(output_too_large(usize::try_from(found.len()).unwrap_or(usize::MAX)));
+        return Err(output_too_large(
+            usize::try_from(found.len()).unwrap_or(usize::MAX),
+        ));
     }
     let bytes = tokio::fs::read(path).await.unwrap_or_default();
     Ok(serde_json::from_slice(&bytes).ok())

@@ -86,7 +86,9 @@ impl<'a> Watch<'a> {
                 self.ctx.checkpoint(&value);
             }
             Some(Line::TooLong) => {
-                let text = format!("a checkpoint has more than {CHECKPOINT_BYTES_MAX} bytes; the one before it stands");
+                let text = format!(
+                    "a checkpoint has more than {CHECKPOINT_BYTES_MAX} bytes; the one before it stands"
+                );
                 self.ctx.log.push(LogStream::System, text);
             }
         }
