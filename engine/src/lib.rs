@@ -11,6 +11,7 @@ pub mod ids;
 pub mod inputs;
 pub mod plan;
 pub mod run;
+mod schema;
 pub mod schedule;
 pub mod source;
 pub mod time;

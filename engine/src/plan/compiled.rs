@@ -1,10 +1,12 @@
 //! The expressions of a task, compiled once per workflow version.
 
+use jsonschema::Validator;
 use serde_json::{Map, Value};
 
 use super::PlanError;
 use crate::definition::Task;
 use crate::expr::{Expr, References, Template};
+use crate::schema;
 
 /// Everything of a task that is evaluated when it runs.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub(crate) struct CompiledTask {
     pub env: Vec<(String, Template)>,
     pub idempotency_key: Option<Template>,
     pub fanout: Option<CompiledFanout>,
+    /// What the output must satisfy.
+    pub output_schema: Option<Validator>,
     /// What input, env and idempotency key read together.
     pub references: References,
 }
@@ -64,12 +68,19 @@ impl CompiledTask {
         for template in templates {
             references.extend(template.references());
         }
+        let output_schema = task
+            .output_schema
+            .as_ref()
+            .map(schema::compile)
+            .transpose()
+            .map_err(|problem| failed(format!("output_schema: {problem}")))?;
         Ok(Self {
             condition,
             input,
             env,
             idempotency_key,
             fanout,
+            output_schema,
             references,
         })
     }

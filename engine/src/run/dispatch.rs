@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::extra::TaskExtra;
 use super::machine::{Machine, Note};
+use super::output::VALUE_BYTES_MAX;
 use super::readiness::expression_failure;
 use super::scope::RunScope;
 use super::{Command, RecordKind, RunState, TaskFailure, TaskStatus};
@@ -132,7 +133,7 @@ impl Machine<'_> {
         let scope = scope().with_env(&env);
         let input = compiled
             .input
-            .render(&scope)
+            .render_within(&scope, VALUE_BYTES_MAX)
             .map_err(|error| Box::new(expression_failure("input", &error)))?;
         let idempotency_key = compiled
             .idempotency_key

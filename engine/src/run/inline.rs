@@ -70,8 +70,11 @@ impl Machine<'_> {
         }
     }
 
-    /// The task has its output.
+    /// The task has its output; one that its schema refuses fails the attempt.
     pub fn succeed(&mut self, ix: TaskIx, output: Arc<str>) {
+        if let Some(failure) = self.refuse_output(ix, &output) {
+            return self.fail_attempt(ix, failure);
+        }
         let task = self.task_mut(ix);
         task.output = Some(output);
         task.error = None;

@@ -29,6 +29,7 @@ mod inline;
 mod input;
 mod machine;
 mod operate;
+mod output;
 mod pause;
 mod readiness;
 mod record;

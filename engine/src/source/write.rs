@@ -106,6 +106,7 @@ fn task(task: &Task) -> Value {
         task.idempotency_key.as_ref().map(|key| json!(key)),
     );
     put_filled(&mut out, "metadata", json!(task.metadata));
+    put_some(&mut out, "output_schema", task.output_schema.clone());
     out.extend(task.extra.clone());
     Value::Object(out)
 }

@@ -115,11 +115,6 @@ const INACTIVE: &[(Place, &str, &str)] = &[
         "the labels are kept with the definition only",
     ),
     (Place::Task, "resources", "workers do not reserve resources yet"),
-    (
-        Place::Task,
-        "output_schema",
-        "outputs are not compared with it yet",
-    ),
 ];
 
 impl Checker<'_, '_> {
@@ -187,7 +182,7 @@ impl Checker<'_, '_> {
                 }
             }
             "repeat" => self.repeat(node, path),
-            "matrix" | "resources" | "labels" | "output_schema" => _ = self.map(node, path),
+            "matrix" | "resources" | "labels" => _ = self.map(node, path),
             "callback" | "point_of_no_return" => _ = self.boolean(node, path),
             "image" => _ = self.text(node, path),
             "on_exhausted" => {

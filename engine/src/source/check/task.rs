@@ -73,7 +73,6 @@ const SHAPED_KEYS: &[&str] = &[
     "image",
     "sla",
     "labels",
-    "output_schema",
 ];
 
 impl Checker<'_, '_> {
@@ -288,6 +287,9 @@ impl Checker<'_, '_> {
         {
             task.extra.insert("description".to_owned(), Value::from(text));
         }
+        task.output_schema = fields
+            .get("output_schema")
+            .and_then(|node| self.output_schema(node, path.key("output_schema")));
         if let Some(node) = fields.get("tags") {
             let tags = self.tags(node, path.key("tags"));
             task.extra.insert("tags".to_owned(), Value::from(tags));
