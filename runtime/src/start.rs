@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use crate::actor::Actor;
-use crate::audit;
 use crate::apply::{StartReply, StartRow, StartWork, Work};
+use crate::audit;
 use crate::error::{StartError, StoreError};
 use crate::inputs;
 use crate::orchestrator::{Orchestrator, StartRequest, StartedRun};

@@ -112,7 +112,10 @@ async fn answer(
         }
         OperationType::Query | OperationType::Mutation => {}
     }
-    Ok(Answer::of(execute::once(app, operation, viewer, id.clone()).await, id))
+    Ok(Answer::of(
+        execute::once(app, operation, viewer, id.clone()).await,
+        id,
+    ))
 }
 
 /// Reads the parameters of a request; shared with the SSE transport.
@@ -153,6 +156,7 @@ fn is_about_document(code: Code) -> bool {
             | Code::OperationResolutionFailure
             | Code::QueryTooComplex
             | Code::BadUserInput
+            | Code::FilterInvalid
     )
 }
 

@@ -122,7 +122,10 @@ fn end_of(response: &Response) -> AuditEnd {
         _ if status.is_client_error() => AuditOutcome::Refused,
         _ => AuditOutcome::Failed,
     };
-    let code = response.extensions().get::<Code>().map(|code| code.as_str().to_owned());
+    let code = response
+        .extensions()
+        .get::<Code>()
+        .map(|code| code.as_str().to_owned());
     AuditEnd {
         outcome,
         code,

@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use http::request::Parts;
-use runnel_runtime::{Actor, OperateError, audit, Orchestrator, PublishError, StartError, StoreError};
+use runnel_runtime::{Actor, OperateError, Orchestrator, PublishError, StartError, StoreError, audit};
 use serde_json::{Map, Value};
 
 use crate::app::SharedApp;

@@ -23,7 +23,9 @@ impl Applier {
             }
             if turn.is_changed {
                 self.collect(&turn, &mut news);
-                turn.audits.iter().for_each(|audited| audited.draft.mark_written());
+                turn.audits
+                    .iter()
+                    .for_each(|audited| audited.draft.mark_written());
                 rung.push(turn.run());
                 if let Some(at) = turn.known.state.wake_at {
                     self.shell.alarm.set(at);

@@ -88,12 +88,7 @@ impl Store {
         }
     }
 
-    async fn try_once<T, F>(
-        &self,
-        action: &'static str,
-        work: &F,
-        draft: Option<&Draft>,
-    ) -> Result<T, Failed>
+    async fn try_once<T, F>(&self, action: &'static str, work: &F, draft: Option<&Draft>) -> Result<T, Failed>
     where
         F: for<'tx> Fn(&'tx DatabaseTransaction) -> Work<'tx, T> + Send + Sync,
         T: Send,

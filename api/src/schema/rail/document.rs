@@ -68,11 +68,7 @@ fn note(field: &str, inner: &str) -> Positioned<Selection> {
     selection(field, Some(&format!("{NOTE}{field}")), vec![inner])
 }
 
-fn selection(
-    name: &str,
-    alias: Option<&str>,
-    items: Vec<Positioned<Selection>>,
-) -> Positioned<Selection> {
+fn selection(name: &str, alias: Option<&str>, items: Vec<Positioned<Selection>>) -> Positioned<Selection> {
     let at = |name: &str| Positioned::new(Name::new(name), Pos::default());
     let field = Field {
         alias: alias.map(at),
@@ -153,12 +149,17 @@ pub(super) fn code_of(error: &ServerError) -> Option<String> {
 
 /// Keys of the answer that say whether it is a replay.
 pub(super) fn replay_keys(field: &Field) -> Vec<String> {
-    let fields = field.selection_set.node.items.iter().filter_map(|item| match &item.node {
-        Selection::Field(field) if field.node.name.node == "isReplay" => {
-            Some(field.node.response_key().node.to_string())
-        }
-        _ => None,
-    });
+    let fields = field
+        .selection_set
+        .node
+        .items
+        .iter()
+        .filter_map(|item| match &item.node {
+            Selection::Field(field) if field.node.name.node == "isReplay" => {
+                Some(field.node.response_key().node.to_string())
+            }
+            _ => None,
+        });
     fields.collect()
 }
 
@@ -253,7 +254,8 @@ mod tests {
         let (kept, notes) = take_notes(answer);
         assert_eq!(kept, value!({ "run": null }));
         assert_eq!(notes.code.as_deref(), Some("RUN_NOT_FOUND"));
-        let (_, notes) = take_notes(value!({ "runnelRail_run": { "id": "run_ab" }, "runnelRail_userErrors": [] }));
+        let (_, notes) =
+            take_notes(value!({ "runnelRail_run": { "id": "run_ab" }, "runnelRail_userErrors": [] }));
         assert_eq!(notes.code, None);
         assert_eq!(notes.target.unwrap().kind, "run");
     }
@@ -265,8 +267,18 @@ mod tests {
             assert_eq!((target.kind.as_str(), target.id.as_str()), (kind, id));
         };
         check(r#"{"run":"run_1","task":"a"}"#, "taskSkip", "task", "run_1:a");
-        check(r#"{"id":"schedule_1"}"#, "schedulePause", "schedule", "schedule_1");
-        check(r#"{"ids":["deadletter_1"]}"#, "deadLetterReplay", "deadletter", "deadletter_1");
+        check(
+            r#"{"id":"schedule_1"}"#,
+            "schedulePause",
+            "schedule",
+            "schedule_1",
+        );
+        check(
+            r#"{"ids":["deadletter_1"]}"#,
+            "deadLetterReplay",
+            "deadletter",
+            "deadletter_1",
+        );
         check(r#"{"name":"db","value":"x"}"#, "secretSet", "secret", "db");
         let bare = r#"{"id":"01987c0f-0000-7000-8000-0000000000ab"}"#;
         check(bare, "runCancel", "run", "run_01987c0f0000700080000000000000ab");

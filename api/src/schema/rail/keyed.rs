@@ -44,7 +44,13 @@ impl Key {
         let text = input.text("idempotencyKey")?;
         let mut permissions: Vec<&str> = viewer.permissions.iter().map(|p| p.as_str()).collect();
         permissions.sort_unstable();
-        let parts = serde_json::json!([mutation, document, sorted(input.json()), &*viewer.actor.name, permissions]);
+        let parts = serde_json::json!([
+            mutation,
+            document,
+            sorted(input.json()),
+            &*viewer.actor.name,
+            permissions
+        ]);
         Some(Self {
             text,
             hash: hex::encode(Sha256::digest(parts.to_string())),

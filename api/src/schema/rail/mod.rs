@@ -91,16 +91,11 @@ impl Extension for RailOfRequest {
         if info.parent_type != "Mutation" {
             return next.run(ctx, info).await;
         }
-        let (Some(orchestrator), Some(viewer)) =
-            (ctx.data_opt::<Orchestrator>(), ctx.data_opt::<Viewer>())
+        let (Some(orchestrator), Some(viewer)) = (ctx.data_opt::<Orchestrator>(), ctx.data_opt::<Viewer>())
         else {
             return next.run(ctx, info).await;
         };
-        let asked = self
-            .asked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let input = Input::of(info.field, &asked.variables);
         if input.is_dry_run() || CHANGES_NOTHING.contains(&info.name) {
             let value = next.run(ctx, info).await?;
@@ -242,7 +237,12 @@ fn replayed() -> AuditEnd {
 
 /// Whether the code says that nothing was done.
 fn is_refusal(code: &str) -> bool {
-    [Code::Forbidden, Code::BadUserInput, Code::NotFound, Code::Conflict]
-        .iter()
-        .any(|refusal| refusal.as_str() == code)
+    let refusals = [
+        Code::Forbidden,
+        Code::BadUserInput,
+        Code::FilterInvalid,
+        Code::NotFound,
+        Code::Conflict,
+    ];
+    refusals.iter().any(|refusal| refusal.as_str() == code)
 }

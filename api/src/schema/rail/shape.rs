@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::parser::parse_schema;
-use async_graphql::parser::types::{BaseType, ObjectType, Type, TypeDefinition, TypeKind, TypeSystemDefinition};
+use async_graphql::parser::types::{
+    BaseType, ObjectType, Type, TypeDefinition, TypeKind, TypeSystemDefinition,
+};
 
 /// Mutations that change nothing and so leave nothing to tell.
 pub(crate) const CHANGES_NOTHING: [&str; 1] = ["workflowValidate"];
@@ -54,7 +56,9 @@ impl Shapes {
         };
         let shapes = mutation.fields.iter().map(|field| {
             let payload = objects.get(name_of(&field.node.ty.node));
-            let shape = payload.map(|payload| shape_of(payload, &nodes)).unwrap_or_default();
+            let shape = payload
+                .map(|payload| shape_of(payload, &nodes))
+                .unwrap_or_default();
             (field.node.name.node.to_string(), shape)
         });
         Self(shapes.collect())
