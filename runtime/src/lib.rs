@@ -32,6 +32,8 @@ mod waker;
 pub mod workflows;
 
 pub use actor::Actor;
+#[doc(hidden)]
+pub use apply::offline;
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use config::{Config, DatabaseConfig};
 pub use error::{OperateError, PublishError, StartError, StoreError};

@@ -99,6 +99,7 @@ impl Orchestrator {
             created_at: now,
             workflow_version: version.number,
             vars: self.vars(),
+            trigger: None,
         };
         let inputs = inputs::resolve(workflow, &request.inputs, &facts)?;
         let mut tags = workflow.tags.clone();
@@ -128,7 +129,10 @@ impl Orchestrator {
         let (reply, answer) = oneshot::channel();
         Ok((
             StartWork {
-                new: NewRun { context },
+                new: NewRun {
+                    context,
+                    trigger: None,
+                },
                 row,
                 reply,
             },

@@ -9,10 +9,12 @@ mod applier;
 mod cache;
 mod convert;
 mod load;
+pub mod offline;
 mod publish;
 mod round;
 mod rows;
 mod save;
+mod side;
 mod sql;
 mod turn;
 

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use runnel_engine::run::{Command, Input, NewRun, Outcome, RunState};
-use runnel_engine::{Moment, RunId};
+use runnel_engine::{Moment, RunId, Timestamp};
 
 use super::load::{KeyHolder, Loaded};
 use super::turn::{Audited, Known, Lease, Turn};
 use super::{InputsReply, Shell, StartReply, StartRow};
 use crate::audit::Draft;
 use crate::error::StoreError;
+use crate::relay::Room;
 use crate::view::RunView;
 
 /// One thing to apply, without the way back to its caller, so that it can be applied again.
@@ -56,7 +57,12 @@ pub(super) struct Round {
 
 impl Round {
     /// Applies the items in order. `known` holds the existing runs they concern, `holders` the runs that hold their keys.
-    pub(super) fn compute(items: &[Item], known: Loaded, holders: &[KeyHolder], moment: Moment) -> Self {
+    pub(super) fn compute<'i>(
+        items: impl IntoIterator<Item = &'i Item>,
+        known: Loaded,
+        holders: &[KeyHolder],
+        moment: Moment,
+    ) -> Self {
         let mut round = Self::default();
         for (run, known) in known {
             match known {
@@ -80,6 +86,16 @@ impl Round {
     /// Decides which new messages this process sends itself: those that find room in their queue and a worker for their
     /// type. The others wait in the table for whoever can send them.
     pub(super) fn lease(&mut self, shell: &Shell) {
+        let is_served = |queue: &str, kind: &str, now: Timestamp| shell.registry.is_served(queue, kind, now);
+        self.lease_with(is_served, || shell.relay.room());
+    }
+
+    /// The same, whoever knows the workers and the room.
+    pub(super) fn lease_with(
+        &mut self,
+        is_served: impl Fn(&str, &str, Timestamp) -> bool,
+        room_of: impl Fn() -> Room,
+    ) {
         let mut room = None;
         for turn in &mut self.turns {
             turn.leased.clear();
@@ -89,14 +105,8 @@ impl Round {
                 };
                 let plan = &turn.known.meta.plan;
                 let definition = plan.task(turn.known.state.tasks[task.at()].template);
-                let is_served =
-                    shell
-                        .registry
-                        .is_served(&definition.queue, &definition.kind, turn.moment.now);
-                let has_room = is_served
-                    && room
-                        .get_or_insert_with(|| shell.relay.room())
-                        .take(&definition.queue);
+                let is_served = is_served(&definition.queue, &definition.kind, turn.moment.now);
+                let has_room = is_served && room.get_or_insert_with(&room_of).take(&definition.queue);
                 turn.leased.push(match (is_served, has_room) {
                     (_, true) => Lease::Mine,
                     (true, false) => Lease::NoRoom,

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::convert::{item_text, json_text};
 use super::rows::RowSet;
+use super::side::SideRows;
 use super::sql::{EVENT_NEW, OUTBOX_KEY, OUTBOX_NEW, RUN_CHANGE, RUN_NEW, Sql, TASK_CHANGE, TASK_NEW};
 use super::turn::{Lease, Turn};
 use super::{Column, StartRow};
@@ -71,6 +72,7 @@ impl Statements {
                 plain.push((action, set.bind(backend, text, vec![])));
             }
         }
+        plain.extend(rows.side.statements(backend));
         Ok(Self { guarded, plain })
     }
 
@@ -97,6 +99,7 @@ struct Rows {
     events: RowSet,
     outbox: RowSet,
     gone: RowSet,
+    side: SideRows,
     audits: RowSet,
 }
 
@@ -111,6 +114,7 @@ impl Rows {
             events: set(EVENT_NEW),
             outbox: set(OUTBOX_NEW),
             gone: set(OUTBOX_KEY),
+            side: SideRows::new(backend),
             audits: set(AUDIT_NEW),
         }
     }
@@ -159,6 +163,9 @@ impl Rows {
                 }
                 Command::Stop { task, attempt } => {
                     self.gone.id(run).int(task.0).int(*attempt);
+                }
+                Command::DeadLetter { .. } | Command::Wait(_) | Command::Child(_) | Command::Gate(_) => {
+                    self.side.add(turn, command)?;
                 }
             }
         }
