@@ -32,14 +32,13 @@ use crate::auth::Viewer;
 use audit::AuditQuery;
 use mutation_run::RunMutation;
 use mutation_workflow::WorkflowMutation;
-use query::Query;
+use query::CoreQuery;
 use session::ReadLoader;
 use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
 /// Queries: they change nothing, and what does not exist is null.
 #[derive(Debug, Default, MergedObject)]
-#[graphql(name = "Query")]
-pub(crate) struct QueryRoot(Query, AuditQuery);
+pub(crate) struct Query(CoreQuery, AuditQuery);
 
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
 #[derive(Debug, Default, MergedObject)]
@@ -50,11 +49,11 @@ pub(crate) struct Mutation(WorkflowMutation, RunMutation);
 pub(crate) struct Subscription(EventSubscription, RunSubscription, LogSubscription);
 
 /// The schema of this server.
-pub(crate) type ApiSchema = Schema<QueryRoot, Mutation, Subscription>;
+pub(crate) type ApiSchema = Schema<Query, Mutation, Subscription>;
 
-fn builder() -> SchemaBuilder<QueryRoot, Mutation, Subscription> {
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     // suggestions would tell an unauthenticated caller the names it does not know
-    Schema::build(QueryRoot::default(), Mutation::default(), Subscription::default()).disable_suggestions()
+    Schema::build(Query::default(), Mutation::default(), Subscription::default()).disable_suggestions()
 }
 
 /// The schema over an orchestrator, for queries and subscriptions.

@@ -45,11 +45,11 @@ pub(crate) struct Viewer {
 
 /// Queries.
 #[derive(Debug, Default)]
-pub(crate) struct Query;
+pub(crate) struct CoreQuery;
 
 /// Queries: they change nothing, and what does not exist is null.
 #[Object]
-impl Query {
+impl CoreQuery {
     /// Anything by its id; null when there is none.
     async fn node(
         &self,

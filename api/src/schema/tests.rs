@@ -111,7 +111,12 @@ fn lists_with_pages_are_connections_and_every_connection_has_its_parts() {
             .iter()
             .map(|f| f.name.node.to_string())
             .collect();
-        assert_eq!(names, ["edges", "nodes", "pageInfo"], "{}", definition.name.node);
+        assert_eq!(
+            names,
+            ["edges", "nodes", "pageInfo", "totalCount"],
+            "{}",
+            definition.name.node
+        );
     }
 }
 
@@ -177,7 +182,7 @@ async fn every_root_field_refuses_a_caller_without_permissions() {
         }
     }
     assert_eq!(
-        checked, 18,
+        checked, 19,
         "a root field was added: see that it asks for a permission, then count it here"
     );
 }
