@@ -18,9 +18,10 @@ use serde_json::{Map, Value as Json};
 use crate::error::{ApiError, Code};
 
 /// Page sizes of lists whose `first` is not given. A test keeps this table equal to the schema.
-pub(crate) const PAGE_SIZES: [(&str, u64); 7] = [
+pub(crate) const PAGE_SIZES: [(&str, u64); 8] = [
     ("auditLog", 50),
     ("events", 100),
+    ("namespaces", 50),
     ("recentRuns", 5),
     ("runs", 50),
     ("tasks", 50),

@@ -5,6 +5,7 @@ use runnel_runtime::view::Page;
 
 use super::audit::AuditEntry;
 use super::event::Event;
+use super::namespace::Namespace;
 use super::paging::Count;
 use super::run::Run;
 use super::task::Task;
@@ -28,6 +29,7 @@ pub(crate) struct PageInfo {
 #[graphql(
     concrete(name = "AuditEntryEdge", params(AuditEntry)),
     concrete(name = "EventEdge", params(Event)),
+    concrete(name = "NamespaceEdge", params(Namespace)),
     concrete(name = "RunEdge", params(Run)),
     concrete(name = "TaskEdge", params(Task)),
     concrete(name = "WorkflowEdge", params(Workflow)),
@@ -45,6 +47,7 @@ pub(crate) struct Edge<T: OutputType> {
 #[graphql(
     concrete(name = "AuditEntryConnection", params(AuditEntry)),
     concrete(name = "EventConnection", params(Event)),
+    concrete(name = "NamespaceConnection", params(Namespace)),
     concrete(name = "RunConnection", params(Run)),
     concrete(name = "TaskConnection", params(Task)),
     concrete(name = "WorkflowConnection", params(Workflow)),

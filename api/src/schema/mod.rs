@@ -10,6 +10,7 @@ mod filters;
 pub(crate) mod id;
 mod mutation_run;
 mod mutation_workflow;
+mod namespace;
 mod paging;
 mod power_filter;
 mod query;
@@ -32,17 +33,18 @@ use crate::auth::Viewer;
 use audit::AuditQuery;
 use mutation_run::RunMutation;
 use mutation_workflow::WorkflowMutation;
+use namespace::{NamespaceMutation, NamespaceQuery};
 use query::CoreQuery;
 use session::ReadLoader;
 use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
 /// Queries: they change nothing, and what does not exist is null.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Query(CoreQuery, AuditQuery);
+pub(crate) struct Query(CoreQuery, AuditQuery, NamespaceQuery);
 
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Mutation(WorkflowMutation, RunMutation);
+pub(crate) struct Mutation(WorkflowMutation, RunMutation, NamespaceMutation);
 
 /// Subscriptions, over WebSocket (`/graphql/ws`) and SSE (`/graphql/stream`). Each message has a cursor to resume after.
 #[derive(Debug, Default, MergedSubscription)]

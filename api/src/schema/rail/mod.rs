@@ -25,8 +25,6 @@ use document::Input;
 use keyed::{Key, Turn};
 use shape::Shapes;
 
-#[cfg(test)]
-pub(crate) use keyed::SELF_KEYED;
 pub(crate) use shape::CHANGES_NOTHING;
 
 /// Makes the rail of each request.
