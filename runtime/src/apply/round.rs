@@ -240,6 +240,7 @@ fn view(row: &StartRow, known: &Known) -> RunView {
         counts: state.counts,
         has_tolerated_failures: state.has_tolerated_failures,
         error: state.error.clone(),
+        has_payloads: true,
         inputs: row.inputs.clone(),
         outputs: state.outputs.clone(),
         created_at: state.context.created_at,
