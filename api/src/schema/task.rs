@@ -3,14 +3,14 @@
 use async_graphql::{Context, ID, Object, SimpleObject};
 use runnel_engine::WorkflowVersionId;
 use runnel_queue::Progress;
-use runnel_runtime::view::TaskView;
+use runnel_runtime::view::{TaskPayloads, TaskView};
 
 use super::enums::TaskStatus;
 use super::id;
 use super::payload::{self, Part, PayloadView};
 use super::run::{Run, TaskFailure};
 use super::scalars::{DateTime, Duration, Json};
-use super::session::{load_referred, open};
+use super::session::{PayloadsAt, load_referred, open};
 use crate::auth::Permission;
 use crate::error::ApiError;
 
@@ -30,6 +30,18 @@ impl Task {
 
     fn output_part(&self) -> Part {
         Part::TaskOutput(self.view.run_id, self.view.ix)
+    }
+
+    /// Input and output: those at hand, or those of the store, read for all tasks of the answer at once.
+    async fn payloads(&self, ctx: &Context<'_>) -> Result<TaskPayloads, ApiError> {
+        if self.view.has_payloads {
+            return Ok(TaskPayloads {
+                input: self.view.input.clone(),
+                output: self.view.output.clone(),
+                checkpoint: self.view.checkpoint.clone(),
+            });
+        }
+        load_referred(ctx, PayloadsAt(self.view.run_id, self.view.ix)).await
     }
 }
 
@@ -129,8 +141,8 @@ impl Task {
 
     /// Resolved input of the current attempt. Above 1 MiB `{"$payload": {sha256, bytes, downloadUrl}}` stands in its place.
     async fn input(&self, ctx: &Context<'_>) -> Result<Option<Json>, ApiError> {
-        match &self.view.input {
-            Some(input) => payload::value(ctx, input, self.input_part()).await.map(Some),
+        match self.payloads(ctx).await?.input {
+            Some(input) => payload::value(ctx, &input, self.input_part()).await.map(Some),
             None => Ok(None),
         }
     }
@@ -141,13 +153,14 @@ impl Task {
         ctx: &Context<'_>,
         #[graphql(default = 4096, desc = "Most bytes of `inline`, 0 to 65,536.")] max_bytes: i32,
     ) -> Result<Option<PayloadView>, ApiError> {
-        payload::view(ctx, self.view.input.as_ref(), self.input_part(), max_bytes).await
+        let payloads = self.payloads(ctx).await?;
+        payload::view(ctx, payloads.input.as_ref(), self.input_part(), max_bytes).await
     }
 
     /// Output; null until the task has succeeded. Above 1 MiB `{"$payload": {sha256, bytes, downloadUrl}}` stands in its place.
     async fn output(&self, ctx: &Context<'_>) -> Result<Option<Json>, ApiError> {
-        match &self.view.output {
-            Some(output) => payload::value(ctx, output, self.output_part()).await.map(Some),
+        match self.payloads(ctx).await?.output {
+            Some(output) => payload::value(ctx, &output, self.output_part()).await.map(Some),
             None => Ok(None),
         }
     }
@@ -158,7 +171,8 @@ impl Task {
         ctx: &Context<'_>,
         #[graphql(default = 4096, desc = "Most bytes of `inline`, 0 to 65,536.")] max_bytes: i32,
     ) -> Result<Option<PayloadView>, ApiError> {
-        payload::view(ctx, self.view.output.as_ref(), self.output_part(), max_bytes).await
+        let payloads = self.payloads(ctx).await?;
+        payload::view(ctx, payloads.output.as_ref(), self.output_part(), max_bytes).await
     }
 
     /// How far the current attempt is, as it says itself; null while it has said nothing.
@@ -167,8 +181,9 @@ impl Task {
     }
 
     /// What the next attempt would go on from, as the task said itself; null while it has said nothing.
-    async fn checkpoint(&self) -> Result<Option<Json>, ApiError> {
-        self.view.checkpoint.as_deref().map(Json::from_text).transpose()
+    async fn checkpoint(&self, ctx: &Context<'_>) -> Result<Option<Json>, ApiError> {
+        let payloads = self.payloads(ctx).await?;
+        payloads.checkpoint.as_deref().map(Json::from_text).transpose()
     }
 
     /// Last failure.

@@ -32,12 +32,14 @@ pub(crate) enum ErrorCode {
     TooLarge,
     /// There is no such secret.
     SecretNotFound,
+    /// There is a namespace of this name already.
+    NamespaceExists,
 }
 
 impl ErrorCode {
     /// Every code, for the test that each has a page.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::WorkflowInvalid,
         Self::WorkflowNotFound,
         Self::VersionNotFound,
@@ -48,6 +50,7 @@ impl ErrorCode {
         Self::RunStateConflict,
         Self::TooLarge,
         Self::SecretNotFound,
+        Self::NamespaceExists,
     ];
 
     /// As written in answers.
@@ -63,6 +66,7 @@ impl ErrorCode {
             Self::RunStateConflict => "RUN_STATE_CONFLICT",
             Self::TooLarge => "TOO_LARGE",
             Self::SecretNotFound => "SECRET_NOT_FOUND",
+            Self::NamespaceExists => "NAMESPACE_EXISTS",
         }
     }
 }
@@ -192,7 +196,11 @@ impl UserError {
 
     /// An argument does not fit.
     pub(crate) fn input(message: impl Into<String>, argument: &str) -> Self {
-        let code = ErrorCode::InputInvalid;
+        Self::refused(ErrorCode::InputInvalid, message, argument)
+    }
+
+    /// An argument does not fit for a reason with a code of its own.
+    pub(crate) fn refused(code: ErrorCode, message: impl Into<String>, argument: &str) -> Self {
         let (message, path) = (message.into(), path(&["input", argument]));
         Self::Input(InputError {
             code,
