@@ -252,7 +252,10 @@ mod tests {
             Ok(json!({"order": {"id": "a", "region": "eu"}}))
         );
         let problems = check(inputs, json!({"order": {}})).expect_err("no id");
-        assert_eq!(problems, [("order.id".to_owned(), "`order.id`: is required".to_owned())]);
+        assert_eq!(
+            problems,
+            [("order.id".to_owned(), "`order.id`: is required".to_owned())]
+        );
     }
 
     #[test]

@@ -133,11 +133,15 @@ mod tests {
                     "properties": {"sku": {"type": "string"}, "count": {"type": "integer", "minimum": 1}}}},
             },
         });
-        let value = json!({"id": "SECRET-7", "lines": [{"sku": "a", "count": 0}, {"count": "zzz"}], "other/x": 1});
+        let value =
+            json!({"id": "SECRET-7", "lines": [{"sku": "a", "count": 0}, {"count": "zzz"}], "other/x": 1});
         let mut found = problems(schema, value);
         found.sort();
         let places: Vec<&str> = found.iter().map(|(place, _)| place.as_str()).collect();
-        assert_eq!(places, ["", "id", "lines.0.count", "lines.1.count", "lines.1.sku"]);
+        assert_eq!(
+            places,
+            ["", "id", "lines.0.count", "lines.1.count", "lines.1.sku"]
+        );
         let text = format!("{found:?}");
         assert!(!text.contains("SECRET") && !text.contains("zzz"), "{text}");
     }

@@ -26,9 +26,13 @@ use crate::clock::TestClock;
 use crate::databases::TestDatabase;
 use crate::scripted::ScriptedWorker;
 use crate::stack::Stack;
+use crate::supply::Direct;
 
 /// The longest that anything is waited for. It only turns a hang into a failure.
 pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Token of workers that speak to [`Cluster::serve`].
+pub const WORKER_TOKEN: &str = "a token of test workers";
 
 /// A running system of one or more replicas.
 pub struct Cluster {
@@ -172,7 +176,7 @@ impl Cluster {
     pub fn add_worker_with(&mut self, name: &str, options: BuiltinOptions) {
         let supplies = Supplies {
             payloads: Some(self.payloads.store.clone()),
-            channel: None,
+            channel: Some(Arc::new(Direct(self.orchestrator().clone()))),
         };
         self.add_worker_from(name, options, supplies);
     }
@@ -204,7 +208,7 @@ impl Cluster {
         let client = Client::new(&format!("http://{}", listener.local_addr()?))?;
         let config = ApiConfig {
             api_token: None,
-            worker_token: None,
+            worker_token: Some(WORKER_TOKEN.to_owned()),
             allowed_origins: Vec::new(),
             is_insecure: false,
         };

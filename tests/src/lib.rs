@@ -14,4 +14,5 @@ pub mod programs;
 pub mod scripted;
 pub mod services;
 pub mod stack;
+pub mod supply;
 pub mod verify;

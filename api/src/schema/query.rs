@@ -12,8 +12,8 @@ use super::filters::{EventFilter, RunFilter, RunOrder, WorkflowFilter, run_filte
 use super::id;
 use super::paging::{wants_count, window};
 use super::run::{Run, RunList, list_runs};
-use super::session::{TaskAt, load, open};
 use super::secret::{self, Secret};
+use super::session::{TaskAt, load, open};
 use super::task::Task;
 use super::workflow::{Workflow, WorkflowVersion};
 use crate::auth::Permission;

@@ -78,7 +78,9 @@ impl Run {
     /// Inputs with defaults filled. Above 1 MiB `{"$payload": {sha256, bytes, downloadUrl}}` stands in their place.
     async fn inputs(&self, ctx: &Context<'_>) -> Result<Option<Json>, ApiError> {
         let (inputs, _) = self.texts(ctx).await?;
-        payload::value(ctx, &inputs, Part::RunInputs(self.0.id)).await.map(Some)
+        payload::value(ctx, &inputs, Part::RunInputs(self.0.id))
+            .await
+            .map(Some)
     }
 
     /// The beginning of the inputs, and where to download the whole from.

@@ -37,7 +37,10 @@ impl Machine<'_> {
             0 => String::new(),
             more => format!("; and {more} more"),
         };
-        let message = format!("the output does not satisfy `output_schema`: {}{more}", named.join("; "));
+        let message = format!(
+            "the output does not satisfy `output_schema`: {}{more}",
+            named.join("; ")
+        );
         let details: Vec<Value> = problems
             .into_iter()
             .map(|problem| json!({"path": problem.path, "message": problem.message}))

@@ -1,5 +1,6 @@
 //! The rules of a run, one test each, named after the rule.
 
+mod data;
 mod fanouts;
 mod handlers;
 mod model;
