@@ -12,6 +12,8 @@ use crate::error::{ApiError, Code};
 pub(crate) const BYTES_MAX: usize = 1 << 20;
 /// Largest body of an upload or a publish: a file of 1 MiB, escaped or in a multipart envelope.
 pub(crate) const UPLOAD_BYTES_MAX: usize = 4 << 20;
+/// Largest body of a start: the largest inputs, and room for what stands beside them.
+pub(crate) const START_BYTES_MAX: usize = (64 << 20) + (64 << 10);
 /// A body that takes longer is a client that drips bytes to hold a connection.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
