@@ -3,12 +3,17 @@
 //! Times are microseconds since the epoch (UTC) in `BIGINT` columns, the same on both databases; JSON is `TEXT`, so that nothing
 //! parses what nobody reads and any valid JSON (also `\u0000`) can be stored.
 
+pub mod backfill;
 pub mod event;
+pub mod event_trigger;
+pub mod inbound_event;
 pub mod namespace;
 pub mod outbox;
 pub mod run;
+pub mod schedule;
 pub mod task;
 pub mod task_log;
+pub mod trigger_outcome;
 pub mod worker;
 pub mod workflow;
 pub mod workflow_version;

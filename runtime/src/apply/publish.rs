@@ -24,6 +24,11 @@ impl Applier {
             if turn.is_changed {
                 self.collect(&turn, &mut news);
                 rung.push(turn.run());
+                if let Some(trigger) = &turn.known.state.extra.trigger
+                    && turn.known.state.status.is_terminal()
+                {
+                    self.shell.schedules.ended(trigger.id);
+                }
                 if let Some(at) = turn.known.state.wake_at {
                     self.shell.alarm.set(at);
                 }
