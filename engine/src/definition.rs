@@ -10,6 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+mod policy;
+
+pub use policy::{
+    CachePolicy, Circuit, CompensateOn, Compensation, CompensationError, CompensationOrder, Concurrency,
+    Matrix, OnConflict, OnExhausted, RateLimit, Repeat, Sla,
+};
+
 /// A v1 workflow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Workflow {
@@ -46,6 +53,15 @@ pub struct Workflow {
     /// How long running attempts get after a graceful cancel. 30 s when the file gives none.
     #[serde(with = "ms")]
     pub cancel_grace: Duration,
+    /// Limit of runs at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
+    /// When and how tasks with `compensate` are undone; the defaults when the file gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensation: Option<Compensation>,
+    /// Times that are only alerted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sla: Option<Sla>,
     /// Tasks in the order of the file.
     pub tasks: Vec<Task>,
     /// Handler tasks after the run has failed.
@@ -57,7 +73,7 @@ pub struct Workflow {
     /// Handler tasks at the end in any case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub finally: Vec<Task>,
-    /// Parts of the file that are kept as written and interpreted elsewhere (`triggers`, `sla`, `concurrency`).
+    /// Parts of the file that are kept as written and interpreted elsewhere (`triggers`).
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
 }
@@ -117,10 +133,46 @@ pub struct Task {
     /// Template of the key for side effects; derived from run and task when the file gives none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
+    /// Fan-out over combinations; never beside `for_each`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matrix: Option<Matrix>,
+    /// Bounded loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<Repeat>,
+    /// Limit of tasks at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
+    /// Limit of starts in a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimit>,
+    /// Circuit breaker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit: Option<Circuit>,
+    /// Results are kept for later runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CachePolicy>,
+    /// What undoes this task; its key is `<key>.compensate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensate: Option<Box<Task>>,
+    /// Once this task has succeeded, neither it nor what it depends on is undone.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub point_of_no_return: bool,
+    /// The task ends when its callback token is used, not when its worker reports.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub callback: bool,
+    /// What happens when the retries are used up.
+    #[serde(default, skip_serializing_if = "is_fail")]
+    pub on_exhausted: OnExhausted,
+    /// JSON Schema (draft 7) of the output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_schema: Option<Value>,
+    /// Times that are only alerted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sla: Option<Sla>,
     /// Kept from foreign dialects, readable as `task.metadata`.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
-    /// Parts kept as written and interpreted elsewhere (`labels`, `tags`, `sla`, `resources`, `description`).
+    /// Parts kept as written and interpreted elsewhere (`labels`, `tags`, `resources`, `description`).
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
 }
@@ -161,7 +213,7 @@ pub enum Join {
 }
 
 /// Fan-out of one task over a list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ForEach {
     /// Template that gives the list, or the list.
     pub items: Value,
@@ -174,6 +226,9 @@ pub struct ForEach {
     /// Failures that are forgiven.
     #[serde(default)]
     pub tolerate: Tolerate,
+    /// This many items in a row are one item: a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<u32>,
 }
 
 /// How many items of a fan-out may fail.
@@ -215,6 +270,29 @@ pub struct Retry {
     /// Never failures of these categories or codes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_on: Vec<String>,
+    /// Only failures for which this CEL condition holds; it reads `error` and `task.attempt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// No retry begins later than this after the first attempt began.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "opt_ms")]
+    pub budget: Option<Duration>,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            limit: 0,
+            backoff: Backoff::Exponential,
+            delay: Self::DELAY,
+            factor: Self::FACTOR,
+            max_delay: Self::MAX_DELAY,
+            jitter: Jitter::Full,
+            on: Vec::new(),
+            not_on: Vec::new(),
+            when: None,
+            budget: None,
+        }
+    }
 }
 
 impl Retry {
@@ -285,8 +363,86 @@ fn sort_keys(value: &mut Value) {
     }
 }
 
+impl Task {
+    /// Losses that are forgiven when the file gives none.
+    pub const MAX_LOSSES: u32 = 3;
+    /// Task queue when the file gives none.
+    pub const QUEUE: &str = "default";
+}
+
+impl Default for Workflow {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            name: String::new(),
+            description: None,
+            labels: BTreeMap::new(),
+            tags: Vec::new(),
+            inputs: Map::new(),
+            outputs: Map::new(),
+            env: Map::new(),
+            priority: 50,
+            timeout: None,
+            fail_fast: false,
+            cancel_grace: Duration::from_secs(30),
+            concurrency: None,
+            compensation: None,
+            sla: None,
+            tasks: Vec::new(),
+            on_failure: Vec::new(),
+            on_success: Vec::new(),
+            finally: Vec::new(),
+            extra: Map::new(),
+        }
+    }
+}
+
+impl Default for Task {
+    fn default() -> Self {
+        Self {
+            key: String::new(),
+            name: String::new(),
+            kind: String::new(),
+            input: Value::Null,
+            needs: Vec::new(),
+            join: Join::All,
+            condition: None,
+            env: Map::new(),
+            for_each: None,
+            retry: Retry::default(),
+            max_losses: Self::MAX_LOSSES,
+            timeout: None,
+            start_within: None,
+            complete_within: None,
+            heartbeat: None,
+            queue: Self::QUEUE.to_owned(),
+            priority: None,
+            continue_on_error: false,
+            idempotency_key: None,
+            matrix: None,
+            repeat: None,
+            concurrency: None,
+            rate_limit: None,
+            circuit: None,
+            cache: None,
+            compensate: None,
+            point_of_no_return: false,
+            callback: false,
+            on_exhausted: OnExhausted::Fail,
+            output_schema: None,
+            sla: None,
+            metadata: Map::new(),
+            extra: Map::new(),
+        }
+    }
+}
+
 fn is_false(b: &bool) -> bool {
     !*b
+}
+
+fn is_fail(on_exhausted: &OnExhausted) -> bool {
+    *on_exhausted == OnExhausted::Fail
 }
 
 mod ms {

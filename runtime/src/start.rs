@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::actor::Actor;
 use crate::apply::{StartReply, StartRow, StartWork, Work};
+use crate::audit;
 use crate::error::{OperateError, StartError, StoreError};
 use crate::inputs;
 use crate::orchestrator::{OnConflict, Orchestrator, StartRequest, StartedRun};
@@ -200,6 +201,7 @@ impl Orchestrator {
             inputs: inputs.text,
             tags,
             actor: actor.name.clone(),
+            audit: audit::current(),
         };
         let (reply, answer) = oneshot::channel();
         Ok((

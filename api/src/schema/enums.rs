@@ -117,6 +117,48 @@ pub(crate) enum EventKind {
     RetryScheduled,
     /// A report came too late and changed nothing.
     LateReport,
+    /// The run gave up its start: its concurrency group was full.
+    RunTurned,
+    /// The run took longer than its `sla`; only an alert.
+    RunSlaMissed,
+    /// An operator asked to run tasks again.
+    RunRerunRequested,
+    /// Succeeded tasks begin to be undone.
+    RunCompensating,
+    /// The run ended and was undone.
+    RunCompensated,
+    /// The run ended, and undoing failed.
+    RunCompensationFailed,
+    /// The task took a kept result.
+    TaskCached,
+    /// The task took longer than its `sla`; only an alert.
+    TaskSlaMissed,
+    /// An operator set the result.
+    TaskOverridden,
+    /// One round of a loop ended; the next one follows.
+    TaskRepeated,
+    /// An operator changed the limits of a fan-out.
+    FanoutLimitsChanged,
+    /// The retries are used up.
+    TaskExhausted,
+    /// A dead letter was kept.
+    DeadLettered,
+    /// An event arrived that the task waited for.
+    EventReceived,
+    /// A signal was sent to the run.
+    SignalReceived,
+    /// A person decided on an approval.
+    ApprovalDecided,
+    /// Those who may approve were reminded.
+    ApprovalReminded,
+    /// Further people may approve.
+    ApprovalEscalated,
+    /// The callback token of the attempt was used.
+    CallbackReceived,
+    /// The child run was accepted.
+    ChildStarted,
+    /// The child run ended.
+    ChildEnded,
 }
 
 /// Kind of a failure, chosen by what failed; decides about a retry.
@@ -231,4 +273,8 @@ pub(crate) enum Permission {
     RunsOperate,
     /// `workers:report`: report on attempts.
     WorkersReport,
+    /// `audit:read`: read the audit log.
+    AuditRead,
+    /// `namespaces:write`: make namespaces.
+    NamespacesWrite,
 }

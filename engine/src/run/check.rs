@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::derived::Derived;
-use super::{Counts, Record, RecordKind, RunState, RunStatus, TaskStatus};
+use super::{Counts, Record, RecordKind, RunState, RunStatus, TaskState, TaskStatus};
 use crate::plan::Section;
 use crate::{Plan, TaskIx};
 
@@ -35,11 +35,38 @@ pub fn check(plan: &Plan, state: &RunState) -> Vec<String> {
         && !state.is_paused
         && fresh.in_flight == 0
         && state.wake_at.is_none()
+        && !state.tasks.iter().any(|task| waits_for_outside(plan, task))
     {
         broken
             .push("the run is stuck: nothing is in flight, nothing is due, and nobody paused it".to_owned());
     }
     broken
+}
+
+/// Whether something from outside ends the task's wait: a person, an event, another run, or a gate.
+fn waits_for_outside(plan: &Plan, task: &TaskState) -> bool {
+    let definition = plan.task(task.template);
+    match task.status {
+        TaskStatus::Waiting => {
+            definition.callback || matches!(definition.kind.as_str(), "approval" | "wait" | "workflow")
+        }
+        TaskStatus::Ready => {
+            definition.concurrency.is_some()
+                || definition.rate_limit.is_some()
+                || definition.circuit.is_some()
+                || definition.cache.is_some()
+        }
+        TaskStatus::Blocked
+        | TaskStatus::Queued
+        | TaskStatus::Running
+        | TaskStatus::RetryWait
+        | TaskStatus::Succeeded
+        | TaskStatus::Failed
+        | TaskStatus::TimedOut
+        | TaskStatus::Cancelled
+        | TaskStatus::Skipped
+        | TaskStatus::Cached => false,
+    }
 }
 
 fn check_alarms(state: &RunState, fresh: &Derived, broken: &mut Vec<String>) {
@@ -101,40 +128,67 @@ fn check_readiness(plan: &Plan, state: &RunState, fresh: &Derived, broken: &mut 
     }
 }
 
+/// The status that a record puts its task into; `None` for records that change none.
+#[must_use]
+pub fn status_after(kind: RecordKind) -> Option<TaskStatus> {
+    let status = match kind {
+        RecordKind::TaskReady => TaskStatus::Ready,
+        RecordKind::TaskQueued => TaskStatus::Queued,
+        RecordKind::TaskStarted => TaskStatus::Running,
+        RecordKind::TaskWaiting | RecordKind::TaskExpanded => TaskStatus::Waiting,
+        RecordKind::TaskSucceeded => TaskStatus::Succeeded,
+        RecordKind::TaskFailed => TaskStatus::Failed,
+        RecordKind::TaskTimedOut => TaskStatus::TimedOut,
+        RecordKind::TaskCancelled => TaskStatus::Cancelled,
+        RecordKind::TaskSkipped => TaskStatus::Skipped,
+        RecordKind::TaskCached => TaskStatus::Cached,
+        RecordKind::RetryScheduled => TaskStatus::RetryWait,
+        RecordKind::TaskRetryRequested => TaskStatus::Blocked,
+        RecordKind::RunCreated
+        | RecordKind::RunStarted
+        | RecordKind::RunPaused
+        | RecordKind::RunResumed
+        | RecordKind::RunCancelRequested
+        | RecordKind::RunSucceeded
+        | RecordKind::RunFailed
+        | RecordKind::RunCancelled
+        | RecordKind::RunTimedOut
+        | RecordKind::RunReopened
+        | RecordKind::TaskSkipRequested
+        | RecordKind::AttemptFailed
+        | RecordKind::AttemptTimedOut
+        | RecordKind::AttemptLost
+        | RecordKind::LateReport
+        | RecordKind::RunTurned
+        | RecordKind::RunSlaMissed
+        | RecordKind::RunRerunRequested
+        | RecordKind::RunCompensating
+        | RecordKind::RunCompensated
+        | RecordKind::RunCompensationFailed
+        | RecordKind::TaskSlaMissed
+        | RecordKind::TaskOverridden
+        | RecordKind::TaskRepeated
+        | RecordKind::FanoutLimitsChanged
+        | RecordKind::TaskExhausted
+        | RecordKind::DeadLettered
+        | RecordKind::EventReceived
+        | RecordKind::SignalReceived
+        | RecordKind::ApprovalDecided
+        | RecordKind::ApprovalReminded
+        | RecordKind::ApprovalEscalated
+        | RecordKind::CallbackReceived
+        | RecordKind::ChildStarted
+        | RecordKind::ChildEnded => return None,
+    };
+    Some(status)
+}
+
 /// The status of every task that the history mentions, as the history tells it.
 #[must_use]
 pub fn replay_statuses(records: &[Record]) -> BTreeMap<TaskIx, TaskStatus> {
     let mut statuses = BTreeMap::new();
     for record in records {
-        let status = match record.kind {
-            RecordKind::TaskReady => TaskStatus::Ready,
-            RecordKind::TaskQueued => TaskStatus::Queued,
-            RecordKind::TaskStarted => TaskStatus::Running,
-            RecordKind::TaskWaiting | RecordKind::TaskExpanded => TaskStatus::Waiting,
-            RecordKind::TaskSucceeded => TaskStatus::Succeeded,
-            RecordKind::TaskFailed => TaskStatus::Failed,
-            RecordKind::TaskTimedOut => TaskStatus::TimedOut,
-            RecordKind::TaskCancelled => TaskStatus::Cancelled,
-            RecordKind::TaskSkipped => TaskStatus::Skipped,
-            RecordKind::RetryScheduled => TaskStatus::RetryWait,
-            RecordKind::TaskRetryRequested => TaskStatus::Blocked,
-            RecordKind::RunCreated
-            | RecordKind::RunStarted
-            | RecordKind::RunPaused
-            | RecordKind::RunResumed
-            | RecordKind::RunCancelRequested
-            | RecordKind::RunSucceeded
-            | RecordKind::RunFailed
-            | RecordKind::RunCancelled
-            | RecordKind::RunTimedOut
-            | RecordKind::RunReopened
-            | RecordKind::TaskSkipRequested
-            | RecordKind::AttemptFailed
-            | RecordKind::AttemptTimedOut
-            | RecordKind::AttemptLost
-            | RecordKind::LateReport => continue,
-        };
-        if let Some(task) = record.task {
+        if let (Some(task), Some(status)) = (record.task, status_after(record.kind)) {
             statuses.insert(task, status);
         }
     }

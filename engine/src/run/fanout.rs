@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::machine::{Machine, Note};
 use super::readiness::expression_failure;
 use super::scope::{RunScope, parse};
-use super::{Category, Item, RecordKind, TaskFailure, TaskState, TaskStatus};
+use super::{Category, Item, Outcome, RecordKind, Stale, TaskFailure, TaskState, TaskStatus};
 use crate::TaskIx;
 use crate::definition::Tolerate;
 
@@ -138,6 +138,18 @@ impl Machine<'_> {
             }
         }
         self.finish_fanout(ix);
+    }
+
+    /// An operator changed the limits.
+    pub fn on_fanout_limits_changed(
+        &mut self,
+        ix: TaskIx,
+        max_parallel: Option<u32>,
+        tolerate: Option<Tolerate>,
+        actor: &str,
+    ) -> Outcome {
+        let _ = (ix, max_parallel, tolerate, actor);
+        Outcome::Ignored(Stale::NothingDue)
     }
 
     fn load_values(&mut self, ix: TaskIx) -> Result<(), Box<TaskFailure>> {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::definition::Tolerate;
 use crate::ids::TaskIx;
-use crate::run::TaskFailure;
+use crate::run::{ChildInput, GateInput, RerunInput, TaskFailure, WaitInput};
 use crate::time::Timestamp;
 
 /// One thing that happened; the mailbox of a run holds these.
@@ -33,6 +34,10 @@ pub enum Input {
         attempt: u32,
         /// The worker.
         worker: Arc<str>,
+        /// JSON text of how far it is, where it says so.
+        progress: Option<Arc<str>>,
+        /// JSON text of what the next attempt may go on from.
+        checkpoint: Option<Arc<str>>,
     },
     /// An attempt ended well.
     AttemptSucceeded {
@@ -102,6 +107,25 @@ pub enum Input {
         /// Why.
         reason: Option<Arc<str>>,
     },
+    /// An operator changes the limits of a fan-out that runs.
+    FanoutLimitsChanged {
+        /// The fan-out.
+        task: TaskIx,
+        /// Most items in flight; `None`: as before.
+        max_parallel: Option<u32>,
+        /// Failures that are forgiven; `None`: as before.
+        tolerate: Option<Tolerate>,
+        /// Who.
+        actor: Arc<str>,
+    },
+    /// An operator runs tasks again or sets a result.
+    Rerun(RerunInput),
+    /// Something from outside arrived that a task may wait for.
+    Wait(WaitInput),
+    /// Something became of a child run.
+    Child(ChildInput),
+    /// The gates answered.
+    Gate(GateInput),
     /// The alarm clock rang.
     Tick,
 }

@@ -17,12 +17,14 @@
 mod attempt;
 mod cancel;
 mod check;
+mod child;
 mod command;
 mod derived;
 mod dispatch;
 mod extra;
 mod fanout;
 mod finish;
+mod gate;
 mod inline;
 mod input;
 mod machine;
@@ -30,25 +32,33 @@ mod operate;
 mod pause;
 mod readiness;
 mod record;
+mod replay;
+mod rerun;
 mod retry;
 mod scope;
 mod state;
 mod timers;
+mod wait;
 
 #[cfg(test)]
 pub(crate) mod testkit;
 #[cfg(test)]
 mod tests;
 
-pub use check::{check, replay_statuses};
+pub use check::{check, replay_statuses, status_after};
+pub use child::{ChildCommand, ChildInput};
 pub use command::Command;
 pub use dispatch::{DispatchPayload, dispatch_payload};
+pub use gate::{GateCommand, GateInput};
 pub use input::{CancelMode, Input, Timings};
 pub use record::{Record, RecordKind};
+pub use replay::Replay;
+pub use rerun::RerunInput;
 pub use state::{
     Category, Counts, Item, NewRun, RunContext, RunExtra, RunState, RunStatus, TaskFailure, TaskState,
     TaskStatus,
 };
+pub use wait::{WaitCommand, WaitInput, WaitSubject};
 
 use crate::{Moment, Plan, TaskIx};
 
@@ -108,7 +118,7 @@ pub fn advance(
     moment: &Moment,
     effects: &mut Effects,
 ) -> Outcome {
-    if state.status.is_terminal() && !matches!(input, Input::TaskRetryRequested { .. }) {
+    if state.status.is_terminal() && !matches!(input, Input::TaskRetryRequested { .. } | Input::Rerun(_)) {
         return Outcome::Ignored(Stale::RunIsTerminal);
     }
     let mut machine = machine::Machine::new(plan, state, moment, effects);
@@ -124,6 +134,7 @@ pub fn advance(
             task,
             attempt,
             worker,
+            ..
         } => machine.on_heartbeat(*task, *attempt, worker),
         Input::AttemptSucceeded {
             task,
@@ -151,6 +162,16 @@ pub fn advance(
         Input::TaskSkipRequested { task, actor, reason } => {
             machine.on_task_skip_requested(*task, actor, reason.as_deref())
         }
+        Input::FanoutLimitsChanged {
+            task,
+            max_parallel,
+            tolerate,
+            actor,
+        } => machine.on_fanout_limits_changed(*task, *max_parallel, *tolerate, actor),
+        Input::Rerun(input) => machine.on_rerun_input(input),
+        Input::Wait(input) => machine.on_wait_input(input),
+        Input::Child(input) => machine.on_child_input(input),
+        Input::Gate(input) => machine.on_gate_input(input),
         Input::Tick => machine.on_tick(),
     };
     if outcome == Outcome::Applied {

@@ -1,6 +1,5 @@
 //! Builders of workflows and a driver of runs, for the tests of this crate.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,28 +10,15 @@ use super::{
     Category, Command, Effects, Input, NewRun, Outcome, Record, RunContext, RunState, RunStatus, TaskFailure,
     TaskStatus, Timings, advance,
 };
-use crate::definition::{Accepts, Backoff, Jitter, Join, Need, Retry, Task, Workflow};
+use crate::definition::{Accepts, Backoff, Jitter, Need, Retry, Task, Workflow};
 use crate::{Moment, Plan, RunId, TaskIx, Timestamp};
 
 pub fn workflow(tasks: Vec<Task>) -> Workflow {
     Workflow {
         id: "w".into(),
         name: "w".into(),
-        description: None,
-        labels: BTreeMap::new(),
-        tags: Vec::new(),
-        inputs: Map::new(),
-        outputs: Map::new(),
-        env: Map::new(),
-        priority: 50,
-        timeout: None,
-        fail_fast: false,
-        cancel_grace: Duration::from_secs(30),
         tasks,
-        on_failure: Vec::new(),
-        on_success: Vec::new(),
-        finally: Vec::new(),
-        extra: Map::new(),
+        ..Workflow::default()
     }
 }
 
@@ -51,8 +37,7 @@ pub fn retry(limit: u32) -> Retry {
         factor: 2.0,
         max_delay: Duration::from_secs(60),
         jitter: Jitter::None,
-        on: Vec::new(),
-        not_on: Vec::new(),
+        ..Retry::default()
     }
 }
 
@@ -69,22 +54,8 @@ pub fn task<S: AsRef<str>>(key: &str, needs: &[S]) -> Task {
                 accepts: SUCCEEDED,
             })
             .collect(),
-        join: Join::All,
-        condition: None,
-        env: Map::new(),
-        for_each: None,
         retry: retry(0),
-        max_losses: 3,
-        timeout: None,
-        start_within: None,
-        complete_within: None,
-        heartbeat: None,
-        queue: "default".into(),
-        priority: None,
-        continue_on_error: false,
-        idempotency_key: None,
-        metadata: Map::new(),
-        extra: Map::new(),
+        ..Task::default()
     }
 }
 
@@ -232,6 +203,11 @@ impl Driver {
                 .unwrap_or(TaskStatus::Blocked);
             assert_eq!(told, task.status, "history of task {at}");
         }
+        let differences = super::Replay::of(&self.records).differences(&self.plan, &self.state);
+        assert!(
+            differences.is_empty(),
+            "the history tells otherwise: {differences:?}"
+        );
     }
 
     pub fn ix(&self, key: &str) -> TaskIx {
@@ -306,7 +282,11 @@ impl Driver {
             .into_iter()
             .filter_map(|command| match command {
                 Command::Dispatch { task, .. } => Some(self.state.key(&self.plan, task)),
-                Command::Stop { .. } => None,
+                Command::Stop { .. }
+                | Command::DeadLetter { .. }
+                | Command::Wait(_)
+                | Command::Child(_)
+                | Command::Gate(_) => None,
             })
             .collect()
     }

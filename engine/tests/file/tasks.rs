@@ -53,6 +53,7 @@ fn retry_defaults_follow_the_type() {
             jitter: Jitter::Full,
             on: vec![],
             not_on: vec![],
+            ..Retry::default()
         };
         assert_eq!(retry, expected, "{work}");
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use runnel_engine::TaskIx;
-use runnel_engine::run::{Record, RecordKind, RunStatus, TaskStatus};
+use runnel_engine::run::{Record, RecordKind, Replay, RunStatus, TaskStatus, status_after};
 use runnel_entity::event;
 
 use super::Finding;
@@ -23,6 +23,8 @@ pub(super) struct History {
     /// The end of the run as the history tells it; `None` while it goes on.
     pub run_ended: Option<RunStatus>,
     pub last_seq: i64,
+    /// Every fact that the records determine.
+    pub told: Replay,
     place: (i64, i64),
     findings: Vec<Finding>,
 }
@@ -81,7 +83,8 @@ impl History {
             );
         }
         self.last_seq = record.seq;
-        match task_status(record.kind) {
+        self.told.append(record);
+        match status_after(record.kind) {
             Some(status) => self.replay_task(record, status),
             None => self.replay_run(record),
         }
@@ -140,38 +143,6 @@ impl History {
     }
 }
 
-/// The status that a record puts its task into; `None` for records that change none.
-fn task_status(kind: RecordKind) -> Option<TaskStatus> {
-    match kind {
-        RecordKind::TaskReady => Some(TaskStatus::Ready),
-        RecordKind::TaskQueued => Some(TaskStatus::Queued),
-        RecordKind::TaskStarted => Some(TaskStatus::Running),
-        RecordKind::TaskWaiting | RecordKind::TaskExpanded => Some(TaskStatus::Waiting),
-        RecordKind::TaskSucceeded => Some(TaskStatus::Succeeded),
-        RecordKind::TaskFailed => Some(TaskStatus::Failed),
-        RecordKind::TaskTimedOut => Some(TaskStatus::TimedOut),
-        RecordKind::TaskCancelled => Some(TaskStatus::Cancelled),
-        RecordKind::TaskSkipped => Some(TaskStatus::Skipped),
-        RecordKind::RetryScheduled => Some(TaskStatus::RetryWait),
-        RecordKind::TaskRetryRequested => Some(TaskStatus::Blocked),
-        RecordKind::RunCreated
-        | RecordKind::RunStarted
-        | RecordKind::RunPaused
-        | RecordKind::RunResumed
-        | RecordKind::RunCancelRequested
-        | RecordKind::RunSucceeded
-        | RecordKind::RunFailed
-        | RecordKind::RunCancelled
-        | RecordKind::RunTimedOut
-        | RecordKind::RunReopened
-        | RecordKind::TaskSkipRequested
-        | RecordKind::AttemptFailed
-        | RecordKind::AttemptTimedOut
-        | RecordKind::AttemptLost
-        | RecordKind::LateReport => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use runnel_engine::Timestamp;
@@ -179,7 +150,7 @@ mod tests {
     use super::*;
 
     fn record(seq: i64, kind: RecordKind, attempt: Option<u32>) -> Record {
-        let task = task_status(kind).map(|_| TaskIx(0));
+        let task = status_after(kind).map(|_| TaskIx(0));
         Record {
             seq,
             kind,

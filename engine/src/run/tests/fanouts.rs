@@ -15,6 +15,7 @@ fn fanout(items: Value) -> Task {
         key: None,
         max_parallel: None,
         tolerate: Tolerate::Count(0),
+        ..ForEach::default()
     };
     Task {
         for_each: Some(for_each),

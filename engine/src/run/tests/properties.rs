@@ -107,6 +107,7 @@ fn build_task(at: usize, shape: &Shape) -> Task {
             key: None,
             max_parallel: Some(*max_parallel),
             tolerate,
+            ..ForEach::default()
         });
     }
     task
@@ -285,6 +286,8 @@ impl World {
                     task,
                     attempt,
                     worker: "w1".into(),
+                    progress: None,
+                    checkpoint: None,
                 });
             }
         }
@@ -423,6 +426,8 @@ fn any_input() -> impl Strategy<Value = (Input, u64)> {
                 task,
                 attempt,
                 worker,
+                progress: None,
+                checkpoint: None,
             },
             3 | 4 => Input::AttemptSucceeded {
                 task,

@@ -148,6 +148,8 @@ fn reports_of_unknown_tasks_and_attempts_change_nothing() {
                 task,
                 attempt,
                 worker: "w".into(),
+                progress: None,
+                checkpoint: None,
             },
             Input::AttemptSucceeded {
                 task,
@@ -227,6 +229,8 @@ fn a_heartbeat_of_a_queued_attempt_says_that_it_runs() {
         task: TaskIx(0),
         attempt: 1,
         worker: "w1".into(),
+        progress: None,
+        checkpoint: None,
     });
     assert_eq!(run.status("a"), TaskStatus::Running);
 }

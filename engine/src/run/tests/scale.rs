@@ -115,6 +115,7 @@ fn a_hundred_thousand_items_complete_with_a_window_of_rows_in_flight() {
         key: None,
         max_parallel: None,
         tolerate: Tolerate::Count(0),
+        ..ForEach::default()
     };
     let mut run = Driver::new(workflow(vec![Task {
         for_each: Some(for_each),
@@ -147,6 +148,7 @@ fn items_that_need_no_worker_stop_soon_after_too_many_failed() {
         key: None,
         max_parallel: None,
         tolerate: Tolerate::Count(0),
+        ..ForEach::default()
     };
     let input = json!({"simulate_failure": true});
     let tasks = vec![Task {

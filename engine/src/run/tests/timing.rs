@@ -110,6 +110,8 @@ fn a_running_attempt_without_a_sign_of_life_is_lost() {
         task: TaskIx(0),
         attempt: 1,
         worker: "w1".into(),
+        progress: None,
+        checkpoint: None,
     });
     assert_eq!(run.tick_after(seconds(59)), Outcome::Ignored(Stale::NothingDue));
     run.tick_after(seconds(1));
@@ -147,6 +149,8 @@ fn a_gap_longer_than_the_own_heartbeat_setting_is_a_loss() {
         task: TaskIx(0),
         attempt: 1,
         worker: "w1".into(),
+        progress: None,
+        checkpoint: None,
     });
     run.tick_after(seconds(20));
     assert_eq!(run.state.tasks[0].losses, 1);

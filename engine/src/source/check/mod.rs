@@ -123,6 +123,7 @@ pub(crate) fn workflow(root: &Node, report: &mut Report<'_>) -> Option<Workflow>
         on_success: Vec::new(),
         finally: Vec::new(),
         extra: checker.extra(fields, path),
+        ..Workflow::default()
     };
     checker.groups(fields, &defaults, &mut workflow);
     Some(workflow)

@@ -66,6 +66,7 @@ impl PartialRetry {
             jitter: self.jitter.unwrap_or(Jitter::Full),
             on: self.on.unwrap_or_default(),
             not_on: self.not_on.unwrap_or_default(),
+            ..Retry::default()
         }
     }
 }
@@ -180,6 +181,7 @@ impl Checker<'_, '_> {
                 key: None,
                 max_parallel: None,
                 tolerate: Tolerate::default(),
+                ..ForEach::default()
             });
         };
         let fields = self.fields(node, path, &["items", "key", "max_parallel", "batch", "tolerate"])?;
@@ -213,6 +215,7 @@ impl Checker<'_, '_> {
                 .get("tolerate")
                 .and_then(|node| self.tolerate(node, path.key("tolerate")))
                 .unwrap_or_default(),
+            ..ForEach::default()
         })
     }
 

@@ -14,9 +14,6 @@ use crate::source::check::policy::Defaults;
 use crate::source::check::{Checker, NAME_CHARS_MAX, Placed, shorten};
 use crate::source::tree::{Entry, Node, Path};
 
-const MAX_LOSSES: u32 = 3;
-const QUEUE: &str = "default";
-
 pub(crate) const TASK_KEYS: &[&str] = &[
     "name",
     "description",
@@ -173,7 +170,7 @@ impl Checker<'_, '_> {
         task.max_losses = self
             .max_losses(fields, path)
             .or(defaults.max_losses)
-            .unwrap_or(MAX_LOSSES);
+            .unwrap_or(Task::MAX_LOSSES);
         task.timeout = timeout.or(defaults.timeout.filter(|_| takes_worker));
         task.start_within = self.time(fields, path, "start_within");
         task.complete_within = self.time(fields, path, "complete_within");
@@ -270,7 +267,7 @@ impl Checker<'_, '_> {
             .map(str::to_owned);
         task.queue = queue
             .or_else(|| defaults.queue.clone())
-            .unwrap_or_else(|| QUEUE.to_owned());
+            .unwrap_or_else(|| Task::QUEUE.to_owned());
         task.continue_on_error = fields
             .get("continue_on_error")
             .and_then(|node| self.boolean(node, path.key("continue_on_error")))
@@ -333,24 +330,8 @@ fn blank(key: &str) -> Task {
     Task {
         key: key.to_owned(),
         name: key.to_owned(),
-        kind: String::new(),
         input: Value::Object(Map::new()),
-        needs: Vec::new(),
-        join: crate::definition::Join::All,
-        condition: None,
-        env: Map::new(),
-        for_each: None,
         retry: crate::source::check::policy::PartialRetry::default().resolve(""),
-        max_losses: MAX_LOSSES,
-        timeout: None,
-        start_within: None,
-        complete_within: None,
-        heartbeat: None,
-        queue: QUEUE.to_owned(),
-        priority: None,
-        continue_on_error: false,
-        idempotency_key: None,
-        metadata: Map::new(),
-        extra: Map::new(),
+        ..Task::default()
     }
 }
