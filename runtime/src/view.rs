@@ -221,4 +221,6 @@ pub enum NodeRef {
     WorkflowVersion(Uuid),
     Run(Uuid),
     Task(Uuid, u32),
+    Schedule(Uuid),
+    Trigger(Uuid),
 }

@@ -5,7 +5,9 @@ use runnel_runtime::view::Page;
 
 use super::event::Event;
 use super::run::Run;
+use super::schedule::{Schedule, TriggerOutcome};
 use super::task::Task;
+use super::trigger::Trigger;
 use super::workflow::{Workflow, WorkflowVersion};
 
 /// Where a page stands in its list.
@@ -26,7 +28,10 @@ pub(crate) struct PageInfo {
 #[graphql(
     concrete(name = "EventEdge", params(Event)),
     concrete(name = "RunEdge", params(Run)),
+    concrete(name = "ScheduleEdge", params(Schedule)),
     concrete(name = "TaskEdge", params(Task)),
+    concrete(name = "TriggerEdge", params(Trigger)),
+    concrete(name = "TriggerOutcomeEdge", params(TriggerOutcome)),
     concrete(name = "WorkflowEdge", params(Workflow)),
     concrete(name = "WorkflowVersionEdge", params(WorkflowVersion))
 )]
@@ -42,7 +47,10 @@ pub(crate) struct Edge<T: OutputType> {
 #[graphql(
     concrete(name = "EventConnection", params(Event)),
     concrete(name = "RunConnection", params(Run)),
+    concrete(name = "ScheduleConnection", params(Schedule)),
     concrete(name = "TaskConnection", params(Task)),
+    concrete(name = "TriggerConnection", params(Trigger)),
+    concrete(name = "TriggerOutcomeConnection", params(TriggerOutcome)),
     concrete(name = "WorkflowConnection", params(Workflow)),
     concrete(name = "WorkflowVersionConnection", params(WorkflowVersion))
 )]

@@ -8,16 +8,21 @@ mod event;
 mod filters;
 pub(crate) mod id;
 mod mutation_run;
+mod mutation_schedule;
+mod mutation_trigger;
 mod mutation_workflow;
 mod query;
+mod query_schedule;
 mod rail;
 mod run;
 mod scalars;
+mod schedule;
 mod session;
 pub(crate) mod subscription;
 mod task;
 #[cfg(test)]
 mod tests;
+mod trigger;
 mod user_error;
 mod workflow;
 
@@ -26,14 +31,21 @@ use runnel_runtime::Orchestrator;
 
 use crate::auth::Viewer;
 use mutation_run::RunMutation;
+use mutation_schedule::ScheduleMutation;
+use mutation_trigger::TriggerMutation;
 use mutation_workflow::WorkflowMutation;
-use query::Query;
+use query::RootQuery;
+use query_schedule::ScheduleQuery;
 use session::ReadLoader;
 use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
+/// Queries: they change nothing, and what does not exist is null.
+#[derive(Debug, Default, MergedObject)]
+pub(crate) struct Query(RootQuery, ScheduleQuery);
+
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Mutation(WorkflowMutation, RunMutation);
+pub(crate) struct Mutation(WorkflowMutation, RunMutation, ScheduleMutation, TriggerMutation);
 
 /// Subscriptions, over WebSocket (`/graphql/ws`) and SSE (`/graphql/stream`). Each message has a cursor to resume after.
 #[derive(Debug, Default, MergedSubscription)]
@@ -44,7 +56,7 @@ pub(crate) type ApiSchema = Schema<Query, Mutation, Subscription>;
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     // suggestions would tell an unauthenticated caller the names it does not know
-    Schema::build(Query, Mutation::default(), Subscription::default()).disable_suggestions()
+    Schema::build(Query::default(), Mutation::default(), Subscription::default()).disable_suggestions()
 }
 
 /// The schema over an orchestrator, for queries and subscriptions.

@@ -11,8 +11,10 @@ use super::event::Event;
 use super::filters::{EventFilter, RunFilter, RunOrder, WorkflowFilter};
 use super::id;
 use super::run::{Run, list_runs};
+use super::schedule::{self, Schedule};
 use super::session::{load, open};
 use super::task::Task;
+use super::trigger::{self, Trigger};
 use super::workflow::{Workflow, WorkflowVersion};
 use crate::auth::Permission;
 use crate::error::ApiError;
@@ -29,6 +31,10 @@ pub(crate) enum Node {
     Workflow(Workflow),
     /// A version of a workflow.
     WorkflowVersion(WorkflowVersion),
+    /// A schedule.
+    Schedule(Box<Schedule>),
+    /// A trigger by event or webhook.
+    Trigger(Box<Trigger>),
 }
 
 /// Who asks, and what they may do.
@@ -44,11 +50,11 @@ pub(crate) struct Viewer {
 
 /// Queries.
 #[derive(Debug, Default)]
-pub(crate) struct Query;
+pub(crate) struct RootQuery;
 
 /// Queries: they change nothing, and what does not exist is null.
 #[Object]
-impl Query {
+impl RootQuery {
     /// Anything by its id; null when there is none.
     async fn node(
         &self,
@@ -208,6 +214,16 @@ async fn find_node(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, ApiError
             Ok(load(ctx, WorkflowId(id))
                 .await?
                 .map(|view| Node::Workflow(Workflow(view))))
+        }
+        Some(NodeRef::Schedule(id)) => {
+            runs?;
+            let found = schedule::find_schedule(ctx, id).await?;
+            Ok(found.map(|schedule| Node::Schedule(Box::new(schedule))))
+        }
+        Some(NodeRef::Trigger(id)) => {
+            runs?;
+            let found = trigger::find_trigger(ctx, id).await?;
+            Ok(found.map(|trigger| Node::Trigger(Box::new(trigger))))
         }
         Some(NodeRef::WorkflowVersion(id)) => {
             workflows?;
