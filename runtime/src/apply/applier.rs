@@ -26,7 +26,9 @@ use crate::error::StoreError;
 use crate::message::{self, Body};
 use crate::registry::Registry;
 use crate::relay::RelayHandle;
+use crate::schedule::ScheduleBell;
 use crate::store::Store;
+use crate::trigger::Refusals;
 use crate::waker::Alarm;
 use crate::workflows::Versions;
 
@@ -57,6 +59,8 @@ pub(crate) struct Shell {
     pub alarm: Alarm,
     pub announcer: Announcer,
     pub registry: Registry,
+    pub schedules: ScheduleBell,
+    pub refusals: Refusals,
     pub batch_max: usize,
     pub appliers: usize,
 }
