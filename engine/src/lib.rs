@@ -7,6 +7,7 @@
 pub mod definition;
 pub mod diagnostic;
 pub mod expr;
+pub mod gate;
 pub mod ids;
 pub mod inputs;
 pub mod plan;

@@ -53,7 +53,7 @@ pub use input::{CancelMode, Input, Timings};
 pub use record::{Record, RecordKind};
 pub use rerun::RerunInput;
 pub use state::{
-    Category, Counts, Item, NewRun, RunContext, RunExtra, RunState, RunStatus, TaskFailure, TaskState,
+    Category, Counts, Item, NewRun, Pause, RunContext, RunExtra, RunState, RunStatus, TaskFailure, TaskState,
     TaskStatus,
 };
 pub use wait::{WaitCommand, WaitInput, WaitSubject};
