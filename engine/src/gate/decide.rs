@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    Breaker, GateKey, GateKind, GateRequest, Permit, RateState, Ticket, refusal_ends_at,
-};
+use super::{Breaker, GateKey, GateKind, GateRequest, Permit, RateState, Ticket, refusal_ends_at};
 use crate::definition::OnConflict;
 use crate::{RunId, Timestamp};
 
@@ -141,7 +139,13 @@ impl Pass<'_> {
             .as_ref()
             .map(|circuit| (key(GateKind::Circuit, &circuit.key), circuit));
         if let Some((key, _)) = &circuit {
-            match self.facts.breakers.entry(key.clone()).or_default().permit(self.now) {
+            match self
+                .facts
+                .breakers
+                .entry(key.clone())
+                .or_default()
+                .permit(self.now)
+            {
                 Permit::Pass | Permit::Probe => {}
                 Permit::NotBefore(at) => return Decision::Blocked(Blocked::Circuit(Some(at))),
                 Permit::AfterProbe => return Decision::Blocked(Blocked::Circuit(None)),
@@ -163,7 +167,10 @@ impl Pass<'_> {
         if let Some((key, group)) = group {
             let held = self.facts.groups.entry(key).or_default();
             held.holders += 1;
-            held.smallest_limit = Some(held.smallest_limit.map_or(group.limit, |limit| limit.min(group.limit)));
+            held.smallest_limit = Some(
+                held.smallest_limit
+                    .map_or(group.limit, |limit| limit.min(group.limit)),
+            );
         }
         if let Some((key, circuit)) = circuit {
             let breaker = self.facts.breakers.entry(key).or_default();

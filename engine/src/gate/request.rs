@@ -151,6 +151,10 @@ impl GateRequest {
                 lane.push_str(key);
             }
         }
+        if lane.is_empty() {
+            // a kept result alone: no other lane begins so
+            lane.push('-');
+        }
         lane
     }
 }

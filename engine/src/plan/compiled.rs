@@ -57,7 +57,11 @@ impl CompiledGate {
         Ok(Some(Self {
             group: group.map(text).transpose()?,
             rate: task.rate_limit.as_ref().map(|rate| text(&rate.key)).transpose()?,
-            circuit: task.circuit.as_ref().map(|circuit| text(&circuit.key)).transpose()?,
+            circuit: task
+                .circuit
+                .as_ref()
+                .map(|circuit| text(&circuit.key))
+                .transpose()?,
             cache: cache.map(text).transpose()?,
             definition_hash: hex::encode(Sha256::digest(meaning.to_string())),
         }))

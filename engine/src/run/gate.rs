@@ -204,7 +204,13 @@ impl Machine<'_> {
             self.withdraw(ix, hold);
             return Outcome::Applied;
         }
-        self.keep_hold(ix, Some(Hold { phase: HoldPhase::Held, ..hold }));
+        self.keep_hold(
+            ix,
+            Some(Hold {
+                phase: HoldPhase::Held,
+                ..hold
+            }),
+        );
         self.command(Command::Gate(GateCommand::Taken { task: ix, attempt }));
         self.launch(ix);
         Outcome::Applied
@@ -216,9 +222,9 @@ impl Machine<'_> {
         if self.plan.compiled(task.template).gate.is_none() {
             return false;
         }
-        TaskExtra::of(task)
-            .gate
-            .is_none_or(|hold| hold.phase != HoldPhase::Held || hold.attempt != task.attempt.saturating_add(1))
+        TaskExtra::of(task).gate.is_none_or(|hold| {
+            hold.phase != HoldPhase::Held || hold.attempt != task.attempt.saturating_add(1)
+        })
     }
 
     /// Asks for the next attempt; the task is `READY` until the answer.
@@ -294,13 +300,18 @@ impl Machine<'_> {
     /// What the end of an attempt says about the breaker that had let it pass.
     fn verdict(&self, ix: TaskIx, before: TaskStatus, hold: &Hold) -> Option<bool> {
         let has_run = hold.phase == HoldPhase::Held
-            && matches!(before, TaskStatus::Running | TaskStatus::Waiting | TaskStatus::Ready);
+            && matches!(
+                before,
+                TaskStatus::Running | TaskStatus::Waiting | TaskStatus::Ready
+            );
         let task = self.task(ix);
         match task.status {
             TaskStatus::Succeeded if hold.phase == HoldPhase::Held => Some(true),
-            TaskStatus::Failed | TaskStatus::TimedOut | TaskStatus::RetryWait if has_run => {
-                task.error.as_ref().filter(|error| counts_as_failure(error)).map(|_| false)
-            }
+            TaskStatus::Failed | TaskStatus::TimedOut | TaskStatus::RetryWait if has_run => task
+                .error
+                .as_ref()
+                .filter(|error| counts_as_failure(error))
+                .map(|_| false),
             TaskStatus::Failed
             | TaskStatus::TimedOut
             | TaskStatus::RetryWait
@@ -348,7 +359,13 @@ impl Machine<'_> {
             circuit: hold.circuit.clone(),
             verdict: None,
         }));
-        self.keep_hold(ix, Some(Hold { phase: HoldPhase::Withdrawn, ..hold }));
+        self.keep_hold(
+            ix,
+            Some(Hold {
+                phase: HoldPhase::Withdrawn,
+                ..hold
+            }),
+        );
     }
 
     /// The question of this attempt, if it is asked now.
@@ -374,7 +391,9 @@ impl Machine<'_> {
             return;
         };
         let name = match self.plan.run_group() {
-            Some(template) => self.name_of(None, template, "concurrency.group").map(|name| format!("run:{name}")),
+            Some(template) => self
+                .name_of(None, template, "concurrency.group")
+                .map(|name| format!("run:{name}")),
             None => Ok(format!("run/{}", self.plan.workflow().id)),
         };
         match name {
@@ -435,8 +454,14 @@ impl Machine<'_> {
                 })
             })
             .transpose()?;
-        let rate = definition.rate_limit.as_ref().zip(named(&gate.rate, "rate_limit.key")?);
-        let circuit = definition.circuit.as_ref().zip(named(&gate.circuit, "circuit.key")?);
+        let rate = definition
+            .rate_limit
+            .as_ref()
+            .zip(named(&gate.rate, "rate_limit.key")?);
+        let circuit = definition
+            .circuit
+            .as_ref()
+            .zip(named(&gate.circuit, "circuit.key")?);
         Ok(GateRequest {
             group,
             rate: rate.map(|(rate, key)| RateRequest {
@@ -469,9 +494,9 @@ impl Machine<'_> {
                     .render(&scope)
                     .map_err(|error| Box::new(expression_failure("cache.key", &error)))?
             }
-            None => self.resolve_with_mark(ix, CACHE_MARK).map(|resolved| {
-                json!([resolved.input, resolved.extra.env, resolved.extra.secrets])
-            })?,
+            None => self
+                .resolve_with_mark(ix, CACHE_MARK)
+                .map(|resolved| json!([resolved.input, resolved.extra.env, resolved.extra.secrets]))?,
         };
         let identity = json!([self.plan.workflow().id, definition.key, gate.definition_hash, key]);
         Ok(Some(CacheRequest {
@@ -482,14 +507,18 @@ impl Machine<'_> {
     }
 
     /// The rendered name of a gate: a text or a number, not empty, not too long.
-    fn name_of(&self, ix: Option<TaskIx>, template: &Template, place: &str) -> Result<String, Box<TaskFailure>> {
+    fn name_of(
+        &self,
+        ix: Option<TaskIx>,
+        template: &Template,
+        place: &str,
+    ) -> Result<String, Box<TaskFailure>> {
         let scope = RunScope::new(self.plan, self.state, ix);
         let value = template
             .render(&scope)
             .map_err(|error| Box::new(expression_failure(place, &error)))?;
-        let refused = |message: String| {
-            Box::new(TaskFailure::new(Category::Input, "GATE_KEY", message, false))
-        };
+        let refused =
+            |message: String| Box::new(TaskFailure::new(Category::Input, "GATE_KEY", message, false));
         let name = match value {
             Value::String(text) => text,
             Value::Number(number) => number.to_string(),
