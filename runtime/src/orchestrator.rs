@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::consumer::{Consumer, DeadLetters};
 use crate::error::{PublishError, StoreError};
 use crate::feed::Feed;
+use crate::gate::{GateHandle, Gatekeeper};
 use crate::intake::Intake;
 use crate::query::Reads;
 use crate::registry::Registry;
@@ -35,6 +36,7 @@ pub const CRASH_POINTS: &[&str] = &[
     "relay.after_send",
     "complete.before_commit",
     "complete.after_commit",
+    "gate.after_grant",
 ];
 
 /// Open long polls of the completion queue: one receives while the others apply.
@@ -154,6 +156,11 @@ impl Orchestrator {
     /// The way to the runs.
     pub(crate) fn appliers(&self) -> &Appliers {
         &self.inner.appliers
+    }
+
+    /// Lets the gatekeeper look now.
+    pub(crate) fn ring_gates(&self) {
+        self.inner.shell.gate.ring();
     }
 
     /// The time.
@@ -318,6 +325,10 @@ impl Orchestrator {
             return Ok(false);
         }
         let now = shell.clock.now();
+        if shell.gate.is_due(now) {
+            shell.gate.ring();
+            return Ok(false);
+        }
         let waiting = relay::waiting(shell, now).await?;
         let is_sendable = |queue: &str, kind: &str| {
             shell.registry.is_served(queue, kind, now) && shell.relay.has_room(queue)
@@ -335,7 +346,7 @@ impl Orchestrator {
 
     fn is_moving(&self) -> bool {
         let inner = &self.inner;
-        inner.appliers.unfinished() > 0 || inner.shell.relay.unfinished() > 0 || inner.consumer.is_busy()
+        inner.appliers.unfinished() > 0 || inner.shell.gate.is_moving() || inner.shell.relay.unfinished() > 0 || inner.consumer.is_busy()
     }
 }
 
@@ -372,6 +383,7 @@ impl Inner {
             token_keys: config.token_keys,
             relay,
             alarm: Alarm::new(),
+            gate: GateHandle::new(),
             announcer: Announcer::new(feed.clone()),
             registry: Registry::new(config.local_types),
             batch_max: config.batch_max.max(1),
@@ -435,6 +447,8 @@ impl Loops {
         self.bringing.spawn(|stop| dead.run(stop));
         let waker = Waker::new(Arc::clone(shell), appliers.clone(), poll_interval);
         self.bringing.spawn(|stop| waker.run(stop));
+        let gatekeeper = Gatekeeper::new(Arc::clone(shell), appliers.clone(), poll_interval);
+        self.bringing.spawn(|stop| gatekeeper.run(stop));
         self.telling
             .spawn(|stop| shell.announcer.clone().run(shell.store.clone(), stop));
     }

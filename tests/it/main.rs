@@ -14,6 +14,7 @@ mod diamond;
 mod examples;
 mod external;
 mod findings;
+mod flow;
 mod idempotency;
 mod lifecycle;
 mod operate;

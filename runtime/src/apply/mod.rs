@@ -34,6 +34,7 @@ use crate::workflows::CompiledVersion;
 pub(crate) use applier::{Applier, Shell};
 pub(crate) use load::state_of;
 pub(crate) use rows::{Column, Kind, RowSet, source};
+pub(crate) use side::{TICKET, delete_tickets};
 pub(crate) use sql::{OUTBOX_KEY, Sql};
 
 /// Items that wait in front of one applier before its callers wait too.
