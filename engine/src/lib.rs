@@ -6,6 +6,7 @@
 
 pub mod definition;
 pub mod diagnostic;
+pub mod explain;
 pub mod expr;
 pub mod gate;
 pub mod ids;

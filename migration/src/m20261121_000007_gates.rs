@@ -6,7 +6,8 @@ use sea_orm_migration::prelude::{
     DbErr, DeriveMigrationName, Index, MigrationTrait, SchemaManager, Table, TableCreateStatement,
 };
 use sea_orm_migration::schema::{
-    big_integer, big_integer_null, big_pk_auto, integer, small_integer, small_integer_null, string, text, uuid,
+    big_integer, big_integer_null, big_pk_auto, integer, small_integer, small_integer_null, string, text,
+    uuid,
 };
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 
@@ -16,7 +17,13 @@ pub struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for table in [gate_wait(), concurrency_slot(), gate(), circuit_verdict(), result_cache()] {
+        for table in [
+            gate_wait(),
+            concurrency_slot(),
+            gate(),
+            circuit_verdict(),
+            result_cache(),
+        ] {
             manager.create_table(table).await?;
         }
         let db = manager.get_connection();
@@ -36,7 +43,13 @@ impl MigrationTrait for Migration {
         for statement in DOWN {
             db.execute_unprepared(statement).await?;
         }
-        for table in ["result_cache", "circuit_verdict", "gate", "concurrency_slot", "gate_wait"] {
+        for table in [
+            "result_cache",
+            "circuit_verdict",
+            "gate",
+            "concurrency_slot",
+            "gate_wait",
+        ] {
             manager.drop_table(Table::drop().table(table).to_owned()).await?;
         }
         Ok(())

@@ -346,7 +346,10 @@ impl Orchestrator {
 
     fn is_moving(&self) -> bool {
         let inner = &self.inner;
-        inner.appliers.unfinished() > 0 || inner.shell.gate.is_moving() || inner.shell.relay.unfinished() > 0 || inner.consumer.is_busy()
+        inner.appliers.unfinished() > 0
+            || inner.shell.gate.is_moving()
+            || inner.shell.relay.unfinished() > 0
+            || inner.consumer.is_busy()
     }
 }
 

@@ -78,7 +78,13 @@ impl Orchestrator {
         after: Option<&str>,
     ) -> Result<Vec<CircuitView>, StoreError> {
         let filter = Filter::After(after.unwrap_or_default());
-        read(&self.reads().store, &actor.namespace, filter, first.min(CIRCUITS_MAX + 1)).await
+        read(
+            &self.reads().store,
+            &actor.namespace,
+            filter,
+            first.min(CIRCUITS_MAX + 1),
+        )
+        .await
     }
 
     /// One breaker; one that nobody has used is closed.

@@ -137,10 +137,9 @@ pub(super) async fn again(shell: &Arc<Shell>, appliers: &Appliers, now: Timestam
                     .await
                     .map_err(failed)?;
                 let rows: Vec<WaitRow> = rows.iter().map(WaitRow::read).collect::<Result<_, _>>()?;
-                let wanted = rows
-                    .iter()
-                    .filter(|row| row.state == 2)
-                    .filter_map(|row| Some((row.namespace.as_str(), row.request.cache.as_ref()?.key.as_str())));
+                let wanted = rows.iter().filter(|row| row.state == 2).filter_map(|row| {
+                    Some((row.namespace.as_str(), row.request.cache.as_ref()?.key.as_str()))
+                });
                 let kept = read_kept(tx, backend, wanted, None).await?;
                 let mut answers = Vec::new();
                 let mut lost = Vec::new();

@@ -25,7 +25,7 @@ use crate::apply::{Appliers, Shell};
 use crate::error::StoreError;
 
 pub use circuits::{CircuitPhase, CircuitView};
-pub(crate) use rows::{WaitRow, waits_of};
+pub(crate) use rows::{GATE_KEY, WAIT_COLUMNS, WaitRow, kind_of, push_key, ticket};
 
 /// After this long without the run having taken it, a decision is handed over again.
 const HANDOVER: Duration = Duration::from_secs(5);

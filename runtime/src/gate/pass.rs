@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use runnel_engine::definition::OnConflict;
 use runnel_engine::gate::{
     Breaker, Decided, Decision, Facts, GateKey, GateKind, Group, RateState, Ticket, Waiting, decide,
 };
-use runnel_engine::definition::OnConflict;
 use runnel_engine::{RunId, Timestamp};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
 
@@ -302,7 +302,10 @@ impl Pass<'_> {
                 name: row.try_get_by_index(1)?,
             })
         };
-        let rows = self.tx.query_all_raw(all.bind(self.backend, &count, vec![])).await;
+        let rows = self
+            .tx
+            .query_all_raw(all.bind(self.backend, &count, vec![]))
+            .await;
         for row in rows.map_err(failed)? {
             let (holders, smallest): (i64, i32) = (
                 row.try_get_by_index(2).map_err(failed)?,
@@ -354,7 +357,8 @@ impl Pass<'_> {
             if let Some(group) = &row.request.group {
                 rows.id(ticket.run.0).int(ticket.ix).int(ticket.attempt);
                 rows.text(&row.namespace).text(&group.name);
-                rows.int(i32::try_from(group.limit).unwrap_or(i32::MAX)).int(self.now.0);
+                rows.int(i32::try_from(group.limit).unwrap_or(i32::MAX))
+                    .int(self.now.0);
             }
         }
         if rows.is_empty() {
@@ -542,7 +546,9 @@ fn summarise(candidates: &[WaitRow], kept: HashMap<(String, String), Kept>, deci
     let mut answers = Vec::new();
     let mut moved: BTreeSet<(&str, &str)> = BTreeSet::new();
     for (ticket, decision) in &decided.decisions {
-        let Some(row) = by_ticket.get(ticket) else { continue };
+        let Some(row) = by_ticket.get(ticket) else {
+            continue;
+        };
         let verdict = match decision {
             Decision::Admitted => Verdict::Admitted,
             Decision::Turned => Verdict::Turned,

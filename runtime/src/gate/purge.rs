@@ -22,7 +22,10 @@ const EXPIRED: Duration = Duration::from_secs(60);
 
 /// One batch of each.
 pub(super) async fn run(shell: &Arc<Shell>, now: Timestamp) -> Result<(), StoreError> {
-    let before = |by: Duration| now.0.saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX));
+    let before = |by: Duration| {
+        now.0
+            .saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX))
+    };
     let look = format!(
         "SELECT CASE WHEN EXISTS (SELECT 1 FROM result_cache WHERE expires_at <= {}) \
          OR EXISTS (SELECT 1 FROM gate WHERE changed_at <= {}) THEN 1 ELSE 0 END",

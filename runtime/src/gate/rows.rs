@@ -5,9 +5,9 @@ use runnel_engine::{RunId, Timestamp};
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use super::HANDOVER;
-use crate::apply::{Column, Kind, RowSet, Shell, source};
+use crate::apply::{Column, Kind, RowSet, Shell};
 use crate::error::StoreError;
-use crate::store::{Store, failed_to};
+use crate::store::failed_to;
 
 /// What is to be done, seen from outside a transaction.
 pub(super) struct Look {
@@ -57,18 +57,18 @@ pub(crate) struct WaitRow {
     pub rank: i64,
     pub ticket: Ticket,
     pub state: i16,
-    pub since: Timestamp,
     pub request: GateRequest,
 }
 
-pub(super) const WAIT_COLUMNS: &str = "w.id, w.namespace, w.lane, w.rank, w.run_id, w.ix, w.attempt, w.state, w.since, w.request";
+pub(crate) const WAIT_COLUMNS: &str =
+    "w.id, w.namespace, w.lane, w.rank, w.run_id, w.ix, w.attempt, w.state, w.request";
 
 impl WaitRow {
     /// From the columns of [`WAIT_COLUMNS`].
-    pub(super) fn read(row: &QueryResult) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &QueryResult) -> Result<Self, StoreError> {
         let failed = failed_to("read a question to the gates");
         let id: i64 = row.try_get_by_index(0).map_err(failed)?;
-        let request: String = row.try_get_by_index(9).map_err(failed)?;
+        let request: String = row.try_get_by_index(8).map_err(failed)?;
         let request = serde_json::from_str(&request).map_err(|error| StoreError::Corrupt {
             table: "gate_wait",
             problem: format!("{id}: {error}"),
@@ -80,14 +80,13 @@ impl WaitRow {
             rank: row.try_get_by_index(3).map_err(failed)?,
             ticket: ticket(row, 4)?,
             state: row.try_get_by_index(7).map_err(failed)?,
-            since: Timestamp(row.try_get_by_index(8).map_err(failed)?),
             request,
         })
     }
 }
 
 /// Run, index and attempt from three columns.
-pub(super) fn ticket(row: &QueryResult, at: usize) -> Result<Ticket, StoreError> {
+pub(crate) fn ticket(row: &QueryResult, at: usize) -> Result<Ticket, StoreError> {
     let failed = failed_to("read a ticket");
     let (run, ix, attempt): (uuid::Uuid, i32, i32) = (
         row.try_get_by_index(at).map_err(failed)?,
@@ -102,38 +101,18 @@ pub(super) fn ticket(row: &QueryResult, at: usize) -> Result<Ticket, StoreError>
 }
 
 /// A gate by its key.
-pub(super) const GATE_KEY: &[Column] = &[
+pub(crate) const GATE_KEY: &[Column] = &[
     ("namespace", Kind::Text),
     ("kind", Kind::Int),
     ("name", Kind::Text),
 ];
 
-pub(super) fn push_key(rows: &mut RowSet, key: &GateKey) {
+pub(crate) fn push_key(rows: &mut RowSet, key: &GateKey) {
     rows.text(&key.namespace).int(key.kind as u8).text(&key.name);
 }
 
-pub(super) fn kind_of(code: i16) -> Option<GateKind> {
+pub(crate) fn kind_of(code: i16) -> Option<GateKind> {
     [GateKind::Group, GateKind::Rate, GateKind::Circuit]
         .into_iter()
         .find(|kind| *kind as i16 == code)
-}
-
-/// Questions of the given runs, of all their tasks and of themselves: one statement.
-pub(crate) async fn waits_of(store: &Store, runs: &[RunId]) -> Result<Vec<WaitRow>, StoreError> {
-    const RUN: &[Column] = &[("run_id", Kind::Id)];
-    let backend = store.backend().into();
-    let mut rows = RowSet::new(backend, RUN);
-    for run in runs {
-        rows.id(run.0);
-    }
-    let sql = format!(
-        "SELECT {WAIT_COLUMNS} FROM {} JOIN gate_wait w ON w.run_id = c.run_id ORDER BY w.id",
-        source(backend, RUN)
-    );
-    let found = store
-        .read()
-        .query_all_raw(rows.bind(backend, &sql, vec![]))
-        .await
-        .map_err(failed_to("read questions to the gates"))?;
-    found.iter().map(WaitRow::read).collect()
 }

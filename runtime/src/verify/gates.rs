@@ -15,10 +15,16 @@ const ROWS_MAX: u32 = 1_000;
 
 /// Every place belongs to an attempt that lives or is about to begin, no group is too full, and every question is still asked.
 pub(super) async fn check(store: &Store, report: &mut VerifyReport) -> Result<(), StoreError> {
-    for (sql, message) in [(held_for_nobody(), "a place in a concurrency group is held by nobody that lives"), (
-        asked_by_nobody(),
-        "a question to the gates is asked by nobody that waits",
-    )] {
+    for (sql, message) in [
+        (
+            held_for_nobody(),
+            "a place in a concurrency group is held by nobody that lives",
+        ),
+        (
+            asked_by_nobody(),
+            "a question to the gates is asked by nobody that waits",
+        ),
+    ] {
         for (run, ix) in tickets(store, &sql).await? {
             report.add(Problem {
                 run: Some(RunId(run)),

@@ -300,6 +300,8 @@ mod tests {
             priority: 50,
             created_at: 0,
             leased_until: 0,
+            namespace: "default".to_owned(),
+            rank: 0,
         };
         let mut history = History::default();
         history.last_seq = 3;

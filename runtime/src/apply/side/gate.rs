@@ -204,11 +204,7 @@ impl GateRows {
                 self.answered,
                 delete(backend, "gate_wait"),
             ),
-            (
-                "free places",
-                self.released,
-                delete(backend, "concurrency_slot"),
-            ),
+            ("free places", self.released, delete(backend, "concurrency_slot")),
             (
                 "store verdicts",
                 self.verdicts,
