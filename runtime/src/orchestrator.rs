@@ -122,6 +122,8 @@ pub struct StartRequest {
     pub priority: Option<u8>,
     /// Tags, over the workflow's.
     pub tags: Vec<String>,
+    /// Every task does its work, also where a kept result would be good; results are kept all the same.
+    pub ignores_cache: bool,
 }
 
 /// What the appliers have done.

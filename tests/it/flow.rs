@@ -196,14 +196,21 @@ async fn runs_of_a_group_wait_skip_or_displace(stack: Stack) -> anyhow::Result<(
 async fn a_rate_limit_paces_starts_of_all_runs(stack: Stack) -> anyhow::Result<()> {
     let cluster = Cluster::start(stack).await?;
     let worker = cluster.scripted("w", &["scripted"]).await?;
-    let file = one("paced", json!({ "rate_limit": { "key": "api", "limit": "2/5m" } }));
+    let file = one(
+        "paced",
+        json!({ "rate_limit": { "key": "api", "limit": "2/5m" } }),
+    );
     let runs = launch_many(&cluster, &file, 4).await?;
     assert_eq!(receive_all(&worker).await?.len(), 2, "the burst");
     for expected in [1, 1] {
         cluster.clock.advance(Duration::from_secs(151));
         worker.hello().await?;
         cluster.orchestrator().settle().await;
-        assert_eq!(receive_all(&worker).await?.len(), expected, "one in two and a half minutes");
+        assert_eq!(
+            receive_all(&worker).await?.len(),
+            expected,
+            "one in two and a half minutes"
+        );
     }
     for run in runs {
         let actor = &cluster.actor;

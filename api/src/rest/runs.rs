@@ -118,6 +118,7 @@ pub(super) fn start_request(
         idempotency_key,
         priority,
         tags,
+        ..StartRequest::default()
     })
 }
 

@@ -111,7 +111,10 @@ impl CircuitMutation {
         let found = if input.dry_run {
             session.orchestrator.find_circuit(session.actor, &input.key).await
         } else {
-            session.orchestrator.reset_circuit(session.actor, &input.key).await
+            session
+                .orchestrator
+                .reset_circuit(session.actor, &input.key)
+                .await
         };
         let circuit = found.map_err(|e| ApiError::store(&e))?.map(Circuit::of);
         let user_errors = if circuit.is_some() {

@@ -36,6 +36,9 @@ pub(crate) struct RunStartInput {
     priority: Option<i32>,
     /// Tags besides the workflow's.
     tags: Option<Vec<String>>,
+    /// Whether tasks with `cache` may take the result of an earlier run. Their own results are kept in any case.
+    #[graphql(default = true)]
+    use_cache: bool,
     /// Echoed in the answer.
     client_mutation_id: Option<String>,
 }
@@ -345,6 +348,7 @@ fn start_request(input: RunStartInput) -> Result<StartRequest, Box<UserError>> {
         idempotency_key: input.idempotency_key,
         priority,
         tags,
+        ignores_cache: !input.use_cache,
     })
 }
 

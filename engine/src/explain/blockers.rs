@@ -333,11 +333,7 @@ fn waiting(plan: &Plan, task: &TaskFacts) -> Blocker {
 fn approvers(input: &Value) -> Vec<String> {
     match input.get("approvers") {
         Some(Value::String(one)) => vec![one.clone()],
-        Some(Value::Array(all)) => all
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
+        Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         _ => Vec::new(),
     }
 }
@@ -365,7 +361,9 @@ pub fn gate_blockers(gate: &GateFacts, now: Timestamp) -> Vec<Blocker> {
         let (probe_at, failures) = match &gate.breaker.phase {
             BreakerPhase::Closed { .. } => (None, None),
             BreakerPhase::Open { probe_at, .. } if *probe_at <= now => (None, None),
-            BreakerPhase::Open { probe_at, failures, .. } => (Some(*probe_at), Some(*failures)),
+            BreakerPhase::Open {
+                probe_at, failures, ..
+            } => (Some(*probe_at), Some(*failures)),
             BreakerPhase::HalfOpen { failures, .. } => (None, Some(*failures)),
         };
         if let Some(failures) = failures {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::definition::ForEach;
-use crate::gate::{BreakerPhase, CircuitRequest, GateRequest, GroupRequest, RateRequest};
 use crate::gate::{Breaker, BreakerPolicy, RateState};
+use crate::gate::{BreakerPhase, CircuitRequest, GateRequest, GroupRequest, RateRequest};
 use crate::run::testkit::{Driver, retry, root, task, workflow};
 use crate::run::{Pause, RunStatus, TaskStatus};
 use crate::{Plan, TaskIx, Timestamp};

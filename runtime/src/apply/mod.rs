@@ -68,6 +68,8 @@ pub(crate) struct StartRow {
     pub request_hash: Option<String>,
     pub inputs: Arc<str>,
     pub tags: Vec<String>,
+    /// Kept results are not taken.
+    pub ignores_cache: bool,
     pub actor: Arc<str>,
     /// The mutation that starts it.
     pub audit: Option<Arc<Draft>>,

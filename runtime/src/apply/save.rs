@@ -1,7 +1,7 @@
 //! Writes what the turns of a batch changed: at most seven statements, however many runs and tasks.
 
-use runnel_engine::{TaskIx, gate};
 use runnel_engine::run::{Command, RunState, TaskState};
+use runnel_engine::{TaskIx, gate};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 use uuid::Uuid;
 

@@ -13,7 +13,7 @@ use runnel_engine::run::{RunExtra, RunStatus, TaskStatus};
 use runnel_engine::{RunId, TaskIx, Timestamp, WorkflowVersionId};
 use runnel_entity::{event, run};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect,
 };
 use uuid::Uuid;
 
@@ -124,7 +124,9 @@ async fn open_tasks(
     for row in found {
         let id: Uuid = row.try_get_by_index(0).map_err(failed)?;
         let ix: i32 = row.try_get_by_index(1).map_err(failed)?;
-        open.entry(RunId(id)).or_default().push(TaskIx(u32::try_from(ix).unwrap_or(0)));
+        open.entry(RunId(id))
+            .or_default()
+            .push(TaskIx(u32::try_from(ix).unwrap_or(0)));
     }
     Ok(open)
 }
@@ -178,8 +180,13 @@ impl Explained {
             }
         }
         let tasks = tasks(reads, &wanted).await?;
-        let has = |status: TaskStatus| keys.iter().any(|key| tasks.get(key).is_some_and(|t| t.status == status));
-        let is_pending = parents.values().any(|parent| parent.facts.status == RunStatus::Pending);
+        let has = |status: TaskStatus| {
+            keys.iter()
+                .any(|key| tasks.get(key).is_some_and(|t| t.status == status))
+        };
+        let is_pending = parents
+            .values()
+            .any(|parent| parent.facts.status == RunStatus::Pending);
         let gates = if has(TaskStatus::Ready) || is_pending {
             gates(reads, &parents, keys).await?
         } else {
@@ -214,7 +221,11 @@ impl Explained {
         let row = self.tasks.get(&key)?;
         let plan = &parent.version.plan;
         let definition = plan.task(row.template);
-        let upstreams = if row.is_item { &[][..] } else { plan.upstreams(row.template) };
+        let upstreams = if row.is_item {
+            &[][..]
+        } else {
+            plan.upstreams(row.template)
+        };
         let upstreams = upstreams.iter().filter_map(|up| {
             Some(UpstreamFact {
                 key: plan.task(*up).key.clone(),
@@ -334,7 +345,8 @@ async fn tasks(reads: &Reads, wanted: &BTreeSet<TaskKey>) -> Result<HashMap<Task
             row.try_get_by_index(3)?,
         );
         let (status, attempt): (i16, i32) = (row.try_get_by_index(4)?, row.try_get_by_index(5)?);
-        let moment = |at: usize| Ok::<_, sea_orm::DbErr>(row.try_get_by_index::<Option<i64>>(at)?.map(Timestamp));
+        let moment =
+            |at: usize| Ok::<_, sea_orm::DbErr>(row.try_get_by_index::<Option<i64>>(at)?.map(Timestamp));
         let task = TaskRow {
             template: TaskIx(u32::try_from(template).unwrap_or(0)),
             is_item: is_item != 0,
@@ -508,9 +520,13 @@ async fn states(reads: &Reads, wanted: &BTreeSet<GateKey>) -> Result<States, Sto
             problem: error.to_string(),
         };
         if kind == GateKind::Rate {
-            states.0.insert(key, serde_json::from_str(&state).map_err(corrupt)?);
+            states
+                .0
+                .insert(key, serde_json::from_str(&state).map_err(corrupt)?);
         } else {
-            states.1.insert(key, serde_json::from_str(&state).map_err(corrupt)?);
+            states
+                .1
+                .insert(key, serde_json::from_str(&state).map_err(corrupt)?);
         }
     }
     Ok(states)
@@ -597,9 +613,11 @@ pub(super) async fn time_spent(
             .limit(EVENTS_PER_READ);
         if let Some((run, seq)) = after {
             page = page.filter(
-                event::Column::RunId
-                    .gt(run)
-                    .or(event::Column::RunId.eq(run).and(event::Column::FirstSeq.gt(seq))),
+                Condition::any().add(event::Column::RunId.gt(run)).add(
+                    Condition::all()
+                        .add(event::Column::RunId.eq(run))
+                        .add(event::Column::FirstSeq.gt(seq)),
+                ),
             );
         }
         let rows = page
