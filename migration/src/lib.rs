@@ -13,6 +13,7 @@ use sea_orm_migration::sea_orm::{ConnectionTrait, Statement};
 mod m20261121_000001_initial;
 mod m20261121_000004_schedules;
 mod m20261121_000006_audit;
+mod m20261121_000007_gates;
 
 /// Runs the migrations.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000001_initial::Migration),
             Box::new(m20261121_000004_schedules::Migration),
             Box::new(m20261121_000006_audit::Migration),
+            Box::new(m20261121_000007_gates::Migration),
         ]
     }
 }

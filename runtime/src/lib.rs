@@ -13,6 +13,7 @@ mod consumer;
 mod control;
 pub mod error;
 pub mod feed;
+pub mod gate;
 pub mod idempotency;
 pub mod inputs;
 mod intake;

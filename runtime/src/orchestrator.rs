@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::consumer::{Consumer, DeadLetters};
 use crate::error::{PublishError, StoreError};
 use crate::feed::Feed;
+use crate::gate::{GateHandle, Gatekeeper};
 use crate::intake::Intake;
 use crate::query::Reads;
 use crate::registry::Registry;
@@ -38,6 +39,7 @@ pub const CRASH_POINTS: &[&str] = &[
     "relay.after_send",
     "complete.before_commit",
     "complete.after_commit",
+    "gate.after_grant",
 ];
 
 /// Open long polls of the completion queue: one receives while the others apply.
@@ -127,6 +129,8 @@ pub struct StartRequest {
     pub on_conflict: Option<OnConflict>,
     /// What starts it, when it is not a person or a program through the API.
     pub trigger: Option<Arc<RunTrigger>>,
+    /// Every task does its work, also where a kept result would be good; results are kept all the same.
+    pub ignores_cache: bool,
 }
 
 /// What a start does when a run holds its idempotency key already.
@@ -182,6 +186,11 @@ impl Orchestrator {
     /// Wakes the scheduler.
     pub(crate) fn schedule_bell(&self) -> &ScheduleBell {
         &self.inner.shell.schedules
+    }
+
+    /// Lets the gatekeeper look now.
+    pub(crate) fn ring_gates(&self) {
+        self.inner.shell.gate.ring();
     }
 
     /// The time.
@@ -361,6 +370,10 @@ impl Orchestrator {
             return Ok(false);
         }
         let now = shell.clock.now();
+        if shell.gate.is_due(now) {
+            shell.gate.ring();
+            return Ok(false);
+        }
         let waiting = relay::waiting(shell, now).await?;
         let is_sendable = |queue: &str, kind: &str| {
             shell.registry.is_served(queue, kind, now) && shell.relay.has_room(queue)
@@ -380,6 +393,7 @@ impl Orchestrator {
         let inner = &self.inner;
         inner.appliers.unfinished() > 0
             || inner.shell.schedules.is_busy()
+            || inner.shell.gate.is_moving()
             || inner.shell.relay.unfinished() > 0
             || inner.consumer.is_busy()
     }
@@ -418,6 +432,7 @@ impl Inner {
             token_keys: config.token_keys,
             relay,
             alarm: Alarm::new(),
+            gate: GateHandle::new(),
             announcer: Announcer::new(feed.clone()),
             registry: Registry::new(config.local_types),
             schedules: ScheduleBell::default(),
@@ -483,6 +498,8 @@ impl Loops {
         self.bringing.spawn(|stop| dead.run(stop));
         let waker = Waker::new(Arc::clone(shell), appliers.clone(), poll_interval);
         self.bringing.spawn(|stop| waker.run(stop));
+        let gatekeeper = Gatekeeper::new(Arc::clone(shell), appliers.clone(), poll_interval);
+        self.bringing.spawn(|stop| gatekeeper.run(stop));
         self.telling
             .spawn(|stop| shell.announcer.clone().run(shell.store.clone(), stop));
     }

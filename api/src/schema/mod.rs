@@ -1,6 +1,8 @@
 //! The GraphQL schema: parse, authorise, call the runtime, map. No rule of the product is decided here.
 
 mod audit;
+mod blocker;
+mod circuit;
 mod connection;
 pub(crate) mod cursor;
 mod diagnostic;
@@ -36,6 +38,7 @@ use runnel_runtime::Orchestrator;
 
 use crate::auth::Viewer;
 use audit::AuditQuery;
+use circuit::{CircuitMutation, CircuitQuery};
 use mutation_run::RunMutation;
 use mutation_schedule::ScheduleMutation;
 use mutation_trigger::TriggerMutation;
@@ -48,13 +51,14 @@ use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
 /// Queries: they change nothing, and what does not exist is null.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Query(CoreQuery, AuditQuery, NamespaceQuery, ScheduleQuery);
+pub(crate) struct Query(CoreQuery, AuditQuery, CircuitQuery, NamespaceQuery, ScheduleQuery);
 
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
 #[derive(Debug, Default, MergedObject)]
 pub(crate) struct Mutation(
     WorkflowMutation,
     RunMutation,
+    CircuitMutation,
     NamespaceMutation,
     ScheduleMutation,
     TriggerMutation,

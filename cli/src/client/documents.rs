@@ -51,6 +51,27 @@ pub const TASKS: &str = concat!(
     task_fields!()
 );
 
+/// Why a run does not run.
+pub const WHY_RUN: &str = "query WhyRun($id: ID!) {
+    run(id: $id) {
+      id status blockers { code message }
+      timeSpent { blocked waitingForSlot queued running retryWait waiting }
+      tasks(first: 100, filter: { status: { in: [BLOCKED, READY, QUEUED, WAITING, RETRY_WAIT] } }) {
+        nodes { key status blockers { code message } }
+      }
+    }
+  }";
+
+/// Why a task does not run.
+pub const WHY_TASK: &str = "query WhyTask($id: ID!, $task: String!) {
+    run(id: $id) {
+      task(key: $task) {
+        key status attempt blockers { code message }
+        timeSpent { blocked waitingForSlot queued running retryWait waiting }
+      }
+    }
+  }";
+
 /// What happens to a run, live.
 pub const RUN_UPDATES: &str = concat!(
     "subscription RunUpdates($id: ID!, $after: String) {
