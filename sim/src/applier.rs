@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use runnel_engine::run::{CancelMode, Input};
+use runnel_engine::run::Input;
 use runnel_engine::{Moment, RunId};
 use runnel_runtime::offline::{Answer, Attempt, Batch, Change, Item, Parcel};
 
@@ -75,19 +75,6 @@ impl World {
     fn spoil(&mut self, item: &mut Item) {
         let (run, defect) = (item.run(), self.plot.defect);
         let Some(inputs) = item.inputs_mut() else { return };
-        if defect == Some(Defect::CancelLost) {
-            for input in inputs.iter_mut() {
-                if matches!(
-                    input,
-                    Input::CancelRequested {
-                        mode: CancelMode::Now,
-                        ..
-                    }
-                ) {
-                    *input = Input::Tick;
-                }
-            }
-        }
         if defect != Some(Defect::FenceOpen) {
             return;
         }

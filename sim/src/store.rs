@@ -159,7 +159,7 @@ impl Store {
         let mut later = Vec::new();
         for change in changes {
             self.save_run(change, defect);
-            for row in self.outbox_rows(change) {
+            for row in self.outbox_rows(change, defect) {
                 if defect == Some(Defect::OutboxAfterCommit) {
                     later.push(row);
                 } else {
@@ -193,6 +193,9 @@ impl Store {
         if defect == Some(Defect::CountsNotSaved) && row.version > 0 {
             columns.counts = row.columns.counts;
         }
+        if defect == Some(Defect::PauseNotSaved) && row.version > 0 {
+            columns.is_paused = row.columns.is_paused;
+        }
         row.version = change.guard + 1;
         row.columns = columns;
         row.extra = extra;
@@ -213,8 +216,11 @@ impl Store {
         row.records.extend(records);
     }
 
-    fn outbox_rows(&self, change: &Change<'_>) -> Vec<(Attempt, OutboxRow)> {
+    fn outbox_rows(&self, change: &Change<'_>, defect: Option<Defect>) -> Vec<(Attempt, OutboxRow)> {
         let plan = change.version.plan();
+        if defect == Some(Defect::DispatchedEarly) && change.start_key.is_some() {
+            return early_row(change).into_iter().collect();
+        }
         let dispatches = change.commands.iter().filter_map(|command| match command {
             Command::Dispatch { task, attempt } => Some((*task, *attempt)),
             _ => None,
@@ -360,6 +366,20 @@ impl Store {
     pub fn status(&self, run: RunId) -> Option<RunStatus> {
         self.runs.get(&run).map(|row| row.columns.status)
     }
+}
+
+/// A defect: a message of a task that still waits for its upstreams.
+fn early_row(change: &Change<'_>) -> Option<(Attempt, OutboxRow)> {
+    let blocked = |task: &TaskState| task.status == TaskStatus::Blocked;
+    let at = change.state.tasks.iter().position(blocked)?;
+    let ix = TaskIx(u32::try_from(at).ok()?);
+    let row = OutboxRow {
+        id: 0,
+        queue: change.version.plan().task(ix).queue.clone(),
+        priority: 50,
+        leased_until: 0,
+    };
+    Some((key(change.run, ix, 1), row))
 }
 
 fn is_free(row: &OutboxRow, now: Timestamp, defect: Option<Defect>) -> bool {
