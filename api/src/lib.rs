@@ -78,11 +78,13 @@ pub async fn serve(
     let metrics = metrics::Metrics::install();
     let app = Arc::new(app::App {
         schema: schema::build(orchestrator.clone()),
+        mutations: schema::build_for_mutations(orchestrator.clone()),
         orchestrator,
         credentials,
         origins: origin::Origins::new(&config.allowed_origins, is_loopback_only),
         metrics: metrics.clone(),
         stop: stop.clone(),
+        namespaces: app::Namespaces::default(),
     });
     let upkeep = tokio::spawn(metrics.upkeep(stop.clone()));
     server::run(listener, routes::router(app), stop).await;

@@ -56,11 +56,13 @@ impl Server {
         .unwrap();
         let app = Arc::new(App {
             schema: schema::build(orchestrator.clone()),
+            mutations: schema::build_for_mutations(orchestrator.clone()),
             orchestrator: orchestrator.clone(),
             credentials: Credentials::new(token, None),
             origins: Origins::new(&[], token.is_none()),
             metrics: Metrics::install(),
             stop: CancellationToken::new(),
+            namespaces: crate::app::Namespaces::default(),
         });
         Self {
             router: routes::router(app),

@@ -10,21 +10,30 @@ use crate::app::SharedApp;
 use crate::auth::Viewer;
 use crate::error::ApiError;
 use crate::metrics;
+use crate::request_id::RequestId;
 use crate::schema::attach;
 use crate::schema::subscription::Resume;
+use crate::schema::warnings::Warnings;
 
 /// Runs a query or mutation in a task of its own: axum drops the handler of a client that hangs up at whatever await
 /// it is on, and a transaction dropped between two awaits is a lost or doubled write.
-pub(crate) async fn once(app: &SharedApp, operation: Operation, viewer: Viewer) -> Response {
+pub(crate) async fn once(app: &SharedApp, operation: Operation, viewer: Viewer, id: RequestId) -> Response {
     let kind = operation.kind;
-    let (schema, request) = (
-        app.schema.clone(),
-        attach(operation.request, &app.orchestrator, viewer),
-    );
-    let response = match tokio::spawn(async move { schema.execute(request).await }).await {
+    let warnings = Warnings::default();
+    let schema = match kind {
+        OperationType::Mutation => app.mutations.clone(),
+        OperationType::Query | OperationType::Subscription => app.schema.clone(),
+    };
+    let request = attach(operation.request, &app.orchestrator, viewer)
+        .data(id)
+        .data(warnings.clone());
+    let mut response = match tokio::spawn(async move { schema.execute(request).await }).await {
         Ok(response) => response,
         Err(_) => failed(),
     };
+    if let Some(all) = warnings.take() {
+        response.extensions.insert("warnings".to_owned(), all);
+    }
     metrics::graphql_operation(kind, response.errors.is_empty());
     response
 }
@@ -35,6 +44,7 @@ pub(crate) fn stream(
     operation: Operation,
     viewer: Viewer,
     resume: Resume,
+    id: RequestId,
 ) -> BoxStream<'static, Response> {
     if operation.kind == OperationType::Subscription {
         metrics::graphql_operation(operation.kind, true);
@@ -43,7 +53,7 @@ pub(crate) fn stream(
     }
     let app = app.clone();
     // spawned here and not when first polled, so that it ends even if the stream is dropped
-    let running = tokio::spawn(async move { once(&app, operation, viewer).await });
+    let running = tokio::spawn(async move { once(&app, operation, viewer, id).await });
     running
         .map(|joined| joined.unwrap_or_else(|_| failed()))
         .into_stream()

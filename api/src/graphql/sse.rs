@@ -39,7 +39,7 @@ pub(crate) async fn handle(State(app): State<SharedApp>, request: Request) -> Re
             &id,
         );
     }
-    let viewer = match app.credentials.of_headers(&parts.headers) {
+    let viewer = match app.viewer(&parts.headers).await {
         Ok(viewer) => viewer,
         Err(error) => return reply::error(&error, &id),
     };
@@ -113,7 +113,7 @@ fn events(
             // the protocol wants errors of the document as events: a browser's EventSource hides the body of a 4xx
             Err(error) => yield Ok(next(&Answer::refused(&error, &id), None)),
             Ok(operation) => {
-                let mut answers = execute::stream(&app, operation, viewer, resume.clone());
+                let mut answers = execute::stream(&app, operation, viewer, resume.clone(), id.clone());
                 loop {
                     let answer = tokio::select! {
                         answer = answers.next() => answer,

@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use http::request::Parts;
-use runnel_runtime::{Actor, OperateError, Orchestrator, PublishError, StartError, StoreError};
+use runnel_runtime::{Actor, OperateError, Orchestrator, PublishError, StartError, StoreError, audit};
 use serde_json::{Map, Value};
 
 use crate::app::SharedApp;
@@ -27,7 +27,7 @@ impl FromRequestParts<SharedApp> for Call {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &SharedApp) -> Result<Self, Response> {
-        match app.credentials.of_headers(&parts.headers) {
+        match app.viewer(&parts.headers).await {
             Ok(viewer) => Ok(Self {
                 app: app.clone(),
                 viewer,
@@ -122,7 +122,7 @@ pub(super) type Answer = Result<Response, Failure>;
 pub(super) async fn detached<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Failure> {
-    tokio::spawn(work)
+    tokio::spawn(audit::inherit(work))
         .await
         .map_err(|_| ApiError::internal("a mutation panicked").into())
 }

@@ -99,7 +99,14 @@ impl Driver {
             priority: 50,
             created_at: now,
         };
-        let state = RunState::new(&plan, NewRun { context }, &Moment { now, entropy: 0 });
+        let state = RunState::new(
+            &plan,
+            NewRun {
+                context,
+                trigger: None,
+            },
+            &Moment { now, entropy: 0 },
+        );
         Self {
             plan,
             state,

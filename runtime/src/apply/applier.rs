@@ -127,8 +127,14 @@ impl Applier {
                     items.push(Item::Start { new, row });
                     replies.push(Reply::Start(reply));
                 }
-                Work::Inputs(InputsWork { run, inputs, reply }) => {
-                    items.push(Item::Inputs { run, inputs });
+                Work::Inputs(work) => {
+                    let InputsWork {
+                        run,
+                        inputs,
+                        audit,
+                        reply,
+                    } = work;
+                    items.push(Item::Inputs { run, inputs, audit });
                     replies.push(Reply::Inputs(reply));
                 }
                 Work::Render(render) => renders.push(render),

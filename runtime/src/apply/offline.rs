@@ -121,9 +121,13 @@ impl Item {
             inputs: "{}".into(),
             tags: Vec::new(),
             actor: "client".into(),
+            audit: None,
         };
         Self(round::Item::Start {
-            new: NewRun { context },
+            new: NewRun {
+                context,
+                trigger: None,
+            },
             row,
         })
     }
@@ -131,7 +135,11 @@ impl Item {
     /// Inputs of a run that exists.
     #[must_use]
     pub fn inputs(run: RunId, inputs: Vec<Input>) -> Self {
-        Self(round::Item::Inputs { run, inputs })
+        Self(round::Item::Inputs {
+            run,
+            inputs,
+            audit: None,
+        })
     }
 
     /// The run that it concerns.

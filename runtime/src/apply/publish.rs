@@ -24,6 +24,9 @@ impl Applier {
             if turn.is_changed {
                 metrics::counter!(APPLIED).increment(turn.effects.records.len() as u64);
                 collect(&self.shell.token_keys, &turn, &mut news);
+                turn.audits
+                    .iter()
+                    .for_each(|audited| audited.draft.mark_written());
                 rung.push(turn.run());
                 if let Some(at) = turn.known.state.wake_at {
                     self.shell.alarm.set(at);

@@ -1,13 +1,15 @@
 //! What a batch of items does to the runs it concerns. No database here: rows come in, turns and answers go out.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use runnel_engine::run::{Command, Input, NewRun, RunState};
+use runnel_engine::run::{Command, Input, NewRun, Outcome, RunState};
 use runnel_engine::{Moment, RunId, Timestamp};
 
 use super::load::{KeyHolder, Loaded};
-use super::turn::{Known, Lease, Turn};
+use super::turn::{Audited, Known, Lease, Turn};
 use super::{InputsReply, Shell, StartReply, StartRow};
+use crate::audit::Draft;
 use crate::error::StoreError;
 use crate::relay::Room;
 use crate::view::RunView;
@@ -15,8 +17,15 @@ use crate::view::RunView;
 /// One thing to apply, without the way back to its caller, so that it can be applied again.
 #[derive(Debug, Clone)]
 pub(super) enum Item {
-    Start { new: NewRun, row: StartRow },
-    Inputs { run: RunId, inputs: Vec<Input> },
+    Start {
+        new: NewRun,
+        row: StartRow,
+    },
+    Inputs {
+        run: RunId,
+        inputs: Vec<Input>,
+        audit: Option<Arc<Draft>>,
+    },
 }
 
 impl Item {
@@ -66,7 +75,7 @@ impl Round {
         for item in items {
             let answer = match item {
                 Item::Start { new, row } => round.start(new, row, holders, moment),
-                Item::Inputs { run, inputs } => round.inputs(*run, inputs),
+                Item::Inputs { run, inputs, audit } => round.inputs(*run, inputs, audit.as_ref()),
             };
             round.answers.push(answer);
         }
@@ -141,6 +150,10 @@ impl Round {
             actor: row.actor.clone(),
         })?;
         let created = view(row, &turn.known);
+        turn.audits.extend(row.audit.as_ref().map(|draft| Audited {
+            draft: Arc::clone(draft),
+            before: None,
+        }));
         self.add_turn(turn);
         Ok(Answer::Start(StartReply::Created(Box::new(created))))
     }
@@ -168,7 +181,12 @@ impl Round {
         })
     }
 
-    fn inputs(&mut self, run: RunId, inputs: &[Input]) -> Result<Answer, StoreError> {
+    fn inputs(
+        &mut self,
+        run: RunId,
+        inputs: &[Input],
+        audit: Option<&Arc<Draft>>,
+    ) -> Result<Answer, StoreError> {
         let at = match self.turn_of.get(&run) {
             None => return Ok(Answer::Inputs(InputsReply::UnknownRun)),
             Some(Err(problem)) => {
@@ -180,6 +198,7 @@ impl Round {
             Some(Ok(at)) => *at,
         };
         let turn = &mut self.turns[at];
+        let before = audit.map(|_| turn.summary());
         let mut outcomes = Vec::with_capacity(inputs.len());
         for input in inputs {
             match turn.advance(input) {
@@ -191,6 +210,12 @@ impl Round {
                     return Err(error);
                 }
             }
+        }
+        if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Applied)) {
+            turn.audits.extend(audit.map(|draft| Audited {
+                draft: Arc::clone(draft),
+                before,
+            }));
         }
         Ok(Answer::Inputs(InputsReply::Done {
             outcomes,
@@ -215,6 +240,7 @@ fn view(row: &StartRow, known: &Known) -> RunView {
         counts: state.counts,
         has_tolerated_failures: state.has_tolerated_failures,
         error: state.error.clone(),
+        has_payloads: true,
         inputs: row.inputs.clone(),
         outputs: state.outputs.clone(),
         created_at: state.context.created_at,
