@@ -332,7 +332,10 @@ impl Oracle {
             return;
         }
         let carried: BTreeSet<Attempt> = tasks.carried().chain(completions.carried()).collect();
-        let forgotten = live.find(|at| !carried.contains(at) && !store.outbox.contains_key(at));
+        // what a cancel has told to stop waits for its end or for the grace, and is not sent again
+        let is_wanted = |at: &Attempt| store.status(at.run) != Some(RunStatus::Cancelling);
+        let forgotten =
+            live.find(|at| !carried.contains(at) && !store.outbox.contains_key(at) && is_wanted(at));
         if let Some(at) = forgotten {
             self.fail(
                 "carried",
