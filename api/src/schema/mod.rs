@@ -1,5 +1,6 @@
 //! The GraphQL schema: parse, authorise, call the runtime, map. No rule of the product is decided here.
 
+mod audit;
 mod connection;
 pub(crate) mod cursor;
 mod diagnostic;
@@ -11,6 +12,9 @@ mod mutation_run;
 mod mutation_schedule;
 mod mutation_trigger;
 mod mutation_workflow;
+mod namespace;
+mod paging;
+mod power_filter;
 mod query;
 mod query_schedule;
 mod rail;
@@ -24,28 +28,37 @@ mod task;
 mod tests;
 mod trigger;
 mod user_error;
+pub(crate) mod warnings;
 mod workflow;
 
 use async_graphql::{MergedObject, MergedSubscription, Request, SDLExportOptions, Schema, SchemaBuilder};
 use runnel_runtime::Orchestrator;
 
 use crate::auth::Viewer;
+use audit::AuditQuery;
 use mutation_run::RunMutation;
 use mutation_schedule::ScheduleMutation;
 use mutation_trigger::TriggerMutation;
 use mutation_workflow::WorkflowMutation;
-use query::RootQuery;
+use namespace::{NamespaceMutation, NamespaceQuery};
+use query::CoreQuery;
 use query_schedule::ScheduleQuery;
 use session::ReadLoader;
 use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
 /// Queries: they change nothing, and what does not exist is null.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Query(RootQuery, ScheduleQuery);
+pub(crate) struct Query(CoreQuery, AuditQuery, NamespaceQuery, ScheduleQuery);
 
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Mutation(WorkflowMutation, RunMutation, ScheduleMutation, TriggerMutation);
+pub(crate) struct Mutation(
+    WorkflowMutation,
+    RunMutation,
+    NamespaceMutation,
+    ScheduleMutation,
+    TriggerMutation,
+);
 
 /// Subscriptions, over WebSocket (`/graphql/ws`) and SSE (`/graphql/stream`). Each message has a cursor to resume after.
 #[derive(Debug, Default, MergedSubscription)]

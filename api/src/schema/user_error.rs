@@ -43,12 +43,14 @@ pub(crate) enum ErrorCode {
     RevisionConflict,
     /// It is part of a workflow file.
     OwnedByFile,
+    /// There is a namespace of this name already.
+    NamespaceExists,
 }
 
 impl ErrorCode {
     /// Every code, for the test that each has a page.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::WorkflowInvalid,
         Self::WorkflowNotFound,
         Self::VersionNotFound,
@@ -64,6 +66,7 @@ impl ErrorCode {
         Self::KeyTaken,
         Self::RevisionConflict,
         Self::OwnedByFile,
+        Self::NamespaceExists,
     ];
 
     /// As written in answers.
@@ -84,6 +87,7 @@ impl ErrorCode {
             Self::KeyTaken => "KEY_TAKEN",
             Self::RevisionConflict => "REVISION_CONFLICT",
             Self::OwnedByFile => "OWNED_BY_FILE",
+            Self::NamespaceExists => "NAMESPACE_EXISTS",
         }
     }
 }
@@ -213,7 +217,11 @@ impl UserError {
 
     /// An argument does not fit.
     pub(crate) fn input(message: impl Into<String>, argument: &str) -> Self {
-        let code = ErrorCode::InputInvalid;
+        Self::refused(ErrorCode::InputInvalid, message, argument)
+    }
+
+    /// An argument does not fit for a reason with a code of its own.
+    pub(crate) fn refused(code: ErrorCode, message: impl Into<String>, argument: &str) -> Self {
         let (message, path) = (message.into(), path(&["input", argument]));
         Self::Input(InputError {
             code,
