@@ -165,7 +165,7 @@ macro_rules! schedule_fields {
         "fragment ScheduleFields on Schedule {
            id key workflow { key } version origin cron timezone every at description startAt endAt jitter
            overlap catchUp catchUpWindow catchUpLimit pauseAfterFailures inputs tags
-           isEnabled isPaused pauseReason pausedBy failuresInRow buffered nextRunAt revision createdAt createdBy
+           isEnabled isPaused pauseReason pausedBy failuresInRow bufferedAt nextRunAt revision createdAt createdBy
          }"
     };
 }
@@ -227,7 +227,7 @@ pub const SCHEDULE_DELETE: &str = "mutation ScheduleDelete($input: ScheduleIdInp
 /// Runs a range of the past.
 pub const SCHEDULE_BACKFILL: &str = "mutation ScheduleBackfill($input: ScheduleBackfillInput!) {
     scheduleBackfill(input: $input) {
-      backfill { id from until maxParallel total begun status createdAt } userErrors { code message path hint }
+      backfill { id fromAt untilAt maxParallel total begun status createdAt } userErrors { code message path hint }
     }
   }";
 
