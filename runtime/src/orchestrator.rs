@@ -1,7 +1,7 @@
 //! The one handle on a running orchestrator: start it, ask it, stop it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use runnel_engine::source::{Format, Reading};
@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::actor::Actor;
 use crate::announcer::Announcer;
 use crate::apply::{Applier, Appliers, Inbox, Shell, Sql};
+use crate::bulk;
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::consumer::{Consumer, DeadLetters};
@@ -53,6 +54,18 @@ pub struct Orchestrator {
     inner: Arc<Inner>,
 }
 
+/// A handle that keeps nothing alive: for loops that work through the orchestrator itself.
+#[derive(Clone)]
+pub(crate) struct WeakOrchestrator(Weak<Inner>);
+
+impl WeakOrchestrator {
+    /// The orchestrator, unless it is gone.
+    pub(crate) fn upgrade(&self) -> Option<Orchestrator> {
+        let inner = self.0.upgrade()?;
+        Some(Orchestrator { inner })
+    }
+}
+
 struct Inner {
     reads: Reads,
     feed: Feed,
@@ -61,6 +74,7 @@ struct Inner {
     intake: Intake,
     consumer: Consumer,
     vars: Arc<Map<String, Value>>,
+    bulk_bell: Arc<bulk::Bell>,
     loops: Loops,
 }
 
@@ -166,6 +180,11 @@ impl Orchestrator {
         &*self.inner.shell.entropy
     }
 
+    /// Tells the loop of operations on many runs that there is one.
+    pub(crate) fn bulk_bell(&self) -> Arc<bulk::Bell> {
+        Arc::clone(&self.inner.bulk_bell)
+    }
+
     /// `vars.X` of new runs.
     pub(crate) fn vars(&self) -> &Arc<Map<String, Value>> {
         &self.inner.vars
@@ -192,9 +211,14 @@ impl Orchestrator {
                 "attempts of before the start are dispatched again"
             );
         }
-        Ok(Self {
+        let poll_interval = config.poll_interval;
+        let orchestrator = Self {
             inner: Arc::new(Inner::assemble(config, store)),
-        })
+        };
+        let weak = WeakOrchestrator(Arc::downgrade(&orchestrator.inner));
+        let bringing = &orchestrator.inner.loops.bringing;
+        bringing.spawn(|stop| bulk::work_off(weak, poll_interval, stop));
+        Ok(orchestrator)
     }
 
     /// Stops taking work, finishes what is in flight within `grace`, closes the database.
@@ -335,7 +359,10 @@ impl Orchestrator {
 
     fn is_moving(&self) -> bool {
         let inner = &self.inner;
-        inner.appliers.unfinished() > 0 || inner.shell.relay.unfinished() > 0 || inner.consumer.is_busy()
+        inner.bulk_bell.is_busy()
+            || inner.appliers.unfinished() > 0
+            || inner.shell.relay.unfinished() > 0
+            || inner.consumer.is_busy()
     }
 }
 
@@ -396,6 +423,7 @@ impl Inner {
             intake,
             consumer,
             vars: config.vars,
+            bulk_bell: Arc::default(),
             loops,
         }
     }

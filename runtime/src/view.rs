@@ -293,4 +293,5 @@ pub enum NodeRef {
     WorkflowVersion(Uuid),
     Run(Uuid),
     Task(Uuid, u32),
+    Bulk(Uuid),
 }

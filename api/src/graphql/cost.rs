@@ -18,9 +18,11 @@ use serde_json::{Map, Value as Json};
 use crate::error::{ApiError, Code};
 
 /// Page sizes of lists whose `first` is not given. A test keeps this table equal to the schema.
-pub(crate) const PAGE_SIZES: [(&str, u64); 8] = [
+pub(crate) const PAGE_SIZES: [(&str, u64); 10] = [
     ("auditLog", 50),
+    ("bulkOperations", 50),
     ("events", 100),
+    ("failures", 50),
     ("namespaces", 50),
     ("recentRuns", 5),
     ("runs", 50),

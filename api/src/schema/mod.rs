@@ -1,6 +1,7 @@
 //! The GraphQL schema: parse, authorise, call the runtime, map. No rule of the product is decided here.
 
 mod audit;
+mod bulk;
 mod connection;
 pub(crate) mod cursor;
 mod diagnostic;
@@ -31,6 +32,7 @@ use runnel_runtime::Orchestrator;
 
 use crate::auth::Viewer;
 use audit::AuditQuery;
+use bulk::{BulkMutation, BulkQuery};
 use mutation_run::RunMutation;
 use mutation_workflow::WorkflowMutation;
 use namespace::{NamespaceMutation, NamespaceQuery};
@@ -40,11 +42,11 @@ use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
 /// Queries: they change nothing, and what does not exist is null.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Query(CoreQuery, AuditQuery, NamespaceQuery);
+pub(crate) struct Query(CoreQuery, AuditQuery, BulkQuery, NamespaceQuery);
 
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Mutation(WorkflowMutation, RunMutation, NamespaceMutation);
+pub(crate) struct Mutation(WorkflowMutation, RunMutation, BulkMutation, NamespaceMutation);
 
 /// Subscriptions, over WebSocket (`/graphql/ws`) and SSE (`/graphql/stream`). Each message has a cursor to resume after.
 #[derive(Debug, Default, MergedSubscription)]

@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 use runnel_engine::{RunId, TaskIx, WorkflowId, WorkflowVersionId};
 use runnel_runtime::view::{self, NodeRef, PageRequest};
 
+use super::bulk::BulkOperation;
 use super::connection::Connection;
 use super::cursor::{self, Cursor, first};
 use super::enums::Permission as PermissionName;
@@ -12,7 +13,7 @@ use super::filters::{EventFilter, RunFilter, RunOrder, WorkflowFilter, run_filte
 use super::id;
 use super::paging::{wants_count, window};
 use super::run::{Run, RunList, list_runs};
-use super::session::{TaskAt, load, open};
+use super::session::{BulkAt, TaskAt, load, open};
 use super::task::Task;
 use super::workflow::{Workflow, WorkflowVersion};
 use crate::auth::Permission;
@@ -30,6 +31,8 @@ pub(crate) enum Node {
     Workflow(Workflow),
     /// A version of a workflow.
     WorkflowVersion(WorkflowVersion),
+    /// An operation on many runs.
+    Bulk(BulkOperation),
 }
 
 /// Who asks, and what they may do.
@@ -218,6 +221,12 @@ async fn find_node(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, ApiError
             Ok(load(ctx, WorkflowId(id))
                 .await?
                 .map(|view| Node::Workflow(Workflow(view))))
+        }
+        Some(NodeRef::Bulk(id)) => {
+            runs?;
+            Ok(load(ctx, BulkAt(id))
+                .await?
+                .map(|view| Node::Bulk(BulkOperation(view))))
         }
         Some(NodeRef::WorkflowVersion(id)) => {
             workflows?;

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
 use runnel_engine::{RunId, TaskIx, WorkflowId, WorkflowVersionId};
+use runnel_runtime::bulk::BulkView;
 use runnel_runtime::view::{RunView, TaskPayloads, TaskView, VersionView, WorkflowView};
 use runnel_runtime::{Actor, Orchestrator};
+use uuid::Uuid;
 
 use crate::auth::{Permission, Viewer};
 use crate::error::{ApiError, Code};
@@ -158,6 +160,22 @@ impl Loader<VersionAt> for ReadLoader {
         Ok(entries
             .map(|((workflow, number), version)| (VersionAt(workflow, number), version))
             .collect())
+    }
+}
+
+/// An operation on many runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct BulkAt(pub(crate) Uuid);
+
+impl Loader<BulkAt> for ReadLoader {
+    type Value = BulkView;
+    type Error = Arc<ApiError>;
+
+    async fn load(&self, keys: &[BulkAt]) -> Result<HashMap<BulkAt, BulkView>, Arc<ApiError>> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let found = self.orchestrator.bulk_by_id(&self.actor, &ids).await;
+        let found = found.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        Ok(found.into_iter().map(|(id, view)| (BulkAt(id), view)).collect())
     }
 }
 

@@ -289,6 +289,7 @@ fn call(field: &FieldDefinition) -> String {
                 ("input", "runStart") => "{ workflow: \"w\" }",
                 ("input", "workflowPublish" | "workflowValidate") => "{ source: \"id: a\" }",
                 ("input", "taskRetry" | "taskSkip") => "{ run: \"r\", task: \"t\" }",
+                ("input", "runsBulk") => "{ action: PAUSE, filter: {} }",
                 ("input", "namespaceCreate") => "{ name: \"n\" }",
                 ("input", _) => "{ id: \"r\" }",
                 ("ids", _) => "[\"x\"]",
@@ -340,7 +341,7 @@ async fn every_root_field_refuses_a_caller_without_permissions() {
         }
     }
     assert_eq!(
-        checked, 21,
+        checked, 24,
         "a root field was added: see that it asks for a permission, then count it here"
     );
 }
