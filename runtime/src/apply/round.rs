@@ -15,7 +15,7 @@ use crate::relay::Room;
 use crate::view::RunView;
 
 /// One thing to apply, without the way back to its caller, so that it can be applied again.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Item {
     Start {
         new: NewRun,
