@@ -1,7 +1,7 @@
 //! The one handle on a running orchestrator: start it, ask it, stop it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use runnel_engine::source::{Format, Reading};
@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::actor::Actor;
 use crate::announcer::Announcer;
 use crate::apply::{Applier, Appliers, Inbox, Shell, Sql};
+use crate::bulk;
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::consumer::{Consumer, DeadLetters};
@@ -58,6 +59,18 @@ pub struct Orchestrator {
     inner: Arc<Inner>,
 }
 
+/// A handle that keeps nothing alive: for loops that work through the orchestrator itself.
+#[derive(Clone)]
+pub(crate) struct WeakOrchestrator(Weak<Inner>);
+
+impl WeakOrchestrator {
+    /// The orchestrator, unless it is gone.
+    pub(crate) fn upgrade(&self) -> Option<Orchestrator> {
+        let inner = self.0.upgrade()?;
+        Some(Orchestrator { inner })
+    }
+}
+
 struct Inner {
     reads: Reads,
     feed: Feed,
@@ -66,6 +79,7 @@ struct Inner {
     intake: Intake,
     consumer: Consumer,
     vars: Arc<Map<String, Value>>,
+    bulk_bell: Arc<bulk::Bell>,
     loops: Loops,
 }
 
@@ -203,6 +217,11 @@ impl Orchestrator {
         &*self.inner.shell.entropy
     }
 
+    /// Tells the loop of operations on many runs that there is one.
+    pub(crate) fn bulk_bell(&self) -> Arc<bulk::Bell> {
+        Arc::clone(&self.inner.bulk_bell)
+    }
+
     /// `vars.X` of new runs.
     pub(crate) fn vars(&self) -> &Arc<Map<String, Value>> {
         &self.inner.vars
@@ -239,6 +258,9 @@ impl Orchestrator {
             .loops
             .bringing
             .spawn(|stop| scheduler.run(stop));
+        let weak = WeakOrchestrator(Arc::downgrade(&orchestrator.inner));
+        let bringing = &orchestrator.inner.loops.bringing;
+        bringing.spawn(|stop| bulk::work_off(weak, poll_interval, stop));
         Ok(orchestrator)
     }
 
@@ -394,6 +416,7 @@ impl Orchestrator {
         inner.appliers.unfinished() > 0
             || inner.shell.schedules.is_busy()
             || inner.shell.gate.is_moving()
+            || inner.bulk_bell.is_busy()
             || inner.shell.relay.unfinished() > 0
             || inner.consumer.is_busy()
     }
@@ -459,6 +482,7 @@ impl Inner {
             intake,
             consumer,
             vars: config.vars,
+            bulk_bell: Arc::default(),
             loops,
         }
     }

@@ -298,4 +298,5 @@ pub enum NodeRef {
     Task(Uuid, u32),
     Schedule(Uuid),
     Trigger(Uuid),
+    Bulk(Uuid),
 }

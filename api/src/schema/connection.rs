@@ -4,6 +4,7 @@ use async_graphql::{OutputType, SimpleObject};
 use runnel_runtime::view::Page;
 
 use super::audit::AuditEntry;
+use super::bulk::{BulkFailure, BulkOperation};
 use super::event::Event;
 use super::namespace::Namespace;
 use super::paging::Count;
@@ -30,6 +31,8 @@ pub(crate) struct PageInfo {
 #[derive(Debug, Clone, SimpleObject)]
 #[graphql(
     concrete(name = "AuditEntryEdge", params(AuditEntry)),
+    concrete(name = "BulkFailureEdge", params(BulkFailure)),
+    concrete(name = "BulkOperationEdge", params(BulkOperation)),
     concrete(name = "EventEdge", params(Event)),
     concrete(name = "NamespaceEdge", params(Namespace)),
     concrete(name = "RunEdge", params(Run)),
@@ -51,6 +54,8 @@ pub(crate) struct Edge<T: OutputType> {
 #[derive(Debug, SimpleObject)]
 #[graphql(
     concrete(name = "AuditEntryConnection", params(AuditEntry)),
+    concrete(name = "BulkFailureConnection", params(BulkFailure)),
+    concrete(name = "BulkOperationConnection", params(BulkOperation)),
     concrete(name = "EventConnection", params(Event)),
     concrete(name = "NamespaceConnection", params(Namespace)),
     concrete(name = "RunConnection", params(Run)),

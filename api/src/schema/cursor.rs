@@ -131,6 +131,20 @@ impl Cursor for LogPlace {
     }
 }
 
+/// A place in an operation on many runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BulkPlace(pub(crate) i32);
+
+impl Cursor for BulkPlace {
+    const TAG: char = 'b';
+    fn write(&self) -> String {
+        self.0.to_string()
+    }
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+}
+
 impl Cursor for Uuid {
     const TAG: char = 'a';
     fn write(&self) -> String {

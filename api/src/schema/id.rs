@@ -60,6 +60,11 @@ pub(crate) fn parse_backfill(id: &str) -> Option<Uuid> {
     hex(id.strip_prefix("backfill_")?)
 }
 
+/// The id of an operation on many runs.
+pub(crate) fn bulk(id: Uuid) -> ID {
+    ID(format!("bulk_{}", id.simple()))
+}
+
 /// Reads any node id; `None` for everything else.
 pub(crate) fn parse(id: &str) -> Option<NodeRef> {
     let (tag, rest) = id.split_once('_')?;
@@ -69,6 +74,7 @@ pub(crate) fn parse(id: &str) -> Option<NodeRef> {
         "version" => hex(rest).map(NodeRef::WorkflowVersion),
         "schedule" => hex(rest).map(NodeRef::Schedule),
         "trigger" => hex(rest).map(NodeRef::Trigger),
+        "bulk" => hex(rest).map(NodeRef::Bulk),
         "task" => {
             let (run, ix) = rest.split_once('_')?;
             let is_plain = ix == "0" || (!ix.starts_with('0') && ix.bytes().all(|b| b.is_ascii_digit()));
@@ -83,13 +89,7 @@ pub(crate) fn parse(id: &str) -> Option<NodeRef> {
 pub(crate) fn parse_run(id: &str) -> Option<RunId> {
     match parse(id) {
         Some(NodeRef::Run(uuid)) => Some(RunId(uuid)),
-        Some(
-            NodeRef::Workflow(_)
-            | NodeRef::WorkflowVersion(_)
-            | NodeRef::Task(..)
-            | NodeRef::Schedule(_)
-            | NodeRef::Trigger(_),
-        ) => None,
+        Some(_) => None,
         None => Uuid::try_parse(id).ok().map(RunId),
     }
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod blocker;
+mod bulk;
 mod circuit;
 mod connection;
 pub(crate) mod cursor;
@@ -38,6 +39,7 @@ use runnel_runtime::Orchestrator;
 
 use crate::auth::Viewer;
 use audit::AuditQuery;
+use bulk::{BulkMutation, BulkQuery};
 use circuit::{CircuitMutation, CircuitQuery};
 use mutation_run::RunMutation;
 use mutation_schedule::ScheduleMutation;
@@ -51,7 +53,14 @@ use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
 /// Queries: they change nothing, and what does not exist is null.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Query(CoreQuery, AuditQuery, CircuitQuery, NamespaceQuery, ScheduleQuery);
+pub(crate) struct Query(
+    CoreQuery,
+    AuditQuery,
+    CircuitQuery,
+    NamespaceQuery,
+    ScheduleQuery,
+    BulkQuery,
+);
 
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
 #[derive(Debug, Default, MergedObject)]
@@ -62,6 +71,7 @@ pub(crate) struct Mutation(
     NamespaceMutation,
     ScheduleMutation,
     TriggerMutation,
+    BulkMutation,
 );
 
 /// Subscriptions, over WebSocket (`/graphql/ws`) and SSE (`/graphql/stream`). Each message has a cursor to resume after.

@@ -7,6 +7,7 @@ use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
 use runnel_engine::explain::{Blocker, TimeSpent};
 use runnel_engine::{RunId, TaskIx, WorkflowId, WorkflowVersionId};
+use runnel_runtime::bulk::BulkView;
 use runnel_runtime::schedule::ScheduleView;
 use runnel_runtime::trigger::TriggerView;
 use runnel_runtime::view::{RunView, TaskPayloads, TaskView, VersionView, WorkflowView};
@@ -200,6 +201,22 @@ impl Loader<VersionAt> for ReadLoader {
         Ok(entries
             .map(|((workflow, number), version)| (VersionAt(workflow, number), version))
             .collect())
+    }
+}
+
+/// An operation on many runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct BulkAt(pub(crate) Uuid);
+
+impl Loader<BulkAt> for ReadLoader {
+    type Value = BulkView;
+    type Error = Arc<ApiError>;
+
+    async fn load(&self, keys: &[BulkAt]) -> Result<HashMap<BulkAt, BulkView>, Arc<ApiError>> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let found = self.orchestrator.bulk_by_id(&self.actor, &ids).await;
+        let found = found.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        Ok(found.into_iter().map(|(id, view)| (BulkAt(id), view)).collect())
     }
 }
 

@@ -303,6 +303,7 @@ fn call(field: &FieldDefinition) -> String {
                 ("input", "runStart") => "{ workflow: \"w\" }",
                 ("input", "workflowPublish" | "workflowValidate") => "{ source: \"id: a\" }",
                 ("input", "taskRetry" | "taskSkip") => "{ run: \"r\", task: \"t\" }",
+                ("input", "runsBulk") => "{ action: PAUSE, filter: {} }",
                 ("input", "namespaceCreate") => "{ name: \"n\" }",
                 ("input", "scheduleCreate") => {
                     "{ key: \"k\", workflow: \"w\", when: { cron: \"0 0 * * *\" } }"
@@ -362,7 +363,7 @@ async fn every_root_field_refuses_a_caller_without_permissions() {
         }
     }
     assert_eq!(
-        checked, 21,
+        checked, 24,
         "a root field was added: see that it asks for a permission, then count it here"
     );
 }

@@ -368,6 +368,11 @@ impl UserError {
         }])
     }
 
+    /// An idempotency key that belongs to another request.
+    pub(crate) fn key_taken(message: impl Into<String>) -> Self {
+        Self::refused(ErrorCode::IdempotencyConflict, message, "idempotencyKey")
+    }
+
     /// A refused operation. `run` and `task` name the arguments that named them. Store failures are no user errors.
     pub(crate) fn of_operate(error: OperateError, run: &str) -> Result<Self, ApiError> {
         let message = error.to_string();
