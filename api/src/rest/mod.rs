@@ -8,6 +8,7 @@
 mod audited;
 mod call;
 mod dialects;
+mod events;
 mod payloads;
 mod runs;
 mod show;
@@ -49,6 +50,8 @@ pub(crate) fn routes(app: &SharedApp) -> Router<SharedApp> {
             get(payloads::get).put(payloads::put),
         )
         .route("/api/v1/worker/secrets", post(payloads::secrets))
+        .route("/api/v1/events", post(events::publish))
+        .route("/hooks/{id}", post(events::hook))
         // the paths of the commands dialect
         .route("/dags", get(workflows::list).post(workflows::publish))
         .route("/dags/upload", post(workflows::upload))

@@ -120,6 +120,8 @@ pub(super) const OUTBOX_NEW: &[Column] = &[
     ("priority", Kind::Int),
     ("created_at", Kind::Int),
     ("leased_until", Kind::Int),
+    ("namespace", Kind::Text),
+    ("rank", Kind::Int),
 ];
 
 /// What a running attempt says of itself. Apart from the other columns, because nearly no task says anything.

@@ -122,6 +122,8 @@ pub(crate) fn run(n: u32, published: &Published) -> run::ActiveModel {
         tags: "[]".to_owned(),
         counts: "{}".to_owned(),
         has_tolerated_failures: false,
+        progress: None,
+        checkpoint: None,
         extra: "{}".to_owned(),
         created_at: NOW + i64::from(n) * 1_000_000,
         created_by: "anonymous".to_owned(),
