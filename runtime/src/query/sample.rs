@@ -122,8 +122,6 @@ pub(crate) fn run(n: u32, published: &Published) -> run::ActiveModel {
         tags: "[]".to_owned(),
         counts: "{}".to_owned(),
         has_tolerated_failures: false,
-        progress: None,
-        checkpoint: None,
         extra: "{}".to_owned(),
         created_at: NOW + i64::from(n) * 1_000_000,
         created_by: "anonymous".to_owned(),
@@ -160,6 +158,8 @@ pub(crate) fn task(run: RunId, ix: i32, key: &str, kind: &str, status: TaskStatu
         input: None,
         output: None,
         error: None,
+        progress: None,
+        checkpoint: None,
         extra: None,
     };
     model.into_active_model().reset_all()
