@@ -182,6 +182,14 @@ impl Oracle {
             for message in check(plan, &state) {
                 self.fail("state", message);
             }
+            let is_kept = |status| matches!(status, TaskStatus::Blocked | TaskStatus::Skipped);
+            let stale = row
+                .tasks()
+                .iter()
+                .position(|task| is_kept(task.status) && task.output.is_some());
+            if let Some(at) = stale {
+                self.fail("state", format!("task {at} has not run, and has an output"));
+            }
             let watched = self.runs.entry(change.run).or_default();
             let mut with_outputs = state.clone();
             with_outputs.counts = row.columns().counts;
@@ -449,11 +457,15 @@ fn is_real(
     if !is_reported || !dispatched.contains_key(&at) {
         return true;
     }
-    let output = stored.get(at.task.at()).and_then(|task| task.output.as_deref());
+    // reset by an operator in the same transaction, it has no output any more
+    let row = stored
+        .get(at.task.at())
+        .filter(|task| task.status == TaskStatus::Succeeded);
+    let output = row.and_then(|task| task.output.as_deref());
     let endings = executed.get(&at).map_or(&[][..], Vec::as_slice);
     endings.iter().any(|ending| match ending {
         Ending::Output(value) => {
-            kind == RecordKind::TaskSucceeded && Some(value.to_string().as_str()) == output
+            kind == RecordKind::TaskSucceeded && output.is_none_or(|output| value.to_string() == output)
         }
         Ending::Failure(_) => kind == RecordKind::AttemptFailed,
     })

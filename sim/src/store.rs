@@ -237,9 +237,13 @@ impl Store {
         for ix in &change.changed_tasks {
             let before = row.tasks[ix.at()].clone();
             let mut task = state.tasks[ix.at()].clone();
-            // NULL keeps what is stored of the large columns
+            // NULL keeps what is stored of the large columns; what was reset has no output
             task.input = task.input.or(before.input);
-            task.output = task.output.or(before.output);
+            let has_ended = matches!(
+                task.status,
+                TaskStatus::Succeeded | TaskStatus::Failed | TaskStatus::TimedOut | TaskStatus::Cached
+            );
+            task.output = task.output.or(before.output.filter(|_| has_ended));
             row.tasks[ix.at()] = task;
         }
         let added = state.tasks.iter().skip(change.stored_tasks);
