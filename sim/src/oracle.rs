@@ -13,6 +13,7 @@
 //! | `grace` | a cancelled run ends within its grace |
 //! | `outbox` | no message waits that nobody wants |
 //! | `carried` | an attempt in flight has a message somewhere: in the outbox, in a queue, or in what reports its end |
+//! | `places` | no group has more holders than its limit, and no place is held by what does not run |
 //! | `sent-soon` | what waits to be sent is sent when its queue has room |
 //! | `reports-kept` | a report is deleted only when what it says is committed |
 //! | `accepted-kept` | what was answered is stored |
@@ -324,6 +325,9 @@ impl Oracle {
 
     /// After each step: nothing waits for nobody, and nothing in flight is forgotten.
     pub fn after_a_step(&mut self, store: &Store, tasks: &Queue, completions: &Queue, is_carrying: bool) {
+        if let Some(message) = store.gates.broken(store) {
+            self.fail("places", message);
+        }
         for at in store.outbox.keys() {
             if !self.sent.contains(at) && !store.is_out(at) {
                 self.fail(
