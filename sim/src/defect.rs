@@ -67,7 +67,7 @@ impl Defect {
         (Self::TokenUnchecked, &["authentic"]),
         (Self::PauseNotSaved, &["replay"]),
         (Self::DispatchedEarly, &["outbox", "carried"]),
-        (Self::AnsweredBeforeCommit, &["accepted-kept"]),
+        (Self::AnsweredBeforeCommit, &["accepted-kept", "one-run-a-key"]),
         (Self::CancelLost, &["accepted-kept"]),
         (Self::PlaceKept, &["places"]),
         (Self::DeadLettersDropped, &["carried"]),
