@@ -9,6 +9,7 @@ pub mod outbox;
 pub mod run;
 pub mod task;
 pub mod task_log;
+pub mod wait;
 pub mod worker;
 pub mod workflow;
 pub mod workflow_version;

@@ -9,4 +9,7 @@ mod payload;
 mod properties;
 mod reports;
 mod scale;
+mod approvals;
+mod callbacks;
 mod timing;
+mod waits;

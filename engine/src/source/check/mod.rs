@@ -14,6 +14,7 @@ mod policy;
 
 pub(crate) use policy::is_one_expression;
 mod task;
+mod waits;
 
 use std::time::Duration;
 

@@ -68,7 +68,6 @@ const SHAPED_KEYS: &[&str] = &[
     "rate_limit",
     "circuit",
     "point_of_no_return",
-    "callback",
     "on_exhausted",
     "image",
     "sla",
@@ -177,6 +176,7 @@ impl Checker<'_, '_> {
         task.heartbeat = self.time(fields, path, "heartbeat");
         task.priority = self.priority(fields, path);
         task.kind = kind;
+        task.callback = self.callback(fields, path, task);
         self.plain_fields(fields, path, plain, defaults, task);
         self.shaped_fields(entry, fields, path, task);
         placed
