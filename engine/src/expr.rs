@@ -18,6 +18,7 @@
 //! | `truthy(x)` | `false` for `null`, `false`, `0`, an empty list or map, and the texts `""`, `"false"`, `"0"`, `"none"`, `"null"` in any case |
 //! | `merge(a, b)` | one map of both; `b` wins |
 //! | `text(x)` | what `x` becomes inside a longer text |
+//! | `x.date()` | the date of a time, `2026-01-31`, as its own offset has it |
 
 mod functions;
 mod guard;

@@ -32,6 +32,7 @@ mod operate;
 mod pause;
 mod readiness;
 mod record;
+mod replay;
 mod rerun;
 mod retry;
 mod scope;
@@ -51,6 +52,7 @@ pub use dispatch::{DispatchPayload, dispatch_payload};
 pub use gate::{GateCommand, GateInput};
 pub use input::{CancelMode, Input, Timings};
 pub use record::{Record, RecordKind};
+pub use replay::Replay;
 pub use rerun::RerunInput;
 pub use state::{
     Category, Counts, Item, NewRun, RunContext, RunExtra, RunState, RunStatus, TaskFailure, TaskState,

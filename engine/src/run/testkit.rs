@@ -100,7 +100,14 @@ impl Driver {
             created_at: now,
             created_by: "me".into(),
         };
-        let state = RunState::new(&plan, NewRun { context }, &Moment { now, entropy: 0 });
+        let state = RunState::new(
+            &plan,
+            NewRun {
+                context,
+                trigger: None,
+            },
+            &Moment { now, entropy: 0 },
+        );
         Self {
             plan,
             state,
@@ -197,6 +204,11 @@ impl Driver {
                 .unwrap_or(TaskStatus::Blocked);
             assert_eq!(told, task.status, "history of task {at}");
         }
+        let differences = super::Replay::of(&self.records).differences(&self.plan, &self.state);
+        assert!(
+            differences.is_empty(),
+            "the history tells otherwise: {differences:?}"
+        );
     }
 
     pub fn ix(&self, key: &str) -> TaskIx {
