@@ -29,6 +29,7 @@ mod unwanted;
 pub mod verify;
 pub mod view;
 mod waker;
+pub mod wait;
 pub mod workflows;
 
 pub use actor::Actor;

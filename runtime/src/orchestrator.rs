@@ -24,6 +24,7 @@ use crate::registry::Registry;
 use crate::relay::{self, CallReceiver, Relay, RelayHandle};
 use crate::store::{Schema, Store};
 use crate::view::{RunView, VersionView, WorkflowView};
+use crate::wait::{self, CallbackAddress, Waits};
 use crate::waker::{Alarm, Waker};
 use crate::{recovery, unwanted, workflows};
 
@@ -154,6 +155,11 @@ impl Orchestrator {
     /// The way to the runs.
     pub(crate) fn appliers(&self) -> &Appliers {
         &self.inner.appliers
+    }
+
+    /// What every part shares.
+    pub(crate) fn shell(&self) -> &Shell {
+        &self.inner.shell
     }
 
     /// The time.
@@ -335,7 +341,7 @@ impl Orchestrator {
 
     fn is_moving(&self) -> bool {
         let inner = &self.inner;
-        inner.appliers.unfinished() > 0 || inner.shell.relay.unfinished() > 0 || inner.consumer.is_busy()
+        inner.appliers.unfinished() > 0 || inner.shell.relay.unfinished() > 0 || inner.shell.waits.is_busy() || inner.consumer.is_busy()
     }
 }
 
@@ -374,6 +380,8 @@ impl Inner {
             alarm: Alarm::new(),
             announcer: Announcer::new(feed.clone()),
             registry: Registry::new(config.local_types),
+            waits: Waits::default(),
+            callbacks: CallbackAddress::new(config.public_url.as_deref()),
             batch_max: config.batch_max.max(1),
             appliers: inboxes.len(),
         });
@@ -433,6 +441,8 @@ impl Loops {
             poll_interval,
         };
         self.bringing.spawn(|stop| dead.run(stop));
+        let waits = wait::Loop::new(Arc::clone(shell), appliers.clone(), poll_interval);
+        self.bringing.spawn(|stop| waits.run(stop));
         let waker = Waker::new(Arc::clone(shell), appliers.clone(), poll_interval);
         self.bringing.spawn(|stop| waker.run(stop));
         self.telling

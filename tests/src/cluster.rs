@@ -122,6 +122,7 @@ impl Cluster {
             outstanding_max: self.stack.outstanding_max(),
             // short, because the clock jumps in tests: nothing else tells the waker that time has passed
             poll_interval: Duration::from_millis(100),
+            public_url: None,
             local_types: Vec::new(),
         })
     }

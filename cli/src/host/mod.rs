@@ -193,6 +193,7 @@ fn config(plan: &Plan) -> Config {
         batch_max: 300,
         outstanding_max: 10_000,
         poll_interval: Duration::from_secs(5),
+        public_url: None,
         local_types: plan
             .worker
             .as_ref()

@@ -59,7 +59,7 @@ pub use state::{
     TaskStatus,
 };
 pub use wait::{
-    Approval, DecisionProblem, KeptSignals, OnExpire, OnReject, Vote, Voter, WaitCommand, WaitInput, WaitKind,
+    Approval, DecisionProblem, KEPT_MAX, KeptSignals, OnExpire, OnReject, SIGNAL_BYTES_MAX, Vote, Voter, WaitCommand, WaitInput, WaitKind,
     WaitSubject, callback_token_mark, callback_url_mark, wait_kind,
 };
 

@@ -25,7 +25,7 @@ pub use callback::{callback_token_mark, callback_url_mark};
 pub(crate) use approval::{APPROVERS_MAX, ON_EXPIRE, ON_REJECT, QUORUM_MAX, REMIND_EVERY_MIN};
 pub(crate) use outside::ON_TIMEOUT;
 pub(super) use outside::is_for_outside;
-pub use signal::KeptSignals;
+pub use signal::{KEPT_MAX, KeptSignals, SIGNAL_BYTES_MAX};
 pub(crate) use state::WaitState;
 
 /// Something from outside that a task may wait for.

@@ -37,7 +37,7 @@ fn every_slip_is_told() {
         ("type: wait\ninput: { event: x, match: 'event.data ==' }", "runnel::expr::syntax"),
         ("type: wait\ninput: { event: x, match: evnt.data }", "runnel::expr::context"),
         ("type: wait\ninput: { event: x, match: secrets.a == event.id }", "runnel::expr::secret"),
-        ("type: wait\ninput: { event: x, match: tasks.before.output == 1 }", "runnel::dag::undeclared_read"),
+        ("type: wait\ninput: { event: x, match: tasks.before.output == 1 }", "runnel::expr::not_an_ancestor"),
         ("type: wait\ninput: { event: '${{ event.id }}' }", "runnel::feature::unsupported"),
         ("type: wait\ninput: { evnt: x }", "runnel::schema::unknown_key"),
         ("type: approval", "runnel::task::input"),

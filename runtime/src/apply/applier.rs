@@ -27,6 +27,7 @@ use crate::message::{self, Body};
 use crate::registry::Registry;
 use crate::relay::RelayHandle;
 use crate::store::Store;
+use crate::wait::{CallbackAddress, Waits};
 use crate::waker::Alarm;
 use crate::workflows::Versions;
 
@@ -57,6 +58,8 @@ pub(crate) struct Shell {
     pub alarm: Alarm,
     pub announcer: Announcer,
     pub registry: Registry,
+    pub waits: Waits,
+    pub callbacks: CallbackAddress,
     pub batch_max: usize,
     pub appliers: usize,
 }
@@ -403,7 +406,7 @@ impl Applier {
     fn render_from(&self, known: &Known, work: &RenderWork) -> Vec<Body> {
         let (keys, moment) = (&self.shell.token_keys, self.shell.moment());
         let body = |(task, attempt): &(TaskIx, u32)| {
-            message::body_if_wanted(keys, &known.meta, &known.state, *task, *attempt, &moment)
+            message::body_if_wanted(keys, &self.shell.callbacks, &known.meta, &known.state, *task, *attempt, &moment)
         };
         work.attempts.iter().map(body).collect()
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use runnel_engine::run::TaskStatus;
+use runnel_engine::run::{TaskStatus, WaitKind};
 use runnel_engine::{RunId, TaskIx, WorkflowVersionId};
 use runnel_entity::{run, task};
 use sea_orm::sea_query::Expr;
@@ -179,7 +179,9 @@ async fn explain(reads: &Reads, parent: &Parent, tasks: &mut [TaskView]) -> Resu
         .collect();
     for task in tasks {
         let has_worker = is_local(task) || served.contains(&(task.queue.as_str(), task.kind.as_str()));
-        task.waiting_for = waiting_for(task.status, parent.is_paused, has_worker);
+        let outside = task.wait_kind;
+        task.waiting_for =
+            waiting_for(task.status, parent.is_paused, has_worker).map(|reason| outside.map_or(reason, wait_word));
     }
     Ok(())
 }
@@ -198,6 +200,15 @@ fn waiting_for(status: TaskStatus, is_paused: bool, has_worker: bool) -> Option<
         | TaskStatus::Cancelled
         | TaskStatus::Skipped
         | TaskStatus::Cached => None,
+    }
+}
+
+fn wait_word(kind: WaitKind) -> &'static str {
+    match kind {
+        WaitKind::Event => "EVENT",
+        WaitKind::Signal => "SIGNAL",
+        WaitKind::Approval => "APPROVAL",
+        WaitKind::Callback => "CALLBACK",
     }
 }
 

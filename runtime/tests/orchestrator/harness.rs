@@ -83,6 +83,7 @@ impl Fixture {
             outstanding_max: 10_000,
             appliers: 2,
             poll_interval: Duration::from_secs(5),
+            public_url: None,
             local_types: vec!["job".to_owned()],
             seed: 0,
             _dir: dir,

@@ -71,7 +71,7 @@ fn after_the_workers_report_the_task_waits_without_a_worker() {
     run.begin("call");
     run.succeed_with("call", json!("set going"));
     assert_eq!(run.status("call"), TaskStatus::Waiting);
-    assert_eq!(run.state.tasks[0].worker, None);
+    assert_eq!(run.state.extra.derived.in_flight, 0);
     assert!(run.commands.iter().any(|command| matches!(
         command,
         Command::Wait(WaitCommand::Begin { attempt: 1, subject: WaitSubject::Callback, .. })

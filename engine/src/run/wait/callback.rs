@@ -38,12 +38,10 @@ impl Machine<'_> {
         }
     }
 
-    /// The worker has done its part: the task waits without it.
+    /// The worker has done its part: the task waits without it. Its name stays, as that of who set things going.
     pub fn await_callback(&mut self, ix: TaskIx) {
         let now = self.now();
-        let task = self.task_mut(ix);
-        task.worker = None;
-        task.heartbeat_at = None;
+        self.task_mut(ix).heartbeat_at = None;
         self.enter_wait(
             ix,
             WaitState::Callback(Callback { since: now }),
@@ -63,11 +61,6 @@ impl Machine<'_> {
     ) -> Outcome {
         if let Some(refusal) = self.refuse_callback(ix, attempt) {
             return Outcome::Refused(refusal);
-        }
-        if self.task(ix).started_at.is_none() {
-            // the callback overtook the report of the start
-            let now = self.now();
-            self.task_mut(ix).started_at = Some(now);
         }
         let data = json!({"isError": result.is_err()});
         let note = Note {
