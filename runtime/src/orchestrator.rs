@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use runnel_engine::source::{Format, Reading};
+use runnel_engine::trigger::RunTrigger;
 use runnel_queue::{AttemptRef, QueueName, ReportBatch, TaskQueue};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
@@ -22,7 +23,9 @@ use crate::intake::Intake;
 use crate::query::Reads;
 use crate::registry::Registry;
 use crate::relay::{self, CallReceiver, Relay, RelayHandle};
+use crate::schedule::{self, ScheduleBell, Scheduler};
 use crate::store::{Schema, Store};
+use crate::trigger::Refusals;
 use crate::view::{RunView, VersionView, WorkflowView};
 use crate::wait::{self, CallbackAddress, Waits};
 use crate::waker::{Alarm, Waker};
@@ -121,6 +124,21 @@ pub struct StartRequest {
     pub priority: Option<u8>,
     /// Tags, over the workflow's.
     pub tags: Vec<String>,
+    /// What to do when another run holds the idempotency key; `None`: the same request answers it, another is refused.
+    pub on_conflict: Option<OnConflict>,
+    /// What starts it, when it is not a person or a program through the API.
+    pub trigger: Option<Arc<RunTrigger>>,
+}
+
+/// What a start does when a run holds its idempotency key already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConflict {
+    /// Answers that run, whatever it was started with.
+    ReturnExisting,
+    /// Is refused, also when the request is the same.
+    Fail,
+    /// Cancels that run if it goes on, takes the key from it, and starts. The same request is a replay all the same.
+    CancelExisting,
 }
 
 /// What the appliers have done.
@@ -157,9 +175,14 @@ impl Orchestrator {
         &self.inner.appliers
     }
 
-    /// What every part shares.
+    /// What the loops share.
     pub(crate) fn shell(&self) -> &Shell {
         &self.inner.shell
+    }
+
+    /// Wakes the scheduler.
+    pub(crate) fn schedule_bell(&self) -> &ScheduleBell {
+        &self.inner.shell.schedules
     }
 
     /// The time.
@@ -198,9 +221,17 @@ impl Orchestrator {
                 "attempts of before the start are dispatched again"
             );
         }
-        Ok(Self {
+        let poll_interval = config.poll_interval;
+        let orchestrator = Self {
             inner: Arc::new(Inner::assemble(config, store)),
-        })
+        };
+        let scheduler = Scheduler::new(orchestrator.clone(), poll_interval);
+        orchestrator
+            .inner
+            .loops
+            .bringing
+            .spawn(|stop| scheduler.run(stop));
+        Ok(orchestrator)
     }
 
     /// Stops taking work, finishes what is in flight within `grace`, closes the database.
@@ -245,7 +276,10 @@ impl Orchestrator {
     /// # Errors
     /// See [`PublishError`].
     pub async fn publish(&self, actor: &Actor, request: PublishRequest) -> Result<Published, PublishError> {
-        workflows::publish(self.reads(), actor, request).await
+        let published = workflows::publish(self.reads(), actor, request).await;
+        // its schedules may be due earlier than what the scheduler sleeps until
+        self.schedule_bell().ring();
+        published
     }
 
     /// Accepts what a worker reports other than through the completion queue (in-process and HTTP control channel), and
@@ -323,6 +357,10 @@ impl Orchestrator {
             shell.alarm.ring();
             return Ok(false);
         }
+        if schedule::is_due(self).await? {
+            shell.schedules.ring();
+            return Ok(false);
+        }
         let now = shell.clock.now();
         let waiting = relay::waiting(shell, now).await?;
         let is_sendable = |queue: &str, kind: &str| {
@@ -341,7 +379,11 @@ impl Orchestrator {
 
     fn is_moving(&self) -> bool {
         let inner = &self.inner;
-        inner.appliers.unfinished() > 0 || inner.shell.relay.unfinished() > 0 || inner.shell.waits.is_busy() || inner.consumer.is_busy()
+        inner.appliers.unfinished() > 0
+            || inner.shell.schedules.is_busy()
+            || inner.shell.waits.is_busy()
+            || inner.shell.relay.unfinished() > 0
+            || inner.consumer.is_busy()
     }
 }
 
@@ -382,6 +424,8 @@ impl Inner {
             registry: Registry::new(config.local_types),
             waits: Waits::default(),
             callbacks: CallbackAddress::new(config.public_url.as_deref()),
+            schedules: ScheduleBell::default(),
+            refusals: Refusals::default(),
             batch_max: config.batch_max.max(1),
             appliers: inboxes.len(),
         });

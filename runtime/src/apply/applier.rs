@@ -26,8 +26,10 @@ use crate::error::StoreError;
 use crate::message::{self, Body};
 use crate::registry::Registry;
 use crate::relay::RelayHandle;
+use crate::schedule::ScheduleBell;
 use crate::store::Store;
 use crate::wait::{CallbackAddress, Waits};
+use crate::trigger::Refusals;
 use crate::waker::Alarm;
 use crate::workflows::Versions;
 
@@ -60,6 +62,8 @@ pub(crate) struct Shell {
     pub registry: Registry,
     pub waits: Waits,
     pub callbacks: CallbackAddress,
+    pub schedules: ScheduleBell,
+    pub refusals: Refusals,
     pub batch_max: usize,
     pub appliers: usize,
 }

@@ -83,7 +83,6 @@ impl Fixture {
             outstanding_max: 10_000,
             appliers: 2,
             poll_interval: Duration::from_secs(5),
-            public_url: None,
             local_types: vec!["job".to_owned()],
             seed: 0,
             _dir: dir,
@@ -147,6 +146,7 @@ impl Fixture {
             batch_max: 300,
             outstanding_max: self.outstanding_max,
             poll_interval: self.poll_interval,
+            public_url: None,
             local_types: self.local_types.clone(),
         })
         .await
