@@ -47,6 +47,7 @@ async fn main() -> Result<(), Failure> {
     let config = ApiConfig {
         api_token,
         worker_token: None,
+        people: Vec::new(),
         allowed_origins: Vec::new(),
         is_insecure: false,
     };

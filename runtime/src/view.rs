@@ -227,4 +227,5 @@ pub enum NodeRef {
     WorkflowVersion(Uuid),
     Run(Uuid),
     Task(Uuid, u32),
+    Approval(Uuid, u32),
 }

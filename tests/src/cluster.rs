@@ -182,6 +182,7 @@ impl Cluster {
         let config = ApiConfig {
             api_token: None,
             worker_token: None,
+            people: Vec::new(),
             allowed_origins: Vec::new(),
             is_insecure: false,
         };

@@ -61,7 +61,10 @@ fn action_of(method: &Method, route: &str) -> Option<String> {
         .filter(|part| !part.is_empty() && !matches!(*part, "api" | "v1"))
         .collect();
     Some(match (parts.as_slice(), method) {
-        (["worker", ..], _) | ([.., "validate"], _) => return None,
+        (["worker", ..] | ["callbacks", _, "heartbeat"], _) | ([.., "validate"], _) => return None,
+        (["callbacks", _] | ["callbacks", _, "fail"], _) => "callbackComplete".to_owned(),
+        (["tasks", _, "approve" | "reject"], _) => "approvalResolve".to_owned(),
+        (["runs", _, "signals", _], _) => "signalSend".to_owned(),
         (["workflow", "{id}"], &Method::DELETE) => "runCancel".to_owned(),
         (["workflow", "trigger", ..], _) => "runStart".to_owned(),
         (["workflow" | "workflows" | "dags"] | [.., "upload"], _) => "workflowPublish".to_owned(),
@@ -147,6 +150,10 @@ mod tests {
             ("/api/v1/tasks/{id}/retry", "taskRetry"),
             ("/api/v1/dead-letters/{id}/replay", "deadLetterReplay"),
             ("/api/v1/callbacks/{token}/complete", "callbackComplete"),
+            ("/callbacks/{token}", "callbackComplete"),
+            ("/callbacks/{token}/fail", "callbackComplete"),
+            ("/api/v1/tasks/{id}/approve", "approvalResolve"),
+            ("/api/v1/runs/{id}/signals/{name}", "signalSend"),
             ("/api/v1/workflows/{key}/execute", "runStart"),
             ("/dags/{key}/run", "runStart"),
             ("/api/v1/workflow/trigger/{id}", "runStart"),

@@ -25,6 +25,11 @@ pub(crate) fn task(run: RunId, ix: TaskIx) -> ID {
     ID(format!("task_{}_{}", run.0.simple(), ix.0))
 }
 
+/// The id of an approval: that of its task.
+pub(crate) fn approval(run: RunId, ix: TaskIx) -> ID {
+    ID(format!("approval_{}_{}", run.0.simple(), ix.0))
+}
+
 /// Reads any node id; `None` for everything else.
 pub(crate) fn parse(id: &str) -> Option<NodeRef> {
     let (tag, rest) = id.split_once('_')?;
@@ -32,12 +37,8 @@ pub(crate) fn parse(id: &str) -> Option<NodeRef> {
         "run" => hex(rest).map(NodeRef::Run),
         "workflow" => hex(rest).map(NodeRef::Workflow),
         "version" => hex(rest).map(NodeRef::WorkflowVersion),
-        "task" => {
-            let (run, ix) = rest.split_once('_')?;
-            let is_plain = ix == "0" || (!ix.starts_with('0') && ix.bytes().all(|b| b.is_ascii_digit()));
-            is_plain.then_some(())?;
-            Some(NodeRef::Task(hex(run)?, ix.parse().ok()?))
-        }
+        "task" => place(rest).map(|(run, ix)| NodeRef::Task(run, ix)),
+        "approval" => place(rest).map(|(run, ix)| NodeRef::Approval(run, ix)),
         _ => None,
     }
 }
@@ -46,7 +47,9 @@ pub(crate) fn parse(id: &str) -> Option<NodeRef> {
 pub(crate) fn parse_run(id: &str) -> Option<RunId> {
     match parse(id) {
         Some(NodeRef::Run(uuid)) => Some(RunId(uuid)),
-        Some(NodeRef::Workflow(_) | NodeRef::WorkflowVersion(_) | NodeRef::Task(..)) => None,
+        Some(NodeRef::Workflow(_) | NodeRef::WorkflowVersion(_) | NodeRef::Task(..) | NodeRef::Approval(..)) => {
+            None
+        }
         None => Uuid::try_parse(id).ok().map(RunId),
     }
 }
@@ -57,6 +60,14 @@ pub(crate) fn parse_task(id: &str) -> Option<(RunId, TaskIx)> {
         Some(NodeRef::Task(run, ix)) => Some((RunId(run), TaskIx(ix))),
         _ => None,
     }
+}
+
+/// Run and index of a task.
+fn place(rest: &str) -> Option<(Uuid, u32)> {
+    let (run, ix) = rest.split_once('_')?;
+    let is_plain = ix == "0" || (!ix.starts_with('0') && ix.bytes().all(|b| b.is_ascii_digit()));
+    is_plain.then_some(())?;
+    Some((hex(run)?, ix.parse().ok()?))
 }
 
 fn hex(text: &str) -> Option<Uuid> {

@@ -1,5 +1,6 @@
 //! The GraphQL schema: parse, authorise, call the runtime, map. No rule of the product is decided here.
 
+mod approval;
 mod connection;
 pub(crate) mod cursor;
 mod diagnostic;
@@ -8,6 +9,7 @@ mod event;
 mod filters;
 pub(crate) mod id;
 mod mutation_run;
+mod mutation_wait;
 mod mutation_workflow;
 mod query;
 mod rail;
@@ -25,15 +27,21 @@ use async_graphql::{MergedObject, MergedSubscription, Request, SDLExportOptions,
 use runnel_runtime::Orchestrator;
 
 use crate::auth::Viewer;
+use approval::WaitQuery;
 use mutation_run::RunMutation;
+use mutation_wait::WaitMutation;
 use mutation_workflow::WorkflowMutation;
-use query::Query;
+use query::RootQuery;
 use session::ReadLoader;
 use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
+/// Queries: they change nothing, and what does not exist is null.
+#[derive(Debug, Default, MergedObject)]
+pub(crate) struct Query(RootQuery, WaitQuery);
+
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Mutation(WorkflowMutation, RunMutation);
+pub(crate) struct Mutation(WorkflowMutation, RunMutation, WaitMutation);
 
 /// Subscriptions, over WebSocket (`/graphql/ws`) and SSE (`/graphql/stream`). Each message has a cursor to resume after.
 #[derive(Debug, Default, MergedSubscription)]
@@ -44,7 +52,7 @@ pub(crate) type ApiSchema = Schema<Query, Mutation, Subscription>;
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     // suggestions would tell an unauthenticated caller the names it does not know
-    Schema::build(Query, Mutation::default(), Subscription::default()).disable_suggestions()
+    Schema::build(Query::default(), Mutation::default(), Subscription::default()).disable_suggestions()
 }
 
 /// The schema over an orchestrator, for queries and subscriptions.

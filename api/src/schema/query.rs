@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 use runnel_engine::{RunId, TaskIx, WorkflowId, WorkflowVersionId};
 use runnel_runtime::view::{self, NodeRef, PageRequest};
 
+use super::approval::{self, Approval};
 use super::connection::Connection;
 use super::cursor::{self, Cursor, first};
 use super::enums::Permission as PermissionName;
@@ -29,6 +30,8 @@ pub(crate) enum Node {
     Workflow(Workflow),
     /// A version of a workflow.
     WorkflowVersion(WorkflowVersion),
+    /// An approval.
+    Approval(Box<Approval>),
 }
 
 /// Who asks, and what they may do.
@@ -40,15 +43,17 @@ pub(crate) struct Viewer {
     namespace: String,
     /// What the caller may do.
     permissions: Vec<PermissionName>,
+    /// The groups that the caller belongs to, for approvals; `*` is all of them.
+    groups: Vec<String>,
 }
 
 /// Queries.
 #[derive(Debug, Default)]
-pub(crate) struct Query;
+pub(crate) struct RootQuery;
 
 /// Queries: they change nothing, and what does not exist is null.
 #[Object]
-impl Query {
+impl RootQuery {
     /// Anything by its id; null when there is none.
     async fn node(
         &self,
@@ -79,6 +84,7 @@ impl Query {
                 .iter()
                 .map(|p| PermissionName::from(*p))
                 .collect(),
+            groups: viewer.groups.iter().map(|group| group.to_string()).collect(),
         })
     }
 
@@ -202,6 +208,11 @@ async fn find_node(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, ApiError
                 .await;
             let task = task.map_err(|e| ApiError::store(&e))?;
             Ok(task.map(|view| Node::Task(Box::new(Task { view, version: None }))))
+        }
+        Some(NodeRef::Approval(run, ix)) => {
+            runs?;
+            let found = approval::find_approval(ctx, RunId(run), TaskIx(ix)).await?;
+            Ok(found.map(|approval| Node::Approval(Box::new(approval))))
         }
         Some(NodeRef::Workflow(id)) => {
             workflows?;

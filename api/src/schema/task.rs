@@ -3,7 +3,9 @@
 use async_graphql::{Context, ID, Object};
 use runnel_engine::WorkflowVersionId;
 use runnel_runtime::view::TaskView;
+use runnel_runtime::wait::ApprovalView;
 
+use super::approval::Approval;
 use super::enums::TaskStatus;
 use super::id;
 use super::run::{Run, TaskFailure};
@@ -54,9 +56,15 @@ impl Task {
         self.view.status.into()
     }
 
-    /// Why it does not run now, as `UPSTREAM`, `NO_WORKER`, `PAUSED`, `QUEUED`, `TIMER` or `RETRY`.
+    /// Why it does not run now, as `UPSTREAM`, `NO_WORKER`, `PAUSED`, `QUEUED`, `TIMER`, `EVENT`, `SIGNAL`,
+    /// `APPROVAL`, `CALLBACK` or `RETRY`.
     async fn waiting_for(&self) -> Option<&str> {
         self.view.waiting_for
+    }
+
+    /// What the task asks people, and their votes; null unless it is an approval that has asked.
+    async fn approval(&self) -> Option<Approval> {
+        ApprovalView::of_task(&self.view).map(Approval)
     }
 
     /// Current attempt, from 1; 0 before the first.

@@ -2,6 +2,7 @@
 
 use async_graphql::{Enum, Interface, SimpleObject};
 use runnel_runtime::error::InputProblem;
+use runnel_runtime::wait::WaitError;
 use runnel_runtime::{OperateError, StartError};
 
 use super::diagnostic::Diagnostic;
@@ -30,12 +31,18 @@ pub(crate) enum ErrorCode {
     RunStateConflict,
     /// A value is over its limit.
     TooLarge,
+    /// The caller may not decide this approval.
+    ApprovalForbidden,
+    /// The token is no callback token of this server.
+    CallbackTokenInvalid,
+    /// The callback token has been used, or its attempt is over.
+    CallbackTokenUsed,
 }
 
 impl ErrorCode {
     /// Every code, for the test that each has a page.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::WorkflowInvalid,
         Self::WorkflowNotFound,
         Self::VersionNotFound,
@@ -45,6 +52,9 @@ impl ErrorCode {
         Self::IdempotencyConflict,
         Self::RunStateConflict,
         Self::TooLarge,
+        Self::ApprovalForbidden,
+        Self::CallbackTokenInvalid,
+        Self::CallbackTokenUsed,
     ];
 
     /// As written in answers.
@@ -59,6 +69,9 @@ impl ErrorCode {
             Self::IdempotencyConflict => "IDEMPOTENCY_CONFLICT",
             Self::RunStateConflict => "RUN_STATE_CONFLICT",
             Self::TooLarge => "TOO_LARGE",
+            Self::ApprovalForbidden => "APPROVAL_FORBIDDEN",
+            Self::CallbackTokenInvalid => "CALLBACK_TOKEN_INVALID",
+            Self::CallbackTokenUsed => "CALLBACK_TOKEN_USED",
         }
     }
 }
@@ -280,6 +293,63 @@ impl UserError {
             }
             StartError::Store(error) => Err(ApiError::store(&error)),
         }
+    }
+
+    /// What came for a waiting task was refused. Store failures are no user errors.
+    pub(crate) fn of_wait(error: WaitError) -> Result<Vec<Self>, ApiError> {
+        let message = error.to_string();
+        let plain = |code, argument, hint: &str| {
+            vec![Self::Input(InputError {
+                code,
+                message: message.clone(),
+                path: path(&["input", argument]),
+                hint: Some(hint.to_owned()),
+                docs_url: docs_url(code),
+            })]
+        };
+        Ok(match error {
+            WaitError::Operate(error) => vec![Self::of_operate(error, "run")?],
+            WaitError::Forbidden(_) => plain(
+                ErrorCode::ApprovalForbidden,
+                "run",
+                "`approvers` of the approval says who may decide",
+            ),
+            WaitError::Form(problems) => problems.into_iter().map(Self::form).collect(),
+            WaitError::TooLarge { limit, actual, .. } => {
+                let code = ErrorCode::TooLarge;
+                vec![Self::Limit(LimitError {
+                    code,
+                    message,
+                    path: path(&["input"]),
+                    hint: None,
+                    docs_url: docs_url(code),
+                    limit: clamp(limit),
+                    actual: clamp(actual),
+                })]
+            }
+            WaitError::BadToken => plain(
+                ErrorCode::CallbackTokenInvalid,
+                "token",
+                "use the token as the task was given it, whole",
+            ),
+            WaitError::UsedToken { .. } => plain(
+                ErrorCode::CallbackTokenUsed,
+                "token",
+                "a token is good once, and only while its attempt is the current one",
+            ),
+        })
+    }
+
+    fn form(problem: InputProblem) -> Self {
+        let code = ErrorCode::InputInvalid;
+        let path = std::iter::once("input".to_owned()).chain(problem.path).collect();
+        Self::Input(InputError {
+            code,
+            message: problem.message,
+            path: Some(path),
+            hint: None,
+            docs_url: docs_url(code),
+        })
     }
 
     /// A refused operation. `run` and `task` name the arguments that named them. Store failures are no user errors.

@@ -91,6 +91,7 @@ impl Run {
             api: runnel_api::ApiConfig {
                 api_token: None,
                 worker_token: None,
+                people: Vec::new(),
                 allowed_origins: Vec::new(),
                 is_insecure: false,
             },

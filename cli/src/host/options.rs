@@ -92,6 +92,7 @@ impl ApiArgs {
         runnel_api::ApiConfig {
             api_token: self.api_token.clone(),
             worker_token: self.worker_token.clone(),
+            people: Vec::new(),
             allowed_origins: self.allowed_origins.clone(),
             is_insecure: self.insecure,
         }
