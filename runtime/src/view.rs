@@ -228,4 +228,6 @@ pub enum NodeRef {
     Run(Uuid),
     Task(Uuid, u32),
     Approval(Uuid, u32),
+    Schedule(Uuid),
+    Trigger(Uuid),
 }

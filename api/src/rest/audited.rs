@@ -61,7 +61,10 @@ fn action_of(method: &Method, route: &str) -> Option<String> {
         .filter(|part| !part.is_empty() && !matches!(*part, "api" | "v1"))
         .collect();
     Some(match (parts.as_slice(), method) {
-        (["worker", ..] | ["callbacks", _, "heartbeat"], _) | ([.., "validate"], _) => return None,
+        // a delivery leaves an outcome of its own
+        (["worker" | "hooks", ..], _) | ([.., "validate"], _) => return None,
+        (["events"], _) => "eventPublish".to_owned(),
+        (["callbacks", _, "heartbeat"], _) => return None,
         (["callbacks", _] | ["callbacks", _, "fail"], _) => "callbackComplete".to_owned(),
         (["tasks", _, "approve" | "reject"], _) => "approvalResolve".to_owned(),
         (["runs", _, "signals", _], _) => "signalSend".to_owned(),

@@ -8,6 +8,7 @@
 mod audited;
 mod call;
 mod dialects;
+mod events;
 mod runs;
 mod show;
 mod waits;
@@ -46,6 +47,8 @@ pub(crate) fn routes(app: &SharedApp) -> Router<SharedApp> {
         .route("/callbacks/{token}/fail", post(waits::fail))
         .route("/callbacks/{token}/heartbeat", post(waits::heartbeat))
         .route("/api/v1/worker/reports", post(worker::reports))
+        .route("/api/v1/events", post(events::publish))
+        .route("/hooks/{id}", post(events::hook))
         // the paths of the commands dialect
         .route("/dags", get(workflows::list).post(workflows::publish))
         .route("/dags/upload", post(workflows::upload))

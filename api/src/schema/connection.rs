@@ -6,7 +6,9 @@ use runnel_runtime::view::Page;
 use super::approval::Approval;
 use super::event::Event;
 use super::run::Run;
+use super::schedule::{Schedule, TriggerOutcome};
 use super::task::Task;
+use super::trigger::Trigger;
 use super::workflow::{Workflow, WorkflowVersion};
 
 /// Where a page stands in its list.
@@ -28,7 +30,10 @@ pub(crate) struct PageInfo {
     concrete(name = "ApprovalEdge", params(Approval)),
     concrete(name = "EventEdge", params(Event)),
     concrete(name = "RunEdge", params(Run)),
+    concrete(name = "ScheduleEdge", params(Schedule)),
     concrete(name = "TaskEdge", params(Task)),
+    concrete(name = "TriggerEdge", params(Trigger)),
+    concrete(name = "TriggerOutcomeEdge", params(TriggerOutcome)),
     concrete(name = "WorkflowEdge", params(Workflow)),
     concrete(name = "WorkflowVersionEdge", params(WorkflowVersion))
 )]
@@ -45,7 +50,10 @@ pub(crate) struct Edge<T: OutputType> {
     concrete(name = "ApprovalConnection", params(Approval)),
     concrete(name = "EventConnection", params(Event)),
     concrete(name = "RunConnection", params(Run)),
+    concrete(name = "ScheduleConnection", params(Schedule)),
     concrete(name = "TaskConnection", params(Task)),
+    concrete(name = "TriggerConnection", params(Trigger)),
+    concrete(name = "TriggerOutcomeConnection", params(TriggerOutcome)),
     concrete(name = "WorkflowConnection", params(Workflow)),
     concrete(name = "WorkflowVersionConnection", params(WorkflowVersion))
 )]

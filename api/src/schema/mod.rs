@@ -9,17 +9,22 @@ mod event;
 mod filters;
 pub(crate) mod id;
 mod mutation_run;
+mod mutation_schedule;
+mod mutation_trigger;
 mod mutation_wait;
 mod mutation_workflow;
 mod query;
+mod query_schedule;
 mod rail;
 mod run;
 mod scalars;
+mod schedule;
 mod session;
 pub(crate) mod subscription;
 mod task;
 #[cfg(test)]
 mod tests;
+mod trigger;
 mod user_error;
 mod workflow;
 
@@ -30,18 +35,27 @@ use crate::auth::Viewer;
 use approval::WaitQuery;
 use mutation_run::RunMutation;
 use mutation_wait::WaitMutation;
+use mutation_schedule::ScheduleMutation;
+use mutation_trigger::TriggerMutation;
 use mutation_workflow::WorkflowMutation;
 use query::RootQuery;
+use query_schedule::ScheduleQuery;
 use session::ReadLoader;
 use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
 /// Queries: they change nothing, and what does not exist is null.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Query(RootQuery, WaitQuery);
+pub(crate) struct Query(RootQuery, ScheduleQuery, WaitQuery);
 
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Mutation(WorkflowMutation, RunMutation, WaitMutation);
+pub(crate) struct Mutation(
+    WorkflowMutation,
+    RunMutation,
+    ScheduleMutation,
+    TriggerMutation,
+    WaitMutation,
+);
 
 /// Subscriptions, over WebSocket (`/graphql/ws`) and SSE (`/graphql/stream`). Each message has a cursor to resume after.
 #[derive(Debug, Default, MergedSubscription)]

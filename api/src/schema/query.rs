@@ -12,8 +12,10 @@ use super::event::Event;
 use super::filters::{EventFilter, RunFilter, RunOrder, WorkflowFilter};
 use super::id;
 use super::run::{Run, list_runs};
+use super::schedule::{self, Schedule};
 use super::session::{load, open};
 use super::task::Task;
+use super::trigger::{self, Trigger};
 use super::workflow::{Workflow, WorkflowVersion};
 use crate::auth::Permission;
 use crate::error::ApiError;
@@ -32,6 +34,10 @@ pub(crate) enum Node {
     WorkflowVersion(WorkflowVersion),
     /// An approval.
     Approval(Box<Approval>),
+    /// A schedule.
+    Schedule(Box<Schedule>),
+    /// A trigger by event or webhook.
+    Trigger(Box<Trigger>),
 }
 
 /// Who asks, and what they may do.
@@ -219,6 +225,16 @@ async fn find_node(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, ApiError
             Ok(load(ctx, WorkflowId(id))
                 .await?
                 .map(|view| Node::Workflow(Workflow(view))))
+        }
+        Some(NodeRef::Schedule(id)) => {
+            runs?;
+            let found = schedule::find_schedule(ctx, id).await?;
+            Ok(found.map(|schedule| Node::Schedule(Box::new(schedule))))
+        }
+        Some(NodeRef::Trigger(id)) => {
+            runs?;
+            let found = trigger::find_trigger(ctx, id).await?;
+            Ok(found.map(|trigger| Node::Trigger(Box::new(trigger))))
         }
         Some(NodeRef::WorkflowVersion(id)) => {
             workflows?;

@@ -11,6 +11,7 @@ use super::event::{Event, run_events_after};
 use super::filters::TaskFilter;
 use super::id;
 use super::scalars::{DateTime, Duration, Json};
+use super::schedule::RunTrigger;
 use super::session::{Session, load_referred, open};
 use super::task::Task;
 use super::workflow::{Workflow, WorkflowVersion};
@@ -120,6 +121,11 @@ impl Run {
     /// When something is due next by itself (retry, timer, timeout); null when nothing is.
     async fn wake_at(&self) -> Option<DateTime> {
         self.0.wake_at.map(DateTime)
+    }
+
+    /// What started it; null when it was a person or a program through the API.
+    async fn trigger(&self) -> Option<RunTrigger> {
+        self.0.trigger.clone().map(RunTrigger::from)
     }
 
     /// Place of this snapshot in the run's history, for `runUpdates(after:)`.

@@ -1,8 +1,10 @@
 //! Outcomes of a mutation that a client must branch on. They are data: the answer has no top-level error.
 
+mod wait;
+
 use async_graphql::{Enum, Interface, SimpleObject};
 use runnel_runtime::error::InputProblem;
-use runnel_runtime::wait::WaitError;
+use runnel_runtime::schedule::ScheduleError;
 use runnel_runtime::{OperateError, StartError};
 
 use super::diagnostic::Diagnostic;
@@ -37,12 +39,24 @@ pub(crate) enum ErrorCode {
     CallbackTokenInvalid,
     /// The callback token has been used, or its attempt is over.
     CallbackTokenUsed,
+    /// There is no such schedule.
+    ScheduleNotFound,
+    /// There is no such trigger.
+    TriggerNotFound,
+    /// There is no such backfill.
+    BackfillNotFound,
+    /// The key is taken by another one.
+    KeyTaken,
+    /// It was changed since it was read.
+    RevisionConflict,
+    /// It is part of a workflow file.
+    OwnedByFile,
 }
 
 impl ErrorCode {
     /// Every code, for the test that each has a page.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::WorkflowInvalid,
         Self::WorkflowNotFound,
         Self::VersionNotFound,
@@ -52,6 +66,12 @@ impl ErrorCode {
         Self::IdempotencyConflict,
         Self::RunStateConflict,
         Self::TooLarge,
+        Self::ScheduleNotFound,
+        Self::TriggerNotFound,
+        Self::BackfillNotFound,
+        Self::KeyTaken,
+        Self::RevisionConflict,
+        Self::OwnedByFile,
         Self::ApprovalForbidden,
         Self::CallbackTokenInvalid,
         Self::CallbackTokenUsed,
@@ -72,6 +92,12 @@ impl ErrorCode {
             Self::ApprovalForbidden => "APPROVAL_FORBIDDEN",
             Self::CallbackTokenInvalid => "CALLBACK_TOKEN_INVALID",
             Self::CallbackTokenUsed => "CALLBACK_TOKEN_USED",
+            Self::ScheduleNotFound => "SCHEDULE_NOT_FOUND",
+            Self::TriggerNotFound => "TRIGGER_NOT_FOUND",
+            Self::BackfillNotFound => "BACKFILL_NOT_FOUND",
+            Self::KeyTaken => "KEY_TAKEN",
+            Self::RevisionConflict => "REVISION_CONFLICT",
+            Self::OwnedByFile => "OWNED_BY_FILE",
         }
     }
 }
@@ -277,6 +303,16 @@ impl UserError {
                 };
                 Ok(vec![Self::Idempotency(Box::new(conflict))])
             }
+            StartError::DelayedConflict { .. } => {
+                let code = ErrorCode::IdempotencyConflict;
+                Ok(vec![Self::Input(InputError {
+                    code,
+                    message,
+                    path: path(&["input", "idempotencyKey"]),
+                    hint: Some("use a new key for a new request".to_owned()),
+                    docs_url: docs_url(code),
+                })])
+            }
             StartError::TooLarge { limit, actual, .. } => {
                 let code = ErrorCode::TooLarge;
                 let (limit, actual) = (clamp(limit), clamp(actual));
@@ -295,61 +331,47 @@ impl UserError {
         }
     }
 
-    /// What came for a waiting task was refused. Store failures are no user errors.
-    pub(crate) fn of_wait(error: WaitError) -> Result<Vec<Self>, ApiError> {
+    /// A refused operation on a schedule or a trigger. Store failures are no user errors.
+    pub(crate) fn of_schedule(error: ScheduleError) -> Result<Vec<Self>, ApiError> {
         let message = error.to_string();
-        let plain = |code, argument, hint: &str| {
-            vec![Self::Input(InputError {
+        let conflict = |code, argument, hint: &str| {
+            Self::Input(InputError {
                 code,
                 message: message.clone(),
                 path: path(&["input", argument]),
                 hint: Some(hint.to_owned()),
                 docs_url: docs_url(code),
-            })]
+            })
         };
-        Ok(match error {
-            WaitError::Operate(error) => vec![Self::of_operate(error, "run")?],
-            WaitError::Forbidden(_) => plain(
-                ErrorCode::ApprovalForbidden,
-                "run",
-                "`approvers` of the approval says who may decide",
-            ),
-            WaitError::Form(problems) => problems.into_iter().map(Self::form).collect(),
-            WaitError::TooLarge { limit, actual, .. } => {
-                let code = ErrorCode::TooLarge;
-                vec![Self::Limit(LimitError {
-                    code,
-                    message,
-                    path: path(&["input"]),
-                    hint: None,
-                    docs_url: docs_url(code),
-                    limit: clamp(limit),
-                    actual: clamp(actual),
-                })]
+        Ok(vec![match error {
+            ScheduleError::UnknownSchedule => Self::not_found(ErrorCode::ScheduleNotFound, message, "id"),
+            ScheduleError::UnknownTrigger => Self::not_found(ErrorCode::TriggerNotFound, message, "id"),
+            ScheduleError::UnknownBackfill => Self::not_found(ErrorCode::BackfillNotFound, message, "id"),
+            ScheduleError::UnknownWorkflow { .. } => {
+                Self::not_found(ErrorCode::WorkflowNotFound, message, "workflow")
             }
-            WaitError::BadToken => plain(
-                ErrorCode::CallbackTokenInvalid,
-                "token",
-                "use the token as the task was given it, whole",
+            ScheduleError::UnknownVersion { .. } => {
+                Self::not_found(ErrorCode::VersionNotFound, message, "version")
+            }
+            ScheduleError::KeyTaken { .. } => conflict(
+                ErrorCode::KeyTaken,
+                "key",
+                "take another key, or change what is there",
             ),
-            WaitError::UsedToken { .. } => plain(
-                ErrorCode::CallbackTokenUsed,
-                "token",
-                "a token is good once, and only while its attempt is the current one",
+            ScheduleError::RevisionConflict { .. } => {
+                conflict(ErrorCode::RevisionConflict, "expectedRevision", "read it again")
+            }
+            ScheduleError::OwnedByFile { .. } => conflict(
+                ErrorCode::OwnedByFile,
+                "id",
+                "pausing works here; everything else is in the file",
             ),
-        })
-    }
-
-    fn form(problem: InputProblem) -> Self {
-        let code = ErrorCode::InputInvalid;
-        let path = std::iter::once("input".to_owned()).chain(problem.path).collect();
-        Self::Input(InputError {
-            code,
-            message: problem.message,
-            path: Some(path),
-            hint: None,
-            docs_url: docs_url(code),
-        })
+            ScheduleError::Invalid { field, message } => Self::input(message, field),
+            ScheduleError::Inputs(problems) => {
+                return Ok(problems.into_iter().map(Self::workflow_input).collect());
+            }
+            ScheduleError::Store(error) => return Err(ApiError::store(&error)),
+        }])
     }
 
     /// A refused operation. `run` and `task` name the arguments that named them. Store failures are no user errors.

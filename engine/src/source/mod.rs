@@ -18,6 +18,7 @@ mod write;
 mod yaml;
 
 pub use check::{EDGES_MAX, INPUT_BYTES_MAX, NAME_CHARS_MAX};
+pub use duration::parse as parse_duration;
 pub use write::to_v1_yaml;
 
 use crate::{Diagnostic, Workflow};

@@ -110,12 +110,13 @@ impl Orchestrator {
     /// Gives a webhook a new secret, which is shown now and never again; the one before is accepted for a while.
     ///
     /// # Errors
-    /// There is no such webhook, the time is too long, or the store fails.
+    /// There is no such webhook, it has another generation than the caller believes, the time is too long, or the store fails.
     pub async fn rotate_webhook_secret(
         &self,
         actor: &Actor,
         id: Uuid,
         overlap: Option<Duration>,
+        expected_generation: Option<i32>,
     ) -> Result<(TriggerView, WebhookSecret), ScheduleError> {
         let overlap = overlap.unwrap_or(ROTATION_OVERLAP);
         if overlap > ROTATION_OVERLAP_MAX {
@@ -125,11 +126,20 @@ impl Orchestrator {
             );
             return Err(ScheduleError::invalid("overlap", message));
         }
+        let found = self.find_trigger(actor, id).await?;
+        let found = found.filter(|found| found.kind == TriggerKind::Webhook);
+        let generation = found.ok_or(ScheduleError::UnknownTrigger)?.secret_generation;
+        if expected_generation.is_some_and(|expected| expected != generation) {
+            return Err(ScheduleError::RevisionConflict {
+                current: i64::from(generation),
+            });
+        }
         let now = self.clock().now();
         let key = self.shell().token_keys.signing_id().to_owned();
         let stored = self
             .change_trigger(actor, id, move |row| {
-                if row.kind != kind_code(TriggerKind::Webhook) {
+                // two who rotate at once make one new secret
+                if row.secret_generation != generation || row.kind != kind_code(TriggerKind::Webhook) {
                     return None;
                 }
                 Some(event_trigger::ActiveModel {

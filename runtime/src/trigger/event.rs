@@ -11,12 +11,14 @@ use sea_orm::{
     ActiveValue::NotSet, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel,
     QueryFilter,
 };
+use serde_json::Value;
 
 use super::error::EventError;
 use super::query::trigger_from_row;
 use super::view::{EventReceipt, InboundEvent, TriggerView};
 use super::{EVENTS_MAX, hook};
 use crate::actor::Actor;
+use crate::audit;
 use crate::error::StoreError;
 use crate::orchestrator::Orchestrator;
 use crate::schedule::outcome::{self, Owner};
@@ -27,6 +29,45 @@ use crate::store::{Backend, failed_to};
 const ATTRIBUTE_BYTES_MAX: usize = 1_024;
 
 impl Orchestrator {
+    /// Reads an event from its JSON form: an object with the attributes of CloudEvents 1.0. An id that is missing is made.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub fn read_event(&self, event: Value) -> Result<InboundEvent, String> {
+        let now = self.clock().now();
+        let Value::Object(mut event) = event else {
+            return Err("an event is an object".to_owned());
+        };
+        let version = event.entry("specversion").or_insert_with(|| Value::from("1.0"));
+        if version.as_str() != Some("1.0") {
+            return Err("`specversion` must be \"1.0\"".to_owned());
+        }
+        event
+            .entry("id")
+            .or_insert_with(|| Value::from(self.entropy().uuid(now).to_string()));
+        let text = |name: &str| match event.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(format!("`{name}` must be a text")),
+        };
+        let required = |name: &str| text(name)?.ok_or_else(|| format!("`{name}` is missing"));
+        let time = match text("time")? {
+            Some(time) => {
+                Some(runnel_engine::schedule::parse_time(&time).map_err(|why| format!("`time`: {why}"))?)
+            }
+            None => None,
+        };
+        Ok(InboundEvent {
+            id: required("id")?,
+            source: required("source")?,
+            event_type: required("type")?,
+            subject: text("subject")?,
+            time,
+            received_at: now,
+            event: Value::Object(event),
+        })
+    }
+
     /// Takes events: accepted means committed, and what they start is ordered in the same transaction. An event that came
     /// before, by source and id, starts nothing.
     ///
@@ -49,7 +90,9 @@ impl Orchestrator {
         let orchestrator = self.clone();
         let namespace = Arc::clone(&actor.namespace);
         // in a task of its own: a sender that hangs up cannot leave a half of it undone
-        let done = tokio::spawn(async move { take(&orchestrator, &namespace, events).await });
+        let done = tokio::spawn(audit::inherit(async move {
+            take(&orchestrator, &namespace, events).await
+        }));
         let done = done.await.map_err(|_| StoreError::Aborted {
             action: "take events",
         })?;

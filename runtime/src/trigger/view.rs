@@ -25,6 +25,8 @@ pub struct TriggerView {
     pub paused_by: Option<String>,
     /// A webhook that has a secret takes deliveries.
     pub has_secret: bool,
+    /// Raised by each rotation.
+    pub secret_generation: i32,
     /// Until when the secret before is accepted.
     pub previous_until: Option<Timestamp>,
     pub created_at: Timestamp,
