@@ -90,7 +90,12 @@ pub async fn serve(
     let address = listener.local_addr().map_err(ServeError::Listen)?;
     let credentials = auth::Credentials::new(config.api_token.as_deref(), config.worker_token.as_deref())
         .with_people(&config.people);
-    orchestrator.suggest_public_url(&format!("http://{address}"));
+    // an address that means all of them is none that somebody could call
+    let reachable = match address {
+        all if all.ip().is_unspecified() => format!("http://127.0.0.1:{}", all.port()),
+        one => format!("http://{one}"),
+    };
+    orchestrator.suggest_public_url(&reachable);
     if credentials.is_open() && !address.ip().is_loopback() {
         if !config.is_insecure {
             return Err(ServeError::Unprotected(address));

@@ -5,7 +5,9 @@
 //! failure.
 
 mod aliases;
+mod approvals;
 mod bad_input;
+mod callbacks;
 mod cli;
 mod crash;
 mod dialect_files;
@@ -25,4 +27,5 @@ mod statements;
 mod subscriptions;
 mod transport;
 mod triggers;
+mod waits;
 mod wide;

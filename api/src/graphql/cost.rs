@@ -18,7 +18,8 @@ use serde_json::{Map, Value as Json};
 use crate::error::{ApiError, Code};
 
 /// Page sizes of lists whose `first` is not given. A test keeps this table equal to the schema.
-pub(crate) const PAGE_SIZES: [(&str, u64); 5] = [
+pub(crate) const PAGE_SIZES: [(&str, u64); 6] = [
+    ("approvals", 50),
     ("events", 100),
     ("runs", 50),
     ("tasks", 50),

@@ -76,7 +76,7 @@ pub(crate) struct CallbackCompleteInput {
 
 /// Names an attempt by its callback token.
 #[derive(Debug, InputObject)]
-pub(crate) struct CallbackTokenInput {
+pub(crate) struct CallbackHeartbeatInput {
     /// The callback token of the attempt.
     token: String,
     /// Echoed in the answer.
@@ -190,7 +190,7 @@ impl WaitMutation {
     async fn callback_heartbeat(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The token.")] input: CallbackTokenInput,
+        #[graphql(desc = "The token.")] input: CallbackHeartbeatInput,
     ) -> Result<CallbackPayload, ApiError> {
         let session = open(ctx, Permission::RunsOperate)?;
         let done = session.orchestrator.heartbeat_callback(&input.token).await;

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use runnel_engine::TaskIx;
-use runnel_queue::crash_point;
 use sea_orm::{ConnectionTrait, QueryResult};
 use uuid::Uuid;
 
@@ -118,7 +117,6 @@ const POSITIONS: &[Column] = &[("position", Kind::Int)];
 
 /// These events have been offered to all that waited when they came; who waits later looks back.
 async fn mark(shell: &Arc<Shell>, events: &[Undelivered]) -> Result<(), StoreError> {
-    crash_point!("event.before_mark");
     let mut rows = RowSet::new(shell.backend, POSITIONS);
     for event in events {
         rows.int(event.position);

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use runnel_queue::crash_point;
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use super::rows::{Waiting, offer, query};
@@ -125,7 +124,6 @@ const KEYS: &[Column] = &[("run_id", Kind::Id), ("ix", Kind::Int), ("attempt", K
 
 /// These waits have seen all that came before them.
 async fn mark(shell: &Arc<Shell>, group: &[Looking]) -> Result<(), StoreError> {
-    crash_point!("wait.before_mark");
     let sql = format!(
         "UPDATE wait SET must_look_back = 0 FROM {} \
          WHERE wait.run_id = c.run_id AND wait.ix = c.ix AND wait.attempt = c.attempt",
