@@ -18,6 +18,7 @@ pub mod inputs;
 mod intake;
 mod log;
 mod message;
+pub mod namespace;
 pub mod orchestrator;
 pub mod query;
 mod recovery;

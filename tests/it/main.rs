@@ -6,6 +6,7 @@
 
 mod aliases;
 mod approvals;
+mod audit;
 mod bad_input;
 mod callbacks;
 mod cli;

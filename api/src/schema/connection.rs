@@ -4,7 +4,10 @@ use async_graphql::{OutputType, SimpleObject};
 use runnel_runtime::view::Page;
 
 use super::approval::Approval;
+use super::audit::AuditEntry;
 use super::event::Event;
+use super::namespace::Namespace;
+use super::paging::Count;
 use super::run::Run;
 use super::schedule::{Schedule, TriggerOutcome};
 use super::task::Task;
@@ -28,7 +31,9 @@ pub(crate) struct PageInfo {
 #[derive(Debug, Clone, SimpleObject)]
 #[graphql(
     concrete(name = "ApprovalEdge", params(Approval)),
+    concrete(name = "AuditEntryEdge", params(AuditEntry)),
     concrete(name = "EventEdge", params(Event)),
+    concrete(name = "NamespaceEdge", params(Namespace)),
     concrete(name = "RunEdge", params(Run)),
     concrete(name = "ScheduleEdge", params(Schedule)),
     concrete(name = "TaskEdge", params(Task)),
@@ -48,7 +53,9 @@ pub(crate) struct Edge<T: OutputType> {
 #[derive(Debug, SimpleObject)]
 #[graphql(
     concrete(name = "ApprovalConnection", params(Approval)),
+    concrete(name = "AuditEntryConnection", params(AuditEntry)),
     concrete(name = "EventConnection", params(Event)),
+    concrete(name = "NamespaceConnection", params(Namespace)),
     concrete(name = "RunConnection", params(Run)),
     concrete(name = "ScheduleConnection", params(Schedule)),
     concrete(name = "TaskConnection", params(Task)),
@@ -67,6 +74,8 @@ where
     nodes: Vec<T>,
     /// Where the page stands.
     page_info: PageInfo,
+    /// How many items the whole list has; null where a list is not counted.
+    total_count: Option<Count>,
 }
 
 impl<T: OutputType + Clone> Connection<T>
@@ -98,6 +107,13 @@ where
             edges,
             nodes,
             page_info,
+            total_count: None,
         }
+    }
+
+    /// With the number of items of the whole list, where it was asked for.
+    pub(crate) fn counted(mut self, count: Option<impl Into<Count>>) -> Self {
+        self.total_count = count.map(Into::into);
+        self
     }
 }

@@ -1,6 +1,7 @@
 //! The GraphQL schema: parse, authorise, call the runtime, map. No rule of the product is decided here.
 
 mod approval;
+mod audit;
 mod connection;
 pub(crate) mod cursor;
 mod diagnostic;
@@ -13,6 +14,9 @@ mod mutation_schedule;
 mod mutation_trigger;
 mod mutation_wait;
 mod mutation_workflow;
+mod namespace;
+mod paging;
+mod power_filter;
 mod query;
 mod query_schedule;
 mod rail;
@@ -26,6 +30,7 @@ mod task;
 mod tests;
 mod trigger;
 mod user_error;
+pub(crate) mod warnings;
 mod workflow;
 
 use async_graphql::{MergedObject, MergedSubscription, Request, SDLExportOptions, Schema, SchemaBuilder};
@@ -33,25 +38,28 @@ use runnel_runtime::Orchestrator;
 
 use crate::auth::Viewer;
 use approval::WaitQuery;
+use audit::AuditQuery;
 use mutation_run::RunMutation;
 use mutation_wait::WaitMutation;
 use mutation_schedule::ScheduleMutation;
 use mutation_trigger::TriggerMutation;
 use mutation_workflow::WorkflowMutation;
-use query::RootQuery;
+use namespace::{NamespaceMutation, NamespaceQuery};
+use query::CoreQuery;
 use query_schedule::ScheduleQuery;
 use session::ReadLoader;
 use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
 /// Queries: they change nothing, and what does not exist is null.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Query(RootQuery, ScheduleQuery, WaitQuery);
+pub(crate) struct Query(CoreQuery, AuditQuery, NamespaceQuery, ScheduleQuery, WaitQuery);
 
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
 #[derive(Debug, Default, MergedObject)]
 pub(crate) struct Mutation(
     WorkflowMutation,
     RunMutation,
+    NamespaceMutation,
     ScheduleMutation,
     TriggerMutation,
     WaitMutation,

@@ -51,12 +51,14 @@ pub(crate) enum ErrorCode {
     RevisionConflict,
     /// It is part of a workflow file.
     OwnedByFile,
+    /// There is a namespace of this name already.
+    NamespaceExists,
 }
 
 impl ErrorCode {
     /// Every code, for the test that each has a page.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::WorkflowInvalid,
         Self::WorkflowNotFound,
         Self::VersionNotFound,
@@ -75,6 +77,7 @@ impl ErrorCode {
         Self::ApprovalForbidden,
         Self::CallbackTokenInvalid,
         Self::CallbackTokenUsed,
+        Self::NamespaceExists,
     ];
 
     /// As written in answers.
@@ -98,6 +101,7 @@ impl ErrorCode {
             Self::KeyTaken => "KEY_TAKEN",
             Self::RevisionConflict => "REVISION_CONFLICT",
             Self::OwnedByFile => "OWNED_BY_FILE",
+            Self::NamespaceExists => "NAMESPACE_EXISTS",
         }
     }
 }
@@ -227,7 +231,11 @@ impl UserError {
 
     /// An argument does not fit.
     pub(crate) fn input(message: impl Into<String>, argument: &str) -> Self {
-        let code = ErrorCode::InputInvalid;
+        Self::refused(ErrorCode::InputInvalid, message, argument)
+    }
+
+    /// An argument does not fit for a reason with a code of its own.
+    pub(crate) fn refused(code: ErrorCode, message: impl Into<String>, argument: &str) -> Self {
         let (message, path) = (message.into(), path(&["input", argument]));
         Self::Input(InputError {
             code,

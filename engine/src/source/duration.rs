@@ -12,11 +12,8 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 const WEEK: u64 = 7 * DAY;
 
-/// Reads a duration.
-///
-/// # Errors
-/// One sentence: what is wrong.
-pub fn parse(text: &str) -> Result<Duration, String> {
+/// Reads a duration; `Err` says in one sentence what is wrong.
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let millis = match text.strip_prefix('P') {
         Some(rest) => iso(rest),

@@ -48,6 +48,8 @@ pub(crate) struct Ended {
     pub run: Option<RunId>,
     pub reason: Option<&'static str>,
     pub detail: Option<String>,
+    /// The schedule to which it belongs, when it has a nominal time.
+    schedule: Option<uuid::Uuid>,
     is_open: bool,
     due_at: Option<i64>,
 }
@@ -71,6 +73,12 @@ pub(crate) async fn run(
     }
     let ended = join_all(rows.into_iter().map(|row| start(orchestrator, row))).await;
     save(orchestrator, &ended).await?;
+    // a run that has ended already did so before its outcome named it, and its bell told nobody
+    for end in ended.iter().filter(|end| end.status == OutcomeStatus::Started) {
+        if let Some(schedule) = end.schedule {
+            orchestrator.schedule_bell().ended(schedule);
+        }
+    }
     Ok(ended)
 }
 
@@ -110,6 +118,7 @@ async fn start(orchestrator: &Orchestrator, row: trigger_outcome::Model) -> Ende
         run,
         reason: None,
         detail: None,
+        schedule: row.nominal_at.map(|_| row.owner_id),
         is_open: status == OutcomeStatus::Started,
         due_at: None,
     };

@@ -16,6 +16,7 @@ use super::event::{apply, finished, within_rate};
 use super::query::trigger_from_row;
 use super::secret::{self, SecretRef, Signed};
 use super::view::InboundEvent;
+use crate::audit;
 use crate::error::StoreError;
 use crate::orchestrator::Orchestrator;
 use crate::schedule::outcome::{self, Owner, kind_code};
@@ -75,7 +76,9 @@ impl Orchestrator {
             return Err(HookError::Unsigned);
         }
         let orchestrator = self.clone();
-        let taken = tokio::spawn(async move { take(&orchestrator, row, &delivery).await });
+        let taken = tokio::spawn(audit::inherit(async move {
+            take(&orchestrator, row, &delivery).await
+        }));
         let (outcome, limit) = taken.await.map_err(|_| StoreError::Aborted {
             action: "take a delivery",
         })??;
