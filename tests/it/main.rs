@@ -5,8 +5,10 @@
 //! failure.
 
 mod aliases;
+mod approvals;
 mod audit;
 mod bad_input;
+mod callbacks;
 mod cli;
 mod crash;
 mod dialect_files;
@@ -27,4 +29,5 @@ mod statements;
 mod subscriptions;
 mod transport;
 mod triggers;
+mod waits;
 mod wide;

@@ -1,5 +1,6 @@
 //! The GraphQL schema: parse, authorise, call the runtime, map. No rule of the product is decided here.
 
+mod approval;
 mod audit;
 mod blocker;
 mod bulk;
@@ -14,6 +15,7 @@ pub(crate) mod id;
 mod mutation_run;
 mod mutation_schedule;
 mod mutation_trigger;
+mod mutation_wait;
 mod mutation_workflow;
 mod namespace;
 mod paging;
@@ -38,12 +40,14 @@ use async_graphql::{MergedObject, MergedSubscription, Request, SDLExportOptions,
 use runnel_runtime::Orchestrator;
 
 use crate::auth::Viewer;
+use approval::WaitQuery;
 use audit::AuditQuery;
 use bulk::{BulkMutation, BulkQuery};
 use circuit::{CircuitMutation, CircuitQuery};
 use mutation_run::RunMutation;
 use mutation_schedule::ScheduleMutation;
 use mutation_trigger::TriggerMutation;
+use mutation_wait::WaitMutation;
 use mutation_workflow::WorkflowMutation;
 use namespace::{NamespaceMutation, NamespaceQuery};
 use query::CoreQuery;
@@ -60,6 +64,7 @@ pub(crate) struct Query(
     NamespaceQuery,
     ScheduleQuery,
     BulkQuery,
+    WaitQuery,
 );
 
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
@@ -72,6 +77,7 @@ pub(crate) struct Mutation(
     ScheduleMutation,
     TriggerMutation,
     BulkMutation,
+    WaitMutation,
 );
 
 /// Subscriptions, over WebSocket (`/graphql/ws`) and SSE (`/graphql/stream`). Each message has a cursor to resume after.

@@ -245,3 +245,57 @@ pub const EVENT_PUBLISH: &str = "mutation EventPublish($input: EventPublishInput
       userErrors { code message path hint }
     }
   }";
+
+/// Fields of an approval that the commands print.
+macro_rules! approval_fields {
+    () => {
+        "fragment ApprovalFields on Approval {
+           id key message formSchema approvers quorum isOpen canResolve askedAt expiresAt
+           votes { by decision note at } run { id }
+         }"
+    };
+}
+
+/// Votes on an approval.
+pub const APPROVAL_RESOLVE: &str = concat!(
+    "mutation ApprovalResolve($input: ApprovalResolveInput!) {
+       approvalResolve(input: $input) {
+         approval { ...ApprovalFields } userErrors { code message path hint ... on RunStateConflict { allowed } }
+       }
+     } ",
+    approval_fields!()
+);
+
+/// Approvals that wait for a decision.
+pub const APPROVALS: &str = concat!(
+    "query Approvals($first: Int!, $filter: ApprovalFilter) {
+       approvals(first: $first, filter: $filter) { nodes { ...ApprovalFields } }
+     } ",
+    approval_fields!()
+);
+
+/// Sends a signal.
+pub const SIGNAL_SEND: &str = concat!(
+    "mutation SignalSend($input: SignalSendInput!) {
+       signalSend(input: $input) {
+         run { ...RunFields } isReplay userErrors { code message path hint ... on RunStateConflict { allowed } }
+       }
+     } ",
+    run_fields!()
+);
+
+/// Ends a task by its callback token.
+pub const CALLBACK_COMPLETE: &str = concat!(
+    "mutation CallbackComplete($input: CallbackCompleteInput!) {
+       callbackComplete(input: $input) { task { ...TaskFields } userErrors { code message path hint } }
+     } ",
+    task_fields!()
+);
+
+/// Says that the work of a callback token goes on.
+pub const CALLBACK_HEARTBEAT: &str = concat!(
+    "mutation CallbackHeartbeat($input: CallbackHeartbeatInput!) {
+       callbackHeartbeat(input: $input) { task { ...TaskFields } userErrors { code message path hint } }
+     } ",
+    task_fields!()
+);

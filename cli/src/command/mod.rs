@@ -21,6 +21,7 @@ mod show;
 mod validate;
 mod verify;
 mod version;
+mod wait;
 mod why;
 mod worker;
 
@@ -85,6 +86,16 @@ pub enum Command {
     Schedule(schedule::Schedule),
     /// Send events
     Event(event::Event),
+    /// Approve what a task asks
+    Approve(wait::Approve),
+    /// Reject what a task asks
+    Reject(wait::Reject),
+    /// List approvals that wait for a decision, the oldest first
+    Approvals(wait::Approvals),
+    /// Send a signal to a run
+    Signal(wait::Signal),
+    /// Use the callback token of a task
+    Callback(wait::Callback),
     /// Print the JSON Schema of workflow files or the GraphQL schema
     Schema(schema::Schema),
     /// Print the version
@@ -121,6 +132,11 @@ pub async fn execute(command: Command) -> Ended {
         Command::Skip(skip) => skip.execute().await,
         Command::Schedule(schedule) => schedule.execute().await,
         Command::Event(event) => event.execute().await,
+        Command::Approve(approve) => approve.execute().await,
+        Command::Reject(reject) => reject.execute().await,
+        Command::Approvals(approvals) => approvals.execute().await,
+        Command::Signal(signal) => signal.execute().await,
+        Command::Callback(callback) => callback.execute().await,
         Command::Schema(schema) => schema.execute(),
         Command::Version(version) => version.execute(),
     }

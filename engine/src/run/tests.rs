@@ -1,5 +1,7 @@
 //! The rules of a run, one test each, named after the rule.
 
+mod approvals;
+mod callbacks;
 mod fanouts;
 mod gates;
 mod handlers;
@@ -11,3 +13,4 @@ mod properties;
 mod reports;
 mod scale;
 mod timing;
+mod waits;

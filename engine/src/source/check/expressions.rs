@@ -29,6 +29,8 @@ pub(crate) enum Group {
 pub(crate) enum Reader {
     /// A task, by its position in its group.
     Task(Group, usize),
+    /// A task that is asked whether it takes what came from outside, which it reads as `event`.
+    Taker(Group, usize),
     /// The workflow at the end of a run: every task of the main group is decided.
     Outputs,
     /// The workflow at the start of a run: no task exists yet.
@@ -188,9 +190,9 @@ impl Checker<'_, '_> {
                 .help("add `for_each` to the task, or read `inputs` or `tasks`");
         } else if let Reader::Trigger { has_event } = site.reader {
             self.trigger_root(root, has_event, node, path);
-        } else if root == "event" {
+        } else if root == "event" && !matches!(site.reader, Reader::Taker(..)) {
             self.unsupported_context(node, path);
-        } else if root == "task" && !matches!(site.reader, Reader::Task(..)) {
+        } else if root == "task" && !matches!(site.reader, Reader::Task(..) | Reader::Taker(..)) {
             self.report.error(
                 "runnel::expr::context",
                 node.at,

@@ -66,7 +66,6 @@ const SHAPED_KEYS: &[&str] = &[
     "repeat",
     "resources",
     "point_of_no_return",
-    "callback",
     "on_exhausted",
     "image",
     "sla",
@@ -175,6 +174,7 @@ impl Checker<'_, '_> {
         task.heartbeat = self.time(fields, path, "heartbeat");
         task.priority = self.priority(fields, path);
         task.kind = kind;
+        task.callback = self.callback(fields, path, task);
         self.plain_fields(fields, path, plain, defaults, task);
         self.gates(fields, path, plain, task);
         self.shaped_fields(entry, fields, path, task);
