@@ -54,7 +54,7 @@ pub const OUTPUT_BYTES_MAX: usize = 1 << 20;
 
 /// The names an expression may start from.
 pub const CONTEXTS: &[&str] = &[
-    "inputs", "tasks", "run", "workflow", "each", "task", "vars", "secrets", "env",
+    "inputs", "tasks", "run", "workflow", "each", "task", "vars", "secrets", "env", "error",
 ];
 
 /// Why an expression does not compile or did not evaluate.

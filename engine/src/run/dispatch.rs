@@ -104,6 +104,8 @@ impl Machine<'_> {
         task.input = Some(Arc::from(resolved.input.to_string()));
         task.extra = resolved.extra.store();
         task.queued_at = Some(now);
+        // a round that begins anew is limited anew
+        task.ready_at = task.ready_at.or(Some(now));
         task.started_at = None;
         task.heartbeat_at = None;
         task.worker = None;
@@ -116,7 +118,7 @@ impl Machine<'_> {
     pub fn resolve(&self, ix: TaskIx) -> Result<Resolved, Box<TaskFailure>> {
         let task = self.task(ix);
         let compiled = self.plan.compiled(task.template);
-        let late_reports = TaskExtra::of(task).late_reports;
+        let before = TaskExtra::of(task);
         let mark = if compiled.references.secrets.is_empty() {
             String::new()
         } else {
@@ -148,7 +150,9 @@ impl Machine<'_> {
                 mark,
                 idempotency_key,
                 redispatches: 0,
-                late_reports,
+                late_reports: before.late_reports,
+                began_at: before.began_at,
+                is_kept: false,
             },
         })
     }

@@ -8,5 +8,6 @@ mod order;
 mod payload;
 mod properties;
 mod reports;
+mod saga;
 mod scale;
 mod timing;

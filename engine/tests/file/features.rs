@@ -38,7 +38,6 @@ fn unsupported_features_are_refused_with_help() {
         "run: x\nrate_limit: { key: a, limit: 5/m }",
         "run: x\ncircuit: { key: a, failures: 3, window: 1m, cooldown: 5s }",
         "run: x\nimage: alpine",
-        "run: x\ncompensate: { run: y }",
         "run: x\nfor_each: { items: [1], batch: 10 }",
         "type: approval\ninput: { message: ok? }",
         "type: workflow\ninput: { id: child }",
@@ -65,10 +64,6 @@ fn unsupported_features_are_checked_all_the_same() {
         ("run: x\nmatrix: 5", "runnel::schema::type"),
         ("run: x\nrate_limit: { key: a }", "runnel::schema::missing"),
         ("run: x\ncircuit: { window: 5 }", "runnel::schema::duration"),
-        (
-            "run: x\ncompensate: { retry: -1, run: x }",
-            "runnel::schema::range",
-        ),
     ] {
         let codes = error_codes(&with_task(task));
         assert!(codes.iter().any(|found| found == code), "{task}: {codes:?}");

@@ -30,18 +30,8 @@ pub(crate) enum Place {
 const UNSUPPORTED: &[(Place, &str, &str)] = &[
     (
         Place::Workflow,
-        "compensation",
-        "run the compensating task as an ordinary task that needs `{task: failed}`",
-    ),
-    (
-        Place::Workflow,
         "concurrency",
         "remove it; runs are not limited yet",
-    ),
-    (
-        Place::Task,
-        "compensate",
-        "run the compensating task as an ordinary task that needs `{task: failed}`",
     ),
     (
         Place::Task,
@@ -65,12 +55,6 @@ const UNSUPPORTED: &[(Place, &str, &str)] = &[
         Place::Task,
         "image",
         "run the script on a worker that has the tools, without `image`",
-    ),
-    (Place::Task, "on_exhausted", "remove it; an exhausted task fails"),
-    (
-        Place::Task,
-        "point_of_no_return",
-        "remove it; there is no rollback yet",
     ),
     (
         Place::Type,
@@ -163,7 +147,6 @@ impl Checker<'_, '_> {
                 }
             }
             "concurrency" => self.concurrency(node, path),
-            "compensation" => self.compensation(node, path),
             "rate_limit" => {
                 if let Some(fields) = self.fields(node, path, &["key", "limit"]) {
                     for key in ["key", "limit"] {
@@ -189,11 +172,8 @@ impl Checker<'_, '_> {
             }
             "repeat" => self.repeat(node, path),
             "matrix" | "resources" | "labels" | "output_schema" => _ = self.map(node, path),
-            "callback" | "point_of_no_return" => _ = self.boolean(node, path),
+            "callback" => _ = self.boolean(node, path),
             "image" => _ = self.text(node, path),
-            "on_exhausted" => {
-                _ = self.one_of(node, path, &[("fail", ()), ("pause", ()), ("dead_letter", ())]);
-            }
             _ => {}
         }
     }
@@ -236,24 +216,6 @@ impl Checker<'_, '_> {
         fields
             .get("on_conflict")
             .map(|node| self.one_of(node, path.key("on_conflict"), &choices));
-    }
-
-    fn compensation(&mut self, node: &Node, path: Path<'_>) {
-        let Some(fields) = self.fields(node, path, &["on", "order", "on_error"]) else {
-            return;
-        };
-        let on = [("failed", ()), ("cancelled", ()), ("timed_out", ())];
-        if let Some(items) = fields.get("on").and_then(|node| self.list(node, path.key("on"))) {
-            for (index, item) in items.iter().enumerate() {
-                self.one_of(item, path.key("on").index(index), &on);
-            }
-        }
-        fields
-            .get("order")
-            .map(|node| self.one_of(node, path.key("order"), &[("reverse", ()), ("parallel", ())]));
-        fields
-            .get("on_error")
-            .map(|node| self.one_of(node, path.key("on_error"), &[("halt", ()), ("continue", ())]));
     }
 
     fn triggers(&mut self, node: &Node, path: Path<'_>) {
