@@ -33,6 +33,7 @@ mod operate;
 mod pause;
 mod readiness;
 mod record;
+mod replay;
 mod rerun;
 mod retry;
 mod scope;
@@ -52,6 +53,7 @@ pub use dispatch::{DispatchPayload, dispatch_payload};
 pub use gate::{GateCommand, GateInput};
 pub use input::{CancelMode, Input, Timings};
 pub use record::{Record, RecordKind};
+pub use replay::Replay;
 pub use rerun::{Keep, RerunInput, kept_results};
 pub use retry::UNDELIVERABLE;
 pub use state::{

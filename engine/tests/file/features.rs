@@ -18,10 +18,7 @@ fn the_examples_of_the_format_have_no_other_problem_than_features() {
         assert_eq!(reading.dialect, Dialect::V1);
         let others: Vec<String> = list(&reading)
             .into_iter()
-            // `date()` is a function that this release does not have.
-            .filter(|line| {
-                !line.starts_with("runnel::feature::") && !line.contains("there is no function `date`")
-            })
+            .filter(|line| !line.starts_with("runnel::feature::"))
             .collect();
         assert!(others.is_empty(), "{name}: {others:#?}");
     }
@@ -102,7 +99,7 @@ finally: { audit: { run: y } }
 fn inactive_features_are_warnings_and_are_kept() {
     let text = "id: a\ntriggers: [ { schedule: '0 2 * * *' } ]\nsla: { finish_within: 45m }\ntasks:\n  t: { run: x, labels: { a: b }, resources: { cpu: 1 }, sla: { start_within: 1m } }\n";
     let reading = read(text, Format::Auto);
-    assert_eq!(reading.diagnostics.len(), 5, "{:?}", list(&reading));
+    assert_eq!(reading.diagnostics.len(), 4, "{:?}", list(&reading));
     assert!(
         reading
             .diagnostics

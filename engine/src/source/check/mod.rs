@@ -12,6 +12,7 @@ mod handler;
 mod inputs;
 mod needs;
 mod policy;
+mod triggers;
 
 pub(crate) use policy::is_one_expression;
 mod task;
