@@ -272,6 +272,8 @@ impl Machine<'_> {
             self.reopen(actor);
             self.state.status = RunStatus::Compensating;
             self.state.extra.outcome = outcome;
+            let note = Note::data(serde_json::json!({"outcome": outcome}));
+            self.run_record(RecordKind::RunCompensating, note);
             self.state.error = self.cause_of_rollback();
             for other in self.plan.section_tasks(Section::Compensation) {
                 let task = self.task(other);

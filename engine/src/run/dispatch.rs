@@ -104,8 +104,6 @@ impl Machine<'_> {
         task.input = Some(Arc::from(resolved.input.to_string()));
         task.extra = resolved.extra.store();
         task.queued_at = Some(now);
-        // a round that begins anew is limited anew
-        task.ready_at = task.ready_at.or(Some(now));
         task.started_at = None;
         task.heartbeat_at = None;
         task.worker = None;

@@ -137,6 +137,11 @@ impl Machine<'_> {
     }
 
     fn launch(&mut self, ix: TaskIx) {
+        if self.task(ix).ready_at.is_none() {
+            // another round after an operator resumed the run: its limits count from here
+            let now = self.now();
+            self.task_mut(ix).ready_at = Some(now);
+        }
         let is_fanout = self.plan.compiled(self.task(ix).template).fanout.is_some();
         if is_fanout && !self.is_item(ix) {
             self.begin_fanout(ix);

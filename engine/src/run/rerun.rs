@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::compensation::is_undone;
 use super::machine::{Machine, Note};
 use super::operate::EXPANDED;
-use super::{Outcome, RecordKind, Refusal, RunState, Stale, TaskFailure, TaskStatus};
+use super::{Outcome, RecordKind, Refusal, RunState, RunStatus, Stale, TaskFailure, TaskStatus};
 use crate::expr::{Reach, References};
 use crate::plan::Section;
 use crate::{Plan, TaskIx};
@@ -175,6 +175,8 @@ impl Machine<'_> {
         for ix in self.plan.section_tasks(Section::Main) {
             let task = self.task(ix);
             if task.output.is_some() && task.status == TaskStatus::Blocked {
+                let now = self.now();
+                self.task_mut(ix).ready_at = Some(now);
                 self.set_status(ix, TaskStatus::Cached);
                 self.task_record(RecordKind::TaskCached, ix, Note::reason("KEPT"));
             }
@@ -302,6 +304,9 @@ impl Machine<'_> {
             again.insert(ix);
         }
         self.stop(ix);
+        let now = self.now();
+        let task = self.task_mut(ix);
+        task.ready_at = task.ready_at.or(Some(now));
         match result {
             Ok(output) => self.succeed(ix, Arc::clone(output)),
             Err(failure) => self.fail_task(ix, failure.clone()),
@@ -329,8 +334,8 @@ impl Machine<'_> {
             return refuse("there is no such task", &[]);
         };
         let section = self.plan.section(task.template);
-        if self.is_ending() {
-            return refuse("the run is being cancelled", &["runCancel"]);
+        if self.state.status == RunStatus::Pending || self.is_ending() {
+            return refuse("the run has not started or is being cancelled", &["runCancel"]);
         }
         if !self.state.status.is_terminal() && !task.status.is_terminal() {
             let is_open = task.item.is_some() || self.is_section_open(ix);

@@ -149,13 +149,17 @@ impl Machine<'_> {
         let mut extra = TaskExtra::of(self.task(ix));
         extra.began_at = None;
         let task = self.task_mut(ix);
-        task.error = Some(failure);
+        task.error = Some(failure.clone());
         task.extra = extra.store();
         task.retries = 0;
         task.losses = 0;
         task.ready_at = None;
         self.set_status(ix, TaskStatus::Ready);
-        self.task_record(RecordKind::TaskReady, ix, Note::reason("RETRIES_EXHAUSTED"));
+        let note = Note {
+            reason: Some("RETRIES_EXHAUSTED"),
+            ..Note::failure(&failure)
+        };
+        self.task_record(RecordKind::TaskReady, ix, note);
         if self.state.is_paused {
             return;
         }

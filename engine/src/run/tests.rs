@@ -1,5 +1,6 @@
 //! The rules of a run, one test each, named after the rule.
 
+mod failing;
 mod fanouts;
 mod handlers;
 mod model;
@@ -8,6 +9,7 @@ mod order;
 mod payload;
 mod properties;
 mod reports;
+mod rerunning;
 mod saga;
 mod scale;
 mod timing;
