@@ -12,6 +12,7 @@ use sea_orm_migration::sea_orm::{ConnectionTrait, Statement};
 
 mod m20261121_000001_initial;
 mod m20261121_000006_audit;
+mod m20261121_000008_dead_letters;
 
 /// Runs the migrations.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261121_000001_initial::Migration),
             Box::new(m20261121_000006_audit::Migration),
+            Box::new(m20261121_000008_dead_letters::Migration),
         ]
     }
 }

@@ -60,6 +60,7 @@ struct Inner {
     appliers: Appliers,
     intake: Intake,
     consumer: Consumer,
+    queue: Arc<dyn TaskQueue>,
     vars: Arc<Map<String, Value>>,
     loops: Loops,
 }
@@ -164,6 +165,11 @@ impl Orchestrator {
     /// Ids.
     pub(crate) fn entropy(&self) -> &dyn Entropy {
         &*self.inner.shell.entropy
+    }
+
+    /// The queues.
+    pub(crate) fn queue(&self) -> &dyn TaskQueue {
+        &*self.inner.queue
     }
 
     /// `vars.X` of new runs.
@@ -384,7 +390,7 @@ impl Inner {
             &shell,
             &appliers,
             &consumer,
-            queue,
+            Arc::clone(&queue),
             poll_interval,
             (inboxes, calls),
         );
@@ -395,6 +401,7 @@ impl Inner {
             appliers,
             intake,
             consumer,
+            queue,
             vars: config.vars,
             loops,
         }

@@ -23,6 +23,9 @@ pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 /// Most tags of a run.
 pub const TAGS_MAX: usize = 64;
 
+/// A start, and where its answer will come from.
+pub(crate) type Prepared = (StartWork, oneshot::Receiver<Result<StartReply, StoreError>>);
+
 impl Orchestrator {
     /// Starts a run. Accepted means committed; the start takes place even when the caller goes away.
     ///
@@ -31,8 +34,16 @@ impl Orchestrator {
     pub async fn start_run(&self, actor: &Actor, request: StartRequest) -> Result<StartedRun, StartError> {
         let version = self.version_of(actor, &request).await?;
         let work = self.prepare(actor, request, version)?;
-        let hash = work.0.row.request_hash.clone();
-        let (start, answer) = work;
+        self.submit(actor, work).await
+    }
+
+    /// Hands a prepared start to its applier and answers after the commit.
+    pub(crate) async fn submit(
+        &self,
+        actor: &Actor,
+        (start, answer): Prepared,
+    ) -> Result<StartedRun, StartError> {
+        let hash = start.row.request_hash.clone();
         let appliers = self.appliers().clone();
         let sent = tokio::spawn(async move { appliers.send(Work::Start(Box::new(start))).await });
         sent.await.map_err(|_| StoreError::Aborted {
@@ -54,7 +65,8 @@ impl Orchestrator {
         }
     }
 
-    async fn version_of(
+    /// The version that a request names.
+    pub(crate) async fn version_of(
         &self,
         actor: &Actor,
         request: &StartRequest,
@@ -76,12 +88,13 @@ impl Orchestrator {
         }
     }
 
-    fn prepare(
+    /// Checks a request and makes of it what an applier takes.
+    pub(crate) fn prepare(
         &self,
         actor: &Actor,
         request: StartRequest,
         version: Arc<CompiledVersion>,
-    ) -> Result<(StartWork, oneshot::Receiver<Result<StartReply, StoreError>>), StartError> {
+    ) -> Result<Prepared, StartError> {
         check_size(
             "the idempotency key",
             request.idempotency_key.as_ref().map_or(0, String::len),
@@ -124,6 +137,7 @@ impl Orchestrator {
             inputs: inputs.text,
             tags,
             actor: actor.name.clone(),
+            rerun: None,
             audit: audit::current(),
         };
         let (reply, answer) = oneshot::channel();

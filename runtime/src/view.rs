@@ -63,6 +63,8 @@ pub struct RunView {
     pub wake_at: Option<Timestamp>,
     /// Sequence number of the last event: the cursor a snapshot stands at.
     pub last_seq: i64,
+    /// The run that this one repeats.
+    pub rerun_of: Option<RunId>,
 }
 
 /// A task of a run.

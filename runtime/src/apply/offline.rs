@@ -121,6 +121,7 @@ impl Item {
             inputs: "{}".into(),
             tags: Vec::new(),
             actor: "client".into(),
+            rerun: None,
             audit: None,
         };
         Self(round::Item::Start {

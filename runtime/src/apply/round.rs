@@ -144,7 +144,10 @@ impl Round {
         if let Some(taken) = self.find_holder(row, holders) {
             return Ok(Answer::Start(taken));
         }
-        let state = RunState::new(&row.meta.plan, new.clone(), &moment);
+        let mut state = RunState::new(&row.meta.plan, new.clone(), &moment);
+        for (ix, output) in row.rerun.iter().flat_map(|rerun| &rerun.kept) {
+            state.keep_result(*ix, Arc::clone(output));
+        }
         let mut turn = Turn::begin(row.clone(), state, moment);
         turn.advance(&Input::Started {
             actor: row.actor.clone(),
@@ -248,5 +251,6 @@ fn view(row: &StartRow, known: &Known) -> RunView {
         finished_at: state.finished_at,
         wake_at: state.wake_at,
         last_seq: state.next_seq - 1,
+        rerun_of: row.rerun.as_ref().map(|rerun| rerun.of),
     }
 }

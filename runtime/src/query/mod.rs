@@ -244,12 +244,12 @@ impl Orchestrator {
 }
 
 /// How many items a page has.
-fn limit<C>(page: &PageRequest<C>) -> usize {
+pub(crate) fn limit<C>(page: &PageRequest<C>) -> usize {
     page.first.clamp(1, PAGE_MAX) as usize
 }
 
 /// A page from up to one item more than it holds.
-fn page<T>(mut items: Vec<T>, limit: usize, has_previous: bool) -> Page<T> {
+pub(crate) fn page<T>(mut items: Vec<T>, limit: usize, has_previous: bool) -> Page<T> {
     let has_next = items.len() > limit;
     items.truncate(limit);
     Page {
