@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use runnel_engine::run::{Input, Keep, RerunInput, RunState, kept_results};
 use runnel_engine::{Plan, RunId, TaskIx};
-use runnel_entity::task;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use runnel_entity::{run, task};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Map, Value};
 
 use crate::actor::Actor;
@@ -16,6 +16,10 @@ use crate::error::{OperateError, StartError, StoreError};
 use crate::orchestrator::{Orchestrator, StartRequest};
 use crate::store::failed_to;
 use crate::view::RunView;
+use crate::view::convert::run_from_row;
+
+/// Most reruns of one run that are listed.
+pub const RERUNS_MAX: u64 = 50;
 
 /// Where a rerun begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +125,22 @@ impl Orchestrator {
         } else {
             self.rerun_in_place(actor, request, &meta.plan).await
         }
+    }
+
+    /// Runs that repeat this one, newest first, at most [`RERUNS_MAX`].
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn reruns(&self, actor: &Actor, of: RunId) -> Result<Vec<RunView>, StoreError> {
+        let rows = run::Entity::find()
+            .filter(run::Column::RerunOf.eq(of.0.to_string()))
+            .filter(run::Column::Namespace.eq(&*actor.namespace))
+            .order_by_desc(run::Column::Id)
+            .limit(RERUNS_MAX)
+            .all(self.reads().store.read())
+            .await
+            .map_err(failed_to("list reruns"))?;
+        rows.into_iter().map(run_from_row).collect()
     }
 
     async fn rerun_in_place(

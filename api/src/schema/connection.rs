@@ -3,6 +3,7 @@
 use async_graphql::{OutputType, SimpleObject};
 use runnel_runtime::view::Page;
 
+use super::dead_letter::DeadLetter;
 use super::event::Event;
 use super::run::Run;
 use super::task::Task;
@@ -24,6 +25,7 @@ pub(crate) struct PageInfo {
 /// An item of a list with its cursor.
 #[derive(Debug, Clone, SimpleObject)]
 #[graphql(
+    concrete(name = "DeadLetterEdge", params(DeadLetter)),
     concrete(name = "EventEdge", params(Event)),
     concrete(name = "RunEdge", params(Run)),
     concrete(name = "TaskEdge", params(Task)),
@@ -40,6 +42,7 @@ pub(crate) struct Edge<T: OutputType> {
 /// One page of a list.
 #[derive(Debug, SimpleObject)]
 #[graphql(
+    concrete(name = "DeadLetterConnection", params(DeadLetter)),
     concrete(name = "EventConnection", params(Event)),
     concrete(name = "RunConnection", params(Run)),
     concrete(name = "TaskConnection", params(Task)),

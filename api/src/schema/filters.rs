@@ -44,6 +44,13 @@ pub(crate) struct DateTimeFilter {
     lt: Option<DateTime>,
 }
 
+impl DateTimeFilter {
+    /// From (included) and until (not included).
+    pub(crate) fn bounds(self) -> (Option<runnel_engine::Timestamp>, Option<runnel_engine::Timestamp>) {
+        (self.gte.map(|at| at.0), self.lt.map(|at| at.0))
+    }
+}
+
 /// Which runs; all conditions must hold.
 #[derive(Debug, Default, InputObject)]
 pub(crate) struct RunFilter {

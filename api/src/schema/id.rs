@@ -25,6 +25,16 @@ pub(crate) fn task(run: RunId, ix: TaskIx) -> ID {
     ID(format!("task_{}_{}", run.0.simple(), ix.0))
 }
 
+/// The id of a dead letter.
+pub(crate) fn dead_letter(id: Uuid) -> ID {
+    ID(format!("deadletter_{}", id.simple()))
+}
+
+/// Reads the id of a dead letter.
+pub(crate) fn parse_dead_letter(id: &str) -> Option<Uuid> {
+    hex(id.strip_prefix("deadletter_")?)
+}
+
 /// Reads any node id; `None` for everything else.
 pub(crate) fn parse(id: &str) -> Option<NodeRef> {
     let (tag, rest) = id.split_once('_')?;

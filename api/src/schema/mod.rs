@@ -2,6 +2,7 @@
 
 mod connection;
 pub(crate) mod cursor;
+mod dead_letter;
 mod diagnostic;
 mod enums;
 mod event;
@@ -11,6 +12,7 @@ mod mutation_run;
 mod mutation_workflow;
 mod query;
 mod rail;
+mod rerun;
 mod run;
 mod scalars;
 mod session;
@@ -25,15 +27,17 @@ use async_graphql::{MergedObject, MergedSubscription, Request, SDLExportOptions,
 use runnel_runtime::Orchestrator;
 
 use crate::auth::Viewer;
+use dead_letter::DeadLetterMutation;
 use mutation_run::RunMutation;
 use mutation_workflow::WorkflowMutation;
 use query::Query;
+use rerun::RerunMutation;
 use session::ReadLoader;
 use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Mutation(WorkflowMutation, RunMutation);
+pub(crate) struct Mutation(WorkflowMutation, RunMutation, RerunMutation, DeadLetterMutation);
 
 /// Subscriptions, over WebSocket (`/graphql/ws`) and SSE (`/graphql/stream`). Each message has a cursor to resume after.
 #[derive(Debug, Default, MergedSubscription)]

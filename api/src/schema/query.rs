@@ -6,6 +6,7 @@ use runnel_runtime::view::{self, NodeRef, PageRequest};
 
 use super::connection::Connection;
 use super::cursor::{self, Cursor, first};
+use super::dead_letter::{self, DeadLetter, DeadLetterFilter, DeadLetterGroup};
 use super::enums::Permission as PermissionName;
 use super::event::Event;
 use super::filters::{EventFilter, RunFilter, RunOrder, WorkflowFilter};
@@ -66,6 +67,35 @@ impl Query {
     ) -> Result<Vec<Option<Node>>, ApiError> {
         cursor::ids(&ids)?;
         futures_util::future::try_join_all(ids.iter().map(|id| find_node(ctx, id))).await
+    }
+
+    /// Dead letters, newest first: what failed for good and waits for a person.
+    async fn dead_letters(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Most letters, 1 to 200.", default = 50)] first: i32,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "Which letters.")] filter: Option<DeadLetterFilter>,
+    ) -> Result<Connection<DeadLetter>, ApiError> {
+        dead_letter::list(ctx, filter, first, after.as_deref()).await
+    }
+
+    /// One dead letter; null when there is none.
+    async fn dead_letter(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Id of the letter.")] id: ID,
+    ) -> Result<Option<DeadLetter>, ApiError> {
+        dead_letter::find(ctx, &id).await
+    }
+
+    /// Dead letters by what they have in common, the largest group first, 200 groups at most.
+    async fn dead_letter_groups(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which letters.")] filter: Option<DeadLetterFilter>,
+    ) -> Result<Vec<DeadLetterGroup>, ApiError> {
+        dead_letter::groups(ctx, filter).await
     }
 
     /// Who asks, and what they may do.

@@ -30,12 +30,15 @@ pub(crate) enum ErrorCode {
     RunStateConflict,
     /// A value is over its limit.
     TooLarge,
+    /// There is no such dead letter.
+    DeadLetterNotFound,
 }
 
 impl ErrorCode {
     /// Every code, for the test that each has a page.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
+        Self::DeadLetterNotFound,
         Self::WorkflowInvalid,
         Self::WorkflowNotFound,
         Self::VersionNotFound,
@@ -59,6 +62,7 @@ impl ErrorCode {
             Self::IdempotencyConflict => "IDEMPOTENCY_CONFLICT",
             Self::RunStateConflict => "RUN_STATE_CONFLICT",
             Self::TooLarge => "TOO_LARGE",
+            Self::DeadLetterNotFound => "DEAD_LETTER_NOT_FOUND",
         }
     }
 }
