@@ -24,7 +24,8 @@ impl MigrationTrait for Migration {
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let db = manager.get_connection();
         db.execute_unprepared("DROP INDEX run_rerun_of").await?;
-        db.execute_unprepared("ALTER TABLE run DROP COLUMN rerun_of").await?;
+        db.execute_unprepared("ALTER TABLE run DROP COLUMN rerun_of")
+            .await?;
         manager
             .drop_table(Table::drop().table("dead_letter").to_owned())
             .await

@@ -312,9 +312,7 @@ pub(crate) async fn groups(
         DeadLetterGroup {
             fingerprint: group.fingerprint,
             workflow: group.workflow,
-            category: category
-                .unwrap_or(runnel_engine::run::Category::Internal)
-                .into(),
+            category: category.unwrap_or(runnel_engine::run::Category::Internal).into(),
             code: group.code,
             summary: group.summary,
             count: i32::try_from(group.count).unwrap_or(i32::MAX),

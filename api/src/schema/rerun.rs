@@ -179,7 +179,9 @@ fn rerun_request(input: RunRerunInput) -> Result<Option<RerunRequest>, Box<UserE
         Some(Ok(Value::String(text))) if text.eq_ignore_ascii_case("pinned") => RerunVersion::Pinned,
         Some(Ok(Value::Number(number))) => {
             let number = number.as_i64().and_then(|number| i32::try_from(number).ok());
-            RerunVersion::Number(number.ok_or_else(|| refuse("`version` is not a version number", "version"))?)
+            RerunVersion::Number(
+                number.ok_or_else(|| refuse("`version` is not a version number", "version"))?,
+            )
         }
         Some(_) => return Err(refuse("`version` must be a number or \"LATEST\"", "version")),
     };
@@ -225,7 +227,12 @@ fn override_result(
         }
         (OverrideResult::Fail, None, None) => {
             let message = "an operator set the task to failed";
-            Ok(Err(TaskFailure::new(Category::User, "OVERRIDDEN", message, false)))
+            Ok(Err(TaskFailure::new(
+                Category::User,
+                "OVERRIDDEN",
+                message,
+                false,
+            )))
         }
         (OverrideResult::Succeed, _, Some(_)) => Err(refuse("`error` is for `FAIL`", "error")),
         (OverrideResult::Fail, Some(_), _) => Err(refuse("`output` is for `SUCCEED`", "output")),

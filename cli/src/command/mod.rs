@@ -6,11 +6,13 @@ use crate::exit::Ended;
 
 mod convert;
 mod dev;
+mod dlq;
 mod logs;
 mod migrate;
 mod operate;
 pub mod options;
 mod publish;
+mod rerun;
 mod run;
 mod runs;
 mod schema;
@@ -76,6 +78,12 @@ pub enum Command {
     Retry(operate::Retry),
     /// Skip a task that has not ended
     Skip(operate::Skip),
+    /// Run a run again that has ended: what failed, all of it, or chosen tasks
+    Rerun(rerun::Rerun),
+    /// End a task with a result set by hand
+    Override(rerun::Override),
+    /// List, replay and discard dead letters: what failed for good
+    Dlq(dlq::Dlq),
     /// Print the JSON Schema of workflow files or the GraphQL schema
     Schema(schema::Schema),
     /// Print the version
@@ -109,6 +117,9 @@ pub async fn execute(command: Command) -> Ended {
         Command::Resume(resume) => resume.execute().await,
         Command::Retry(retry) => retry.execute().await,
         Command::Skip(skip) => skip.execute().await,
+        Command::Rerun(rerun) => rerun.execute().await,
+        Command::Override(set) => set.execute().await,
+        Command::Dlq(dlq) => dlq.execute().await,
         Command::Schema(schema) => schema.execute(),
         Command::Version(version) => version.execute(),
     }

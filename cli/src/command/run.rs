@@ -214,7 +214,7 @@ async fn expired(timeout: Option<Duration>) {
     }
 }
 
-fn key_value(text: &str) -> Result<(String, Value), String> {
+pub fn key_value(text: &str) -> Result<(String, Value), String> {
     let (key, value) = text.split_once('=').ok_or("write key=value")?;
     if key.is_empty() {
         return Err("the key is empty".to_owned());

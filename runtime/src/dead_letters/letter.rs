@@ -123,7 +123,11 @@ fn normalised(message: &str) -> String {
 
 /// For lists: the begin of the message, never empty, without the one character that PostgreSQL cannot store.
 pub(crate) fn summary(message: &str) -> String {
-    let text: String = message.chars().filter(|c| *c != '\0').take(SUMMARY_CHARS_MAX).collect();
+    let text: String = message
+        .chars()
+        .filter(|c| *c != '\0')
+        .take(SUMMARY_CHARS_MAX)
+        .collect();
     if text.trim().is_empty() {
         "(no message)".to_owned()
     } else {
@@ -133,8 +137,16 @@ pub(crate) fn summary(message: &str) -> String {
 
 /// As [`summary`], for a code.
 pub(crate) fn code(code: &str) -> String {
-    let text: String = code.chars().filter(|c| *c != '\0').take(SUMMARY_CHARS_MAX).collect();
-    if text.is_empty() { "UNKNOWN".to_owned() } else { text }
+    let text: String = code
+        .chars()
+        .filter(|c| *c != '\0')
+        .take(SUMMARY_CHARS_MAX)
+        .collect();
+    if text.is_empty() {
+        "UNKNOWN".to_owned()
+    } else {
+        text
+    }
 }
 
 /// A payload cut at the limit, at a boundary of characters.
@@ -168,7 +180,15 @@ mod tests {
 
     #[test]
     fn a_letter_about_the_same_attempt_has_the_same_id() {
-        let id = |attempt| id_of_attempt(Kind::Task, RunId(Uuid::nil()), TaskIx(1), attempt, Timestamp(5_000_000));
+        let id = |attempt| {
+            id_of_attempt(
+                Kind::Task,
+                RunId(Uuid::nil()),
+                TaskIx(1),
+                attempt,
+                Timestamp(5_000_000),
+            )
+        };
         assert_eq!(id(1), id(1));
         assert_ne!(id(1), id(2));
         assert_eq!(id(1).get_version_num(), 7);

@@ -4,9 +4,9 @@ use runnel_engine::run::{Category, TaskFailure};
 use runnel_engine::{RunId, TaskIx};
 use runnel_entity::dead_letter;
 use runnel_queue::TaskMessage;
-use sea_orm::sea_query::OnConflict;
 use sea_orm::ActiveValue::Set;
 use sea_orm::EntityTrait;
+use sea_orm::sea_query::OnConflict;
 
 use super::letter::{self, Kind, Status};
 use crate::apply::Shell;
@@ -91,8 +91,8 @@ pub(crate) async fn keep(
         .tx("keep a dead letter", move |tx| {
             let row = row.clone();
             Box::pin(async move {
-                let insert = dead_letter::Entity::insert(row)
-                    .on_conflict(OnConflict::new().do_nothing().to_owned());
+                let insert =
+                    dead_letter::Entity::insert(row).on_conflict(OnConflict::new().do_nothing().to_owned());
                 insert.exec_without_returning(tx).await.map(drop).map_err(failed)
             })
         })

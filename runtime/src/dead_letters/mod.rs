@@ -25,7 +25,10 @@ pub const GROUPS_MAX: u32 = 200;
 
 /// One dead letter.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(missing_docs, reason = "named after what they are; see `runnel_entity::dead_letter`")]
+#[expect(
+    missing_docs,
+    reason = "named after what they are; see `runnel_entity::dead_letter`"
+)]
 pub struct DeadLetterView {
     pub id: Uuid,
     pub kind: Kind,

@@ -123,7 +123,11 @@ pub(crate) fn run_from_row(row: run::Model) -> Result<RunView, StoreError> {
         finished_at: row.finished_at.map(Timestamp),
         wake_at: row.wake_at.map(Timestamp),
         last_seq: row.next_seq - 1,
-        rerun_of: row.rerun_of.as_deref().and_then(|id| uuid::Uuid::try_parse(id).ok()).map(RunId),
+        rerun_of: row
+            .rerun_of
+            .as_deref()
+            .and_then(|id| uuid::Uuid::try_parse(id).ok())
+            .map(RunId),
     })
 }
 

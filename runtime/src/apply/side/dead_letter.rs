@@ -51,10 +51,14 @@ impl DeadLetterRows {
         let task = &state.tasks[ix.at()];
         let definition = plan.task(task.template);
         // a later input of the batch may have set the task back already: the letter is kept all the same
-        let failure = task
-            .error
-            .clone()
-            .unwrap_or_else(|| TaskFailure::new(Category::Internal, "UNKNOWN", "the failure is not known any more", false));
+        let failure = task.error.clone().unwrap_or_else(|| {
+            TaskFailure::new(
+                Category::Internal,
+                "UNKNOWN",
+                "the failure is not known any more",
+                false,
+            )
+        });
         let kind = if UNDELIVERABLE.contains(&failure.code.as_str()) {
             Kind::MessageUndeliverable
         } else {
