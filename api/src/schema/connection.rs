@@ -3,8 +3,11 @@
 use async_graphql::{OutputType, SimpleObject};
 use runnel_runtime::view::Page;
 
+use super::audit::AuditEntry;
 use super::dead_letter::DeadLetter;
 use super::event::Event;
+use super::namespace::Namespace;
+use super::paging::Count;
 use super::run::Run;
 use super::task::Task;
 use super::workflow::{Workflow, WorkflowVersion};
@@ -25,8 +28,10 @@ pub(crate) struct PageInfo {
 /// An item of a list with its cursor.
 #[derive(Debug, Clone, SimpleObject)]
 #[graphql(
+    concrete(name = "AuditEntryEdge", params(AuditEntry)),
     concrete(name = "DeadLetterEdge", params(DeadLetter)),
     concrete(name = "EventEdge", params(Event)),
+    concrete(name = "NamespaceEdge", params(Namespace)),
     concrete(name = "RunEdge", params(Run)),
     concrete(name = "TaskEdge", params(Task)),
     concrete(name = "WorkflowEdge", params(Workflow)),
@@ -42,8 +47,10 @@ pub(crate) struct Edge<T: OutputType> {
 /// One page of a list.
 #[derive(Debug, SimpleObject)]
 #[graphql(
+    concrete(name = "AuditEntryConnection", params(AuditEntry)),
     concrete(name = "DeadLetterConnection", params(DeadLetter)),
     concrete(name = "EventConnection", params(Event)),
+    concrete(name = "NamespaceConnection", params(Namespace)),
     concrete(name = "RunConnection", params(Run)),
     concrete(name = "TaskConnection", params(Task)),
     concrete(name = "WorkflowConnection", params(Workflow)),
@@ -59,6 +66,8 @@ where
     nodes: Vec<T>,
     /// Where the page stands.
     page_info: PageInfo,
+    /// How many items the whole list has; null where a list is not counted.
+    total_count: Option<Count>,
 }
 
 impl<T: OutputType + Clone> Connection<T>
@@ -90,6 +99,13 @@ where
             edges,
             nodes,
             page_info,
+            total_count: None,
         }
+    }
+
+    /// With the number of items of the whole list, where it was asked for.
+    pub(crate) fn counted(mut self, count: Option<impl Into<Count>>) -> Self {
+        self.total_count = count.map(Into::into);
+        self
     }
 }

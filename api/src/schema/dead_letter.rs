@@ -4,14 +4,15 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use runnel_runtime::dead_letters::{
     self, DeadLetterFilter as Filter, DeadLetterView, Kind, Resolved, Selection, Status,
 };
-use runnel_runtime::view::PageRequest;
+use runnel_runtime::query::window::Window;
 use uuid::Uuid;
 
 use super::connection::Connection;
-use super::cursor::{Cursor, first};
+use super::cursor::Cursor;
 use super::enums::FailureCategory;
 use super::filters::DateTimeFilter;
 use super::id;
+use super::paging::window;
 use super::run::{Run, TaskFailure};
 use super::scalars::DateTime;
 use super::session::open;
@@ -252,64 +253,23 @@ pub(crate) struct DeadLetterPayload {
     client_mutation_id: Option<String>,
 }
 
-impl Cursor for Uuid {
+/// A place in the list of letters.
+struct DeadLetterId(Uuid);
+
+impl Cursor for DeadLetterId {
     const TAG: char = 'd';
     fn write(&self) -> String {
-        self.simple().to_string()
+        self.0.simple().to_string()
     }
     fn read(text: &str) -> Option<Self> {
-        Self::try_parse(text).ok()
+        Uuid::try_parse(text).ok().map(Self)
     }
 }
 
-/// A page of letters, newest first.
-pub(crate) async fn list(
-    ctx: &Context<'_>,
-    filter: Option<DeadLetterFilter>,
-    first_n: i32,
-    after: Option<&str>,
-) -> Result<Connection<DeadLetter>, ApiError> {
-    let session = open(ctx, Permission::RunsRead)?;
-    let request = PageRequest {
-        first: first(first_n)?,
-        after: Uuid::after(after)?,
-    };
-    let filter = read_filter(filter.unwrap_or_default())?;
-    let page = session
-        .orchestrator
-        .list_dead_letters(session.actor, &filter, request)
-        .await
-        .map_err(|e| ApiError::store(&e))?;
-    Ok(Connection::new(page, |view| view.id.encode(), DeadLetter))
-}
-
-/// One letter.
-pub(crate) async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<DeadLetter>, ApiError> {
-    let session = open(ctx, Permission::RunsRead)?;
-    let Some(id) = id::parse_dead_letter(id) else {
-        return Ok(None);
-    };
-    let found = session.orchestrator.find_dead_letter(session.actor, id).await;
-    found
-        .map(|letter| letter.map(DeadLetter))
-        .map_err(|e| ApiError::store(&e))
-}
-
-/// Groups of letters, the largest first.
-pub(crate) async fn groups(
-    ctx: &Context<'_>,
-    filter: Option<DeadLetterFilter>,
-) -> Result<Vec<DeadLetterGroup>, ApiError> {
-    let session = open(ctx, Permission::RunsRead)?;
-    let filter = read_filter(filter.unwrap_or_default())?;
-    let groups = session
-        .orchestrator
-        .group_dead_letters(session.actor, &filter)
-        .await
-        .map_err(|e| ApiError::store(&e))?;
-    let shown = groups.into_iter().map(|group| {
+impl DeadLetterGroup {
+    fn of(group: dead_letters::DeadLetterGroup) -> Self {
         let category = serde_json::from_value(serde_json::Value::from(group.category));
-        DeadLetterGroup {
+        Self {
             fingerprint: group.fingerprint,
             workflow: group.workflow,
             category: category.unwrap_or(runnel_engine::run::Category::Internal).into(),
@@ -319,8 +279,81 @@ pub(crate) async fn groups(
             first_at: DateTime(group.first_at),
             last_at: DateTime(group.last_at),
         }
-    });
-    Ok(shown.collect())
+    }
+}
+
+/// Queries of dead letters.
+#[derive(Debug, Default)]
+pub(crate) struct DeadLetterQuery;
+
+/// Queries of dead letters.
+#[Object]
+impl DeadLetterQuery {
+    /// Dead letters, newest first: what failed for good and waits for a person.
+    async fn dead_letters(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 50, desc = "Most items, 1 to 200.", name = "first")] size: i32,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last items instead of the first, 1 to 200.")] last: Option<i32>,
+        #[graphql(desc = "With `last`: only items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only these letters.")] filter: Option<DeadLetterFilter>,
+    ) -> Result<Connection<DeadLetter>, ApiError> {
+        let session = open(ctx, Permission::RunsRead)?;
+        let window = match window(size, after.as_deref(), last, before.as_deref())? {
+            Window::First { size, after } => Window::First {
+                size,
+                after: after.map(|DeadLetterId(id)| id),
+            },
+            Window::Last { size, before } => Window::Last {
+                size,
+                before: before.map(|DeadLetterId(id)| id),
+            },
+        };
+        let filter = read_filter(filter.unwrap_or_default())?;
+        let page = session
+            .orchestrator
+            .list_dead_letters(session.actor, &filter, window)
+            .await
+            .map_err(|e| ApiError::store(&e))?;
+        Ok(Connection::new(
+            page,
+            |view| DeadLetterId(view.id).encode(),
+            DeadLetter,
+        ))
+    }
+
+    /// One dead letter; null when there is none.
+    async fn dead_letter(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Id of the letter.")] id: ID,
+    ) -> Result<Option<DeadLetter>, ApiError> {
+        let session = open(ctx, Permission::RunsRead)?;
+        let Some(id) = id::parse_dead_letter(&id) else {
+            return Ok(None);
+        };
+        let found = session.orchestrator.find_dead_letter(session.actor, id).await;
+        found
+            .map(|letter| letter.map(DeadLetter))
+            .map_err(|e| ApiError::store(&e))
+    }
+
+    /// Dead letters by what they have in common, the largest group first, 200 groups at most.
+    async fn dead_letter_groups(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only these letters.")] filter: Option<DeadLetterFilter>,
+    ) -> Result<Vec<DeadLetterGroup>, ApiError> {
+        let session = open(ctx, Permission::RunsRead)?;
+        let filter = read_filter(filter.unwrap_or_default())?;
+        let groups = session
+            .orchestrator
+            .group_dead_letters(session.actor, &filter)
+            .await
+            .map_err(|e| ApiError::store(&e))?;
+        Ok(groups.into_iter().map(DeadLetterGroup::of).collect())
+    }
 }
 
 /// Mutations of dead letters.
@@ -445,7 +478,7 @@ fn read_filter(filter: DeadLetterFilter) -> Result<Filter, ApiError> {
         let all = status.r#in.unwrap_or_default().into_iter().chain(status.eq);
         all.map(Status::from).collect()
     });
-    let (since, until) = filter.at.map_or((None, None), DateTimeFilter::bounds);
+    let (since, until) = filter.at.map_or((None, None), |span| span.span());
     Ok(Filter {
         status_in: statuses,
         kind_in: filter

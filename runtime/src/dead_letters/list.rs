@@ -11,10 +11,10 @@ use super::{DeadLetterFilter, DeadLetterGroup, DeadLetterView, GROUPS_MAX, Kind,
 use crate::actor::Actor;
 use crate::error::StoreError;
 use crate::orchestrator::Orchestrator;
-use crate::query::{limit, page};
+use crate::query::window::{Window, Windowed};
 use crate::store::failed_to;
+use crate::view::Page;
 use crate::view::convert::corrupt;
-use crate::view::{Page, PageRequest};
 
 impl Orchestrator {
     /// Letters, newest first.
@@ -25,21 +25,26 @@ impl Orchestrator {
         &self,
         actor: &Actor,
         filter: &DeadLetterFilter,
-        request: PageRequest<Uuid>,
+        window: Window<Uuid>,
     ) -> Result<Page<DeadLetterView>, StoreError> {
-        let limit = limit(&request);
+        let walk = Windowed::new(&window);
         let mut rows = filtered(actor, filter)
-            .order_by_desc(Column::Id)
-            .limit(limit as u64 + 1);
-        if let Some(after) = request.after {
-            rows = rows.filter(Column::Id.lt(after));
+            .order_by(Column::Id, walk.order(true))
+            .limit(walk.fetch());
+        if let Some(place) = window.place() {
+            let beyond = if walk.ascends(true) {
+                Column::Id.gt(*place)
+            } else {
+                Column::Id.lt(*place)
+            };
+            rows = rows.filter(beyond);
         }
         let rows = rows
             .all(self.reads().store.read())
             .await
             .map_err(failed_to("list dead letters"))?;
         let items = rows.into_iter().map(view).collect::<Result<Vec<_>, _>>()?;
-        Ok(page(items, limit, request.after.is_some()))
+        Ok(walk.page(items))
     }
 
     /// One letter.
