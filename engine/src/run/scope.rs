@@ -10,7 +10,7 @@ use crate::plan::Section;
 use crate::{Plan, TaskIx};
 
 /// The variable that holds the address of the server as people see it.
-const PUBLIC_URL: &str = "RUNNEL_PUBLIC_URL";
+const PUBLIC_URL: &str = "public_url";
 
 /// The contexts of one task (or of the run itself), read from the state when asked for.
 pub(super) struct RunScope<'a> {
