@@ -66,7 +66,10 @@ async fn a_dead_letter_replayed_lets_the_run_finish(stack: Stack) -> anyhow::Res
     let counted = orchestrator
         .replay_dead_letters(&cluster.actor, &these, true)
         .await?;
-    assert_eq!((counted.matched, cluster.run(run).await?.status), (1, RunStatus::Failed));
+    assert_eq!(
+        (counted.matched, cluster.run(run).await?.status),
+        (1, RunStatus::Failed)
+    );
     let replayed = orchestrator
         .replay_dead_letters(&cluster.actor, &these, false)
         .await?;
@@ -145,7 +148,11 @@ async fn a_discarded_letter_stays_and_is_not_replayed(stack: Stack) -> anyhow::R
     assert_eq!(discarded.letters[0].status, Status::Discarded);
     assert_eq!(discarded.letters[0].reason.as_deref(), Some("known"));
     let replayed = orchestrator
-        .replay_dead_letters(&cluster.actor, &Selection::Ids(vec![discarded.letters[0].id]), false)
+        .replay_dead_letters(
+            &cluster.actor,
+            &Selection::Ids(vec![discarded.letters[0].id]),
+            false,
+        )
         .await?;
     assert_eq!(replayed.matched, 0);
     assert_eq!(cluster.run(run).await?.status, RunStatus::Failed);
@@ -175,7 +182,10 @@ async fn dead_letters_over_the_api(stack: Stack) -> anyhow::Result<()> {
     assert_eq!(first, again, "the same request answers as before");
     let unknown = json!({ "input": { "ids": ["deadletter_00000000000070008000000000000000"] } });
     let answer = client.data(mutation, unknown).await?;
-    assert_eq!(answer["deadLetterReplay"]["userErrors"][0]["code"], "DEAD_LETTER_NOT_FOUND");
+    assert_eq!(
+        answer["deadLetterReplay"]["userErrors"][0]["code"],
+        "DEAD_LETTER_NOT_FOUND"
+    );
     worker.succeed_next(1).await?;
     worker.succeed_next(1).await?;
     cluster.ends(run, RunStatus::Succeeded).await?;

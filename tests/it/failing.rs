@@ -64,10 +64,7 @@ async fn operate(cluster: &Cluster, run: RunId, operation: &str) -> Result<(), O
         "pause" => orchestrator.pause_run(actor, run, None).await.map(drop),
         "resume" => orchestrator.resume_run(actor, run).await.map(drop),
         "retry" => orchestrator.retry_task(actor, run, "first").await.map(drop),
-        "skip" => orchestrator
-            .skip_task(actor, run, "first", None)
-            .await
-            .map(drop),
+        "skip" => orchestrator.skip_task(actor, run, "first", None).await.map(drop),
         "override" => orchestrator
             .override_task(actor, run, "first", Ok("1".into()), None)
             .await
@@ -100,7 +97,8 @@ async fn bring(cluster: &Cluster, worker: &ScriptedWorker, state: &str) -> anyho
         "second": { "type": "scripted", "needs": ["first"] },
     });
     let mut file = workflow("states", tasks);
-    file["compensation"] = json!({ "on": if state == "COMPENSATING" { json!(["failed"]) } else { json!(["timed_out"]) } });
+    file["compensation"] =
+        json!({ "on": if state == "COMPENSATING" { json!(["failed"]) } else { json!(["timed_out"]) } });
     let run = cluster.launch(&file).await?;
     let orchestrator = cluster.orchestrator();
     let actor = &cluster.actor;

@@ -1,8 +1,8 @@
 //! Rerun and override: in the same run, or as a new one that takes over what is good.
 
+use runnel_engine::RunId;
 use runnel_engine::run::{RunStatus, TaskStatus};
 use runnel_runtime::rerun::{RerunFrom, RerunRequest, RerunVersion};
-use runnel_engine::RunId;
 use runnel_tests::cluster::{Cluster, workflow};
 use runnel_tests::scripted::{ScriptedWorker, failed};
 use runnel_tests::stack::Stack;
@@ -61,7 +61,10 @@ async fn what_failed_runs_again_in_the_same_run(stack: Stack) -> anyhow::Result<
         .await?;
     assert_eq!((again.run.id, again.is_new), (run, false));
     let held = worker.succeed_next(1).await?;
-    assert_eq!((held[0].message.key.as_str(), held[0].message.at.attempt), ("store", 2));
+    assert_eq!(
+        (held[0].message.key.as_str(), held[0].message.at.attempt),
+        ("store", 2)
+    );
     cluster.ends(run, RunStatus::Succeeded).await?;
     cluster.finish().await
 }
@@ -81,11 +84,18 @@ async fn starting_a_finished_run_again_makes_a_new_run(stack: Stack) -> anyhow::
     assert_eq!((again.run.id, again.is_replay), (first.run.id, true));
     assert_eq!(first.run.rerun_of, Some(run));
     let reruns = orchestrator.reruns(&cluster.actor, run).await?;
-    assert_eq!(reruns.iter().map(|run| run.id).collect::<Vec<_>>(), [first.run.id]);
+    assert_eq!(
+        reruns.iter().map(|run| run.id).collect::<Vec<_>>(),
+        [first.run.id]
+    );
     worker.succeed_next(2).await?;
     worker.succeed_next(1).await?;
     cluster.ends(first.run.id, RunStatus::Succeeded).await?;
-    assert_eq!(cluster.run(run).await?.status, RunStatus::Failed, "the old run stays");
+    assert_eq!(
+        cluster.run(run).await?.status,
+        RunStatus::Failed,
+        "the old run stays"
+    );
     cluster.finish().await
 }
 
@@ -104,7 +114,10 @@ async fn a_new_run_takes_over_good_results(stack: Stack) -> anyhow::Result<()> {
     assert!(again.is_new);
     let new = again.run.id;
     assert_eq!(cluster.task(new, "other").await?.status, TaskStatus::Cached);
-    assert_eq!(cluster.task(new, "other").await?.output.as_deref(), Some("\"other\""));
+    assert_eq!(
+        cluster.task(new, "other").await?.output.as_deref(),
+        Some("\"other\"")
+    );
     cluster.restart().await?;
     worker.hello().await?;
     let held = worker.succeed_next(1).await?;
@@ -136,12 +149,16 @@ async fn a_rerun_over_the_api_is_typed_and_idempotent(stack: Stack) -> anyhow::R
     let mutation = "mutation($input: RunRerunInput!) { runRerun(input: $input) { run { id status rerunOf { id } } \
                       userErrors { code ... on RunStateConflict { status allowed } } } }";
     let id = format!("run_{}", run.0.simple());
-    let start = json!({ "input": { "id": id, "from": "START", "idempotencyKey": "once", "version": "LATEST" } });
+    let start =
+        json!({ "input": { "id": id, "from": "START", "idempotencyKey": "once", "version": "LATEST" } });
     let first = client.data(mutation, start.clone()).await?;
     assert_eq!(first["runRerun"]["run"]["rerunOf"]["id"], id);
     assert_eq!(client.data(mutation, start).await?, first);
     let reruns = client
-        .data("query($id: ID!) { run(id: $id) { reruns { id } } }", json!({ "id": id }))
+        .data(
+            "query($id: ID!) { run(id: $id) { reruns { id } } }",
+            json!({ "id": id }),
+        )
         .await?;
     assert_eq!(reruns["run"]["reruns"][0]["id"], first["runRerun"]["run"]["id"]);
     let running = first["runRerun"]["run"]["id"].clone();

@@ -66,8 +66,14 @@ async fn templates_keep_the_types_of_deep_paths(stack: Stack) -> anyhow::Result<
     });
     let run = cluster.launch(&workflow("deep", tasks)).await?;
     cluster.ends(run, RunStatus::Succeeded).await?;
-    let output: serde_json::Value =
-        serde_json::from_str(cluster.task(run, "take").await?.output.as_deref().unwrap_or_default())?;
+    let output: serde_json::Value = serde_json::from_str(
+        cluster
+            .task(run, "take")
+            .await?
+            .output
+            .as_deref()
+            .unwrap_or_default(),
+    )?;
     let want = json!({ "n": 1.5, "is": true, "none": null, "all": [1, { "b": "x" }], "text": "n=1.5" });
     assert_eq!(output, want);
     cluster.finish().await
@@ -89,7 +95,10 @@ async fn a_retried_success_gives_the_output_of_its_last_attempt(stack: Stack) ->
     cluster.clock.advance(Duration::from_secs(1));
     let held = worker.take(1).await?;
     worker
-        .report(vec![succeeded(&held[0].at(), &json!({ "attempt": held[0].message.at.attempt }))])
+        .report(vec![succeeded(
+            &held[0].at(),
+            &json!({ "attempt": held[0].message.at.attempt }),
+        )])
         .await?;
     worker.delete(&held).await?;
     let ended = cluster.ends(run, RunStatus::Succeeded).await?;
@@ -147,6 +156,9 @@ async fn an_unknown_task_type_never_hangs_silently(stack: Stack) -> anyhow::Resu
         .await?;
     cluster.clock.advance(Duration::from_secs(600));
     let ended = cluster.ends(run, RunStatus::Failed).await?;
-    assert_eq!(ended.error.map(|error| error.code).as_deref(), Some("START_WITHIN"));
+    assert_eq!(
+        ended.error.map(|error| error.code).as_deref(),
+        Some("START_WITHIN")
+    );
     cluster.finish().await
 }

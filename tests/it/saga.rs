@@ -43,9 +43,15 @@ async fn a_failed_run_is_undone_in_reverse_order(stack: Stack) -> anyhow::Result
     succeed(&worker, "stock").await?;
     succeed(&worker, "charge").await?;
     fail_next(&worker).await?;
-    assert_eq!(succeed(&worker, "charge.compensate").await?, json!({ "of": "charge" }));
+    assert_eq!(
+        succeed(&worker, "charge.compensate").await?,
+        json!({ "of": "charge" })
+    );
     assert_eq!(cluster.run(run).await?.status, RunStatus::Compensating);
-    assert_eq!(succeed(&worker, "stock.compensate").await?, json!({ "of": "stock" }));
+    assert_eq!(
+        succeed(&worker, "stock.compensate").await?,
+        json!({ "of": "stock" })
+    );
     let ended = cluster.ends(run, RunStatus::Compensated).await?;
     assert_eq!(ended.error.map(|error| error.code).as_deref(), Some("SCRIPTED"));
     cluster.finish().await
@@ -65,7 +71,9 @@ async fn a_restart_in_the_middle_of_a_rollback_changes_nothing(stack: Stack) -> 
     worker.hello().await?;
     succeed(&worker, "charge.compensate").await?;
     cluster
-        .until_task(run, "charge.compensate", |task| task.status == TaskStatus::Succeeded)
+        .until_task(run, "charge.compensate", |task| {
+            task.status == TaskStatus::Succeeded
+        })
         .await?;
     cluster.restart().await?;
     worker.hello().await?;
@@ -94,7 +102,10 @@ async fn a_cancelled_run_is_undone_and_its_handlers_see_it(stack: Stack) -> anyh
         let held = worker.take(1).await?;
         if held[0].message.key == "stock.compensate" {
             worker
-                .report(vec![runnel_tests::scripted::succeeded(&held[0].at(), &json!(true))])
+                .report(vec![runnel_tests::scripted::succeeded(
+                    &held[0].at(),
+                    &json!(true),
+                )])
                 .await?;
             undone = true;
         }

@@ -7,6 +7,7 @@ use crate::exit::Ended;
 mod convert;
 mod dev;
 mod dlq;
+mod event;
 mod logs;
 mod migrate;
 mod operate;
@@ -15,12 +16,14 @@ mod publish;
 mod rerun;
 mod run;
 mod runs;
+mod schedule;
 mod schema;
 mod serve;
 mod show;
 mod validate;
 mod verify;
 mod version;
+mod why;
 mod worker;
 
 /// Durable workflows with a GraphQL API: describe a DAG of tasks, run it, watch it.
@@ -66,6 +69,8 @@ pub enum Command {
     Runs(runs::Runs),
     /// Show a run and its tasks
     Show(show::Show),
+    /// Say why a run or a task does not run now, and where its time went
+    Why(why::Why),
     /// Print what the tasks of a run printed
     Logs(logs::Logs),
     /// Cancel a run
@@ -78,6 +83,10 @@ pub enum Command {
     Retry(operate::Retry),
     /// Skip a task that has not ended
     Skip(operate::Skip),
+    /// List, make, pause, preview and backfill schedules
+    Schedule(schedule::Schedule),
+    /// Send events
+    Event(event::Event),
     /// Run a run again that has ended: what failed, all of it, or chosen tasks
     Rerun(rerun::Rerun),
     /// End a task with a result set by hand
@@ -111,12 +120,15 @@ pub async fn execute(command: Command) -> Ended {
         Command::Run(run) => run.execute().await,
         Command::Runs(runs) => runs.execute().await,
         Command::Show(show) => show.execute().await,
+        Command::Why(why) => why.execute().await,
         Command::Logs(logs) => logs.execute().await,
         Command::Cancel(cancel) => cancel.execute().await,
         Command::Pause(pause) => pause.execute().await,
         Command::Resume(resume) => resume.execute().await,
         Command::Retry(retry) => retry.execute().await,
         Command::Skip(skip) => skip.execute().await,
+        Command::Schedule(schedule) => schedule.execute().await,
+        Command::Event(event) => event.execute().await,
         Command::Rerun(rerun) => rerun.execute().await,
         Command::Override(set) => set.execute().await,
         Command::Dlq(dlq) => dlq.execute().await,

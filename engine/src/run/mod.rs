@@ -57,7 +57,7 @@ pub use replay::Replay;
 pub use rerun::{Keep, RerunInput, kept_results};
 pub use retry::UNDELIVERABLE;
 pub use state::{
-    Category, Counts, Item, NewRun, RunContext, RunExtra, RunState, RunStatus, TaskFailure, TaskState,
+    Category, Counts, Item, NewRun, Pause, RunContext, RunExtra, RunState, RunStatus, TaskFailure, TaskState,
     TaskStatus,
 };
 pub use wait::{WaitCommand, WaitInput, WaitSubject};

@@ -136,7 +136,7 @@ impl Machine<'_> {
         }
     }
 
-    fn launch(&mut self, ix: TaskIx) {
+    pub fn launch(&mut self, ix: TaskIx) {
         if self.task(ix).ready_at.is_none() {
             // another round after an operator resumed the run: its limits count from here
             let now = self.now();
@@ -145,6 +145,10 @@ impl Machine<'_> {
         let is_fanout = self.plan.compiled(self.task(ix).template).fanout.is_some();
         if is_fanout && !self.is_item(ix) {
             self.begin_fanout(ix);
+            return;
+        }
+        if self.must_ask(ix) {
+            self.ask(ix);
             return;
         }
         match self.definition(ix).kind.as_str() {

@@ -2,6 +2,7 @@
 
 mod failing;
 mod fanouts;
+mod gates;
 mod handlers;
 mod model;
 mod operating;

@@ -148,6 +148,7 @@ impl Round {
         for (ix, output) in row.rerun.iter().flat_map(|rerun| &rerun.kept) {
             state.keep_result(*ix, Arc::clone(output));
         }
+        state.extra.is_cache_ignored = row.ignores_cache;
         let mut turn = Turn::begin(row.clone(), state, moment);
         turn.advance(&Input::Started {
             actor: row.actor.clone(),
@@ -251,6 +252,7 @@ fn view(row: &StartRow, known: &Known) -> RunView {
         started_at: state.started_at,
         finished_at: state.finished_at,
         wake_at: state.wake_at,
+        trigger: state.extra.trigger.as_deref().cloned(),
         last_seq: state.next_seq - 1,
         rerun_of: row.rerun.as_ref().map(|rerun| rerun.of),
     }
