@@ -70,6 +70,16 @@ pub(crate) fn bulk(id: Uuid) -> ID {
     ID(format!("bulk_{}", id.simple()))
 }
 
+/// The id of a dead letter.
+pub(crate) fn dead_letter(id: Uuid) -> ID {
+    ID(format!("deadletter_{}", id.simple()))
+}
+
+/// Reads the id of a dead letter.
+pub(crate) fn parse_dead_letter(id: &str) -> Option<Uuid> {
+    hex(id.strip_prefix("deadletter_")?)
+}
+
 /// Reads any node id; `None` for everything else.
 pub(crate) fn parse(id: &str) -> Option<NodeRef> {
     let (tag, rest) = id.split_once('_')?;

@@ -53,12 +53,15 @@ pub(crate) enum ErrorCode {
     RevisionConflict,
     /// It is part of a workflow file.
     OwnedByFile,
+    /// There is no such dead letter.
+    DeadLetterNotFound,
 }
 
 impl ErrorCode {
     /// Every code, for the test that each has a page.
     #[cfg(test)]
     pub(crate) const ALL: &[Self] = &[
+        Self::DeadLetterNotFound,
         Self::WorkflowInvalid,
         Self::WorkflowNotFound,
         Self::VersionNotFound,
@@ -102,6 +105,7 @@ impl ErrorCode {
             Self::KeyTaken => "KEY_TAKEN",
             Self::RevisionConflict => "REVISION_CONFLICT",
             Self::OwnedByFile => "OWNED_BY_FILE",
+            Self::DeadLetterNotFound => "DEAD_LETTER_NOT_FOUND",
         }
     }
 }

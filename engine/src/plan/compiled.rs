@@ -15,6 +15,8 @@ pub(crate) struct CompiledTask {
     /// The workflow's variables and the task's over them, by name.
     pub env: Vec<(String, Template)>,
     pub idempotency_key: Option<Template>,
+    /// Which failures are retried.
+    pub retry_when: Option<Expr>,
     pub fanout: Option<CompiledFanout>,
     /// What each attempt must pass before it begins.
     pub gate: Option<CompiledGate>,
@@ -97,6 +99,13 @@ impl CompiledTask {
             .map(|(name, value)| Ok((name, template(&task.key, &value)?)))
             .collect::<Result<Vec<_>, PlanError>>()?;
         let idempotency_key = task.idempotency_key.as_ref().map(text).transpose()?;
+        let retry_when = task
+            .retry
+            .when
+            .as_deref()
+            .map(|text| Expr::compile(strip_braces(text)))
+            .transpose()
+            .map_err(|error| failed(error.message))?;
         let fanout = task
             .for_each
             .as_ref()
@@ -127,6 +136,7 @@ impl CompiledTask {
             input,
             env,
             idempotency_key,
+            retry_when,
             fanout,
             gate: CompiledGate::compile(task)?,
             takes,
@@ -139,6 +149,9 @@ impl CompiledTask {
         visit(&self.references);
         for condition in self.condition.iter().chain(&self.takes) {
             visit(condition.references());
+        }
+        if let Some(when) = &self.retry_when {
+            visit(when.references());
         }
         if let Some(fanout) = &self.fanout {
             visit(fanout.items.references());

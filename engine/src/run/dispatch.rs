@@ -161,6 +161,8 @@ impl Machine<'_> {
                 idempotency_key,
                 redispatches: 0,
                 late_reports: before.late_reports,
+                began_at: before.began_at,
+                is_kept: false,
                 gate: before.gate,
                 callback_mark,
                 wait: None,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::TaskState;
 use super::gate::Hold;
 use super::wait::WaitState;
+use crate::Timestamp;
 
 /// Facts of the current attempt that are needed again when it is sent a second time.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -25,6 +26,12 @@ pub(crate) struct TaskExtra {
     /// The key for side effects, where the file gives one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
+    /// Whether the result was taken over from the run that this one repeats.
+    #[serde(skip_serializing_if = "is_false")]
+    pub is_kept: bool,
+    /// When the first attempt began; kept only where the retry policy has a budget.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<Timestamp>,
     /// How often the current attempt was sent again because nothing was heard of it.
     #[serde(skip_serializing_if = "is_zero")]
     pub redispatches: u32,
@@ -40,6 +47,10 @@ pub(crate) struct TaskExtra {
     /// What it waits (or last waited) for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait: Option<WaitState>,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 fn is_zero(n: &u32) -> bool {

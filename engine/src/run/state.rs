@@ -228,6 +228,12 @@ pub struct RunExtra {
     /// Outcome of the main graph, once it is decided and while handler tasks still run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<RunStatus>,
+    /// Result of the compensation, once it is over and while handler tasks still run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compensation: Option<RunStatus>,
+    /// Key of the last rerun, so that the same request is not carried out twice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rerun_key: Option<Arc<str>>,
     /// When an operator reopened the run; the workflow's timeout counts from here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reopened_at: Option<Timestamp>,
