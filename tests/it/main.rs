@@ -7,6 +7,7 @@
 mod aliases;
 mod audit;
 mod bad_input;
+mod bulk;
 mod cli;
 mod crash;
 mod dialect_files;
@@ -21,6 +22,7 @@ mod operate;
 mod processes;
 mod queues;
 mod recovery;
+mod screens;
 mod statements;
 mod subscriptions;
 mod transport;

@@ -1,5 +1,6 @@
 //! The GraphQL schema: parse, authorise, call the runtime, map. No rule of the product is decided here.
 
+mod attempt;
 mod audit;
 mod bulk;
 mod connection;
@@ -18,6 +19,7 @@ mod query;
 mod rail;
 mod run;
 mod scalars;
+mod server;
 mod session;
 pub(crate) mod subscription;
 mod task;
@@ -37,12 +39,13 @@ use mutation_run::RunMutation;
 use mutation_workflow::WorkflowMutation;
 use namespace::{NamespaceMutation, NamespaceQuery};
 use query::CoreQuery;
+use server::ServerQuery;
 use session::ReadLoader;
 use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
 /// Queries: they change nothing, and what does not exist is null.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Query(CoreQuery, AuditQuery, BulkQuery, NamespaceQuery);
+pub(crate) struct Query(CoreQuery, AuditQuery, BulkQuery, NamespaceQuery, ServerQuery);
 
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
 #[derive(Debug, Default, MergedObject)]
