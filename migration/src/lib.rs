@@ -11,7 +11,9 @@ use sea_orm_migration::prelude::{DbErr, MigrationTrait};
 use sea_orm_migration::sea_orm::{ConnectionTrait, Statement};
 
 mod m20261121_000001_initial;
+mod m20261121_000004_schedules;
 mod m20261121_000006_audit;
+mod m20261121_000007_gates;
 
 /// Runs the migrations.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +24,9 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m20261121_000001_initial::Migration),
+            Box::new(m20261121_000004_schedules::Migration),
             Box::new(m20261121_000006_audit::Migration),
+            Box::new(m20261121_000007_gates::Migration),
         ]
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use runnel_engine::source::{Format, Reading};
+use runnel_engine::trigger::RunTrigger;
 use runnel_queue::{AttemptRef, QueueName, ReportBatch, TaskQueue};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
@@ -19,11 +20,14 @@ use crate::config::Config;
 use crate::consumer::{Consumer, DeadLetters};
 use crate::error::{PublishError, StoreError};
 use crate::feed::Feed;
+use crate::gate::{GateHandle, Gatekeeper};
 use crate::intake::Intake;
 use crate::query::Reads;
 use crate::registry::Registry;
 use crate::relay::{self, CallReceiver, Relay, RelayHandle};
+use crate::schedule::{self, ScheduleBell, Scheduler};
 use crate::store::{Schema, Store};
+use crate::trigger::Refusals;
 use crate::view::{RunView, VersionView, WorkflowView};
 use crate::waker::{Alarm, Waker};
 use crate::{recovery, unwanted, workflows};
@@ -36,6 +40,7 @@ pub const CRASH_POINTS: &[&str] = &[
     "relay.after_send",
     "complete.before_commit",
     "complete.after_commit",
+    "gate.after_grant",
 ];
 
 /// Open long polls of the completion queue: one receives while the others apply.
@@ -134,6 +139,23 @@ pub struct StartRequest {
     pub priority: Option<u8>,
     /// Tags, over the workflow's.
     pub tags: Vec<String>,
+    /// What to do when another run holds the idempotency key; `None`: the same request answers it, another is refused.
+    pub on_conflict: Option<OnConflict>,
+    /// What starts it, when it is not a person or a program through the API.
+    pub trigger: Option<Arc<RunTrigger>>,
+    /// Every task does its work, also where a kept result would be good; results are kept all the same.
+    pub ignores_cache: bool,
+}
+
+/// What a start does when a run holds its idempotency key already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConflict {
+    /// Answers that run, whatever it was started with.
+    ReturnExisting,
+    /// Is refused, also when the request is the same.
+    Fail,
+    /// Cancels that run if it goes on, takes the key from it, and starts. The same request is a replay all the same.
+    CancelExisting,
 }
 
 /// What the appliers have done.
@@ -168,6 +190,21 @@ impl Orchestrator {
     /// The way to the runs.
     pub(crate) fn appliers(&self) -> &Appliers {
         &self.inner.appliers
+    }
+
+    /// What the loops share.
+    pub(crate) fn shell(&self) -> &Shell {
+        &self.inner.shell
+    }
+
+    /// Wakes the scheduler.
+    pub(crate) fn schedule_bell(&self) -> &ScheduleBell {
+        &self.inner.shell.schedules
+    }
+
+    /// Lets the gatekeeper look now.
+    pub(crate) fn ring_gates(&self) {
+        self.inner.shell.gate.ring();
     }
 
     /// The time.
@@ -215,6 +252,12 @@ impl Orchestrator {
         let orchestrator = Self {
             inner: Arc::new(Inner::assemble(config, store)),
         };
+        let scheduler = Scheduler::new(orchestrator.clone(), poll_interval);
+        orchestrator
+            .inner
+            .loops
+            .bringing
+            .spawn(|stop| scheduler.run(stop));
         let weak = WeakOrchestrator(Arc::downgrade(&orchestrator.inner));
         let bringing = &orchestrator.inner.loops.bringing;
         bringing.spawn(|stop| bulk::work_off(weak, poll_interval, stop));
@@ -263,7 +306,10 @@ impl Orchestrator {
     /// # Errors
     /// See [`PublishError`].
     pub async fn publish(&self, actor: &Actor, request: PublishRequest) -> Result<Published, PublishError> {
-        workflows::publish(self.reads(), actor, request).await
+        let published = workflows::publish(self.reads(), actor, request).await;
+        // its schedules may be due earlier than what the scheduler sleeps until
+        self.schedule_bell().ring();
+        published
     }
 
     /// Accepts what a worker reports other than through the completion queue (in-process and HTTP control channel), and
@@ -341,7 +387,15 @@ impl Orchestrator {
             shell.alarm.ring();
             return Ok(false);
         }
+        if schedule::is_due(self).await? {
+            shell.schedules.ring();
+            return Ok(false);
+        }
         let now = shell.clock.now();
+        if shell.gate.is_due(now) {
+            shell.gate.ring();
+            return Ok(false);
+        }
         let waiting = relay::waiting(shell, now).await?;
         let is_sendable = |queue: &str, kind: &str| {
             shell.registry.is_served(queue, kind, now) && shell.relay.has_room(queue)
@@ -359,8 +413,10 @@ impl Orchestrator {
 
     fn is_moving(&self) -> bool {
         let inner = &self.inner;
-        inner.bulk_bell.is_busy()
-            || inner.appliers.unfinished() > 0
+        inner.appliers.unfinished() > 0
+            || inner.shell.schedules.is_busy()
+            || inner.shell.gate.is_moving()
+            || inner.bulk_bell.is_busy()
             || inner.shell.relay.unfinished() > 0
             || inner.consumer.is_busy()
     }
@@ -399,8 +455,11 @@ impl Inner {
             token_keys: config.token_keys,
             relay,
             alarm: Alarm::new(),
+            gate: GateHandle::new(),
             announcer: Announcer::new(feed.clone()),
             registry: Registry::new(config.local_types),
+            schedules: ScheduleBell::default(),
+            refusals: Refusals::default(),
             batch_max: config.batch_max.max(1),
             appliers: inboxes.len(),
         });
@@ -463,6 +522,8 @@ impl Loops {
         self.bringing.spawn(|stop| dead.run(stop));
         let waker = Waker::new(Arc::clone(shell), appliers.clone(), poll_interval);
         self.bringing.spawn(|stop| waker.run(stop));
+        let gatekeeper = Gatekeeper::new(Arc::clone(shell), appliers.clone(), poll_interval);
+        self.bringing.spawn(|stop| gatekeeper.run(stop));
         self.telling
             .spawn(|stop| shell.announcer.clone().run(shell.store.clone(), stop));
     }

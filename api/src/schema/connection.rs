@@ -9,7 +9,9 @@ use super::event::Event;
 use super::namespace::Namespace;
 use super::paging::Count;
 use super::run::Run;
+use super::schedule::{Schedule, TriggerOutcome};
 use super::task::Task;
+use super::trigger::Trigger;
 use super::workflow::{Workflow, WorkflowVersion};
 
 /// Where a page stands in its list.
@@ -34,7 +36,10 @@ pub(crate) struct PageInfo {
     concrete(name = "EventEdge", params(Event)),
     concrete(name = "NamespaceEdge", params(Namespace)),
     concrete(name = "RunEdge", params(Run)),
+    concrete(name = "ScheduleEdge", params(Schedule)),
     concrete(name = "TaskEdge", params(Task)),
+    concrete(name = "TriggerEdge", params(Trigger)),
+    concrete(name = "TriggerOutcomeEdge", params(TriggerOutcome)),
     concrete(name = "WorkflowEdge", params(Workflow)),
     concrete(name = "WorkflowVersionEdge", params(WorkflowVersion))
 )]
@@ -54,7 +59,10 @@ pub(crate) struct Edge<T: OutputType> {
     concrete(name = "EventConnection", params(Event)),
     concrete(name = "NamespaceConnection", params(Namespace)),
     concrete(name = "RunConnection", params(Run)),
+    concrete(name = "ScheduleConnection", params(Schedule)),
     concrete(name = "TaskConnection", params(Task)),
+    concrete(name = "TriggerConnection", params(Trigger)),
+    concrete(name = "TriggerOutcomeConnection", params(TriggerOutcome)),
     concrete(name = "WorkflowConnection", params(Workflow)),
     concrete(name = "WorkflowVersionConnection", params(WorkflowVersion))
 )]

@@ -2,7 +2,9 @@
 
 mod attempt;
 mod audit;
+mod blocker;
 mod bulk;
+mod circuit;
 mod connection;
 pub(crate) mod cursor;
 mod diagnostic;
@@ -11,20 +13,25 @@ mod event;
 mod filters;
 pub(crate) mod id;
 mod mutation_run;
+mod mutation_schedule;
+mod mutation_trigger;
 mod mutation_workflow;
 mod namespace;
 mod paging;
 mod power_filter;
 mod query;
+mod query_schedule;
 mod rail;
 mod run;
 mod scalars;
+mod schedule;
 mod server;
 mod session;
 pub(crate) mod subscription;
 mod task;
 #[cfg(test)]
 mod tests;
+mod trigger;
 mod user_error;
 pub(crate) mod warnings;
 mod workflow;
@@ -35,21 +42,41 @@ use runnel_runtime::Orchestrator;
 use crate::auth::Viewer;
 use audit::AuditQuery;
 use bulk::{BulkMutation, BulkQuery};
+use circuit::{CircuitMutation, CircuitQuery};
 use mutation_run::RunMutation;
+use mutation_schedule::ScheduleMutation;
+use mutation_trigger::TriggerMutation;
 use mutation_workflow::WorkflowMutation;
 use namespace::{NamespaceMutation, NamespaceQuery};
 use query::CoreQuery;
+use query_schedule::ScheduleQuery;
 use server::ServerQuery;
 use session::ReadLoader;
 use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
 /// Queries: they change nothing, and what does not exist is null.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Query(CoreQuery, AuditQuery, BulkQuery, NamespaceQuery, ServerQuery);
+pub(crate) struct Query(
+    CoreQuery,
+    AuditQuery,
+    CircuitQuery,
+    NamespaceQuery,
+    ScheduleQuery,
+    BulkQuery,
+    ServerQuery,
+);
 
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Mutation(WorkflowMutation, RunMutation, BulkMutation, NamespaceMutation);
+pub(crate) struct Mutation(
+    WorkflowMutation,
+    RunMutation,
+    CircuitMutation,
+    NamespaceMutation,
+    ScheduleMutation,
+    TriggerMutation,
+    BulkMutation,
+);
 
 /// Subscriptions, over WebSocket (`/graphql/ws`) and SSE (`/graphql/stream`). Each message has a cursor to resume after.
 #[derive(Debug, Default, MergedSubscription)]

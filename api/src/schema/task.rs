@@ -5,11 +5,12 @@ use runnel_engine::WorkflowVersionId;
 use runnel_runtime::view::{TaskPayloads, TaskView};
 
 use super::attempt::{self, TaskAttempt};
+use super::blocker::{Blocker, TimeSpent};
 use super::enums::TaskStatus;
 use super::id;
 use super::run::{Run, TaskFailure};
 use super::scalars::{DateTime, Duration, Json};
-use super::session::{AttemptsAt, PayloadsAt, load, load_referred, open};
+use super::session::{AttemptsAt, BlockersOf, PayloadsAt, TimesOf, load, load_referred, open};
 use crate::auth::Permission;
 use crate::error::ApiError;
 
@@ -68,9 +69,25 @@ impl Task {
         self.view.status.into()
     }
 
-    /// Why it does not run now, as `UPSTREAM`, `NO_WORKER`, `PAUSED`, `QUEUED`, `TIMER` or `RETRY`.
+    /// Why it does not run now, as `UPSTREAM`, `GATE`, `NO_WORKER`, `PAUSED`, `QUEUED`, `TIMER` or `RETRY`; `blockers` has the details.
     async fn waiting_for(&self) -> Option<&str> {
         self.view.waiting_for
+    }
+
+    /// Why it does not run now, with details; empty when it runs or has ended.
+    async fn blockers(&self, ctx: &Context<'_>) -> Result<Vec<Blocker>, ApiError> {
+        open(ctx, Permission::RunsRead)?;
+        let found = load(ctx, BlockersOf(self.view.run_id, self.view.ix)).await?;
+        Ok(found.unwrap_or_default().into_iter().map(Blocker::from).collect())
+    }
+
+    /// Where its time went so far; null when the history of the run is longer than 50,000 records.
+    async fn time_spent(&self, ctx: &Context<'_>) -> Result<Option<TimeSpent>, ApiError> {
+        open(ctx, Permission::RunsRead)?;
+        let found = load(ctx, TimesOf(self.view.run_id)).await?;
+        Ok(found
+            .and_then(|times| times.get(&self.view.ix).copied())
+            .map(TimeSpent::from))
     }
 
     /// Current attempt, from 1; 0 before the first.

@@ -78,7 +78,11 @@ impl ManyArgs {
                 }
             }
         }
-        Ok(if ended["failed"] == 0 { Exit::Ok } else { Exit::Conflict })
+        Ok(if ended["failed"] == 0 {
+            Exit::Ok
+        } else {
+            Exit::Conflict
+        })
     }
 }
 

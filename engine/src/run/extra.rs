@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::TaskState;
+use super::gate::Hold;
 
 /// Facts of the current attempt that are needed again when it is sent a second time.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub(crate) struct TaskExtra {
     /// How many late reports the history has of this task.
     #[serde(skip_serializing_if = "is_zero")]
     pub late_reports: u32,
+    /// What the next attempt has asked of the gates, or the current one holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Hold>,
 }
 
 fn is_zero(n: &u32) -> bool {

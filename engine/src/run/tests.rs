@@ -1,6 +1,7 @@
 //! The rules of a run, one test each, named after the rule.
 
 mod fanouts;
+mod gates;
 mod handlers;
 mod model;
 mod operating;

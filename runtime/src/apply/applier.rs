@@ -23,10 +23,13 @@ use super::{Inbox, InputsReply, InputsWork, RenderWork, StartReply, StartWork, W
 use crate::announcer::Announcer;
 use crate::clock::{self, Clock, Entropy};
 use crate::error::StoreError;
+use crate::gate::GateHandle;
 use crate::message::{self, Body};
 use crate::registry::Registry;
 use crate::relay::RelayHandle;
+use crate::schedule::ScheduleBell;
 use crate::store::Store;
+use crate::trigger::Refusals;
 use crate::waker::Alarm;
 use crate::workflows::Versions;
 
@@ -55,8 +58,11 @@ pub(crate) struct Shell {
     pub token_keys: TokenKeys,
     pub relay: RelayHandle,
     pub alarm: Alarm,
+    pub gate: GateHandle,
     pub announcer: Announcer,
     pub registry: Registry,
+    pub schedules: ScheduleBell,
+    pub refusals: Refusals,
     pub batch_max: usize,
     pub appliers: usize,
 }
