@@ -131,6 +131,16 @@ impl Cursor for LogPlace {
     }
 }
 
+impl Cursor for Uuid {
+    const TAG: char = 'a';
+    fn write(&self) -> String {
+        self.simple().to_string()
+    }
+    fn read(text: &str) -> Option<Self> {
+        Self::try_parse(text).ok()
+    }
+}
+
 /// A place in the list of outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OutcomePlace(pub(crate) i64, pub(crate) Uuid);
@@ -143,16 +153,6 @@ impl Cursor for OutcomePlace {
     fn read(text: &str) -> Option<Self> {
         let (at, id) = text.split_once('.')?;
         Some(Self(at.parse().ok()?, Uuid::try_parse(id).ok()?))
-    }
-}
-
-impl Cursor for Uuid {
-    const TAG: char = 'a';
-    fn write(&self) -> String {
-        self.simple().to_string()
-    }
-    fn read(text: &str) -> Option<Self> {
-        Self::try_parse(text).ok()
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) enum ErrorCode {
     RunStateConflict,
     /// A value is over its limit.
     TooLarge,
+    /// There is a namespace of this name already.
+    NamespaceExists,
     /// There is no such schedule.
     ScheduleNotFound,
     /// There is no such trigger.
@@ -43,14 +45,12 @@ pub(crate) enum ErrorCode {
     RevisionConflict,
     /// It is part of a workflow file.
     OwnedByFile,
-    /// There is a namespace of this name already.
-    NamespaceExists,
 }
 
 impl ErrorCode {
     /// Every code, for the test that each has a page.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: &[Self] = &[
         Self::WorkflowInvalid,
         Self::WorkflowNotFound,
         Self::VersionNotFound,
@@ -60,13 +60,13 @@ impl ErrorCode {
         Self::IdempotencyConflict,
         Self::RunStateConflict,
         Self::TooLarge,
+        Self::NamespaceExists,
         Self::ScheduleNotFound,
         Self::TriggerNotFound,
         Self::BackfillNotFound,
         Self::KeyTaken,
         Self::RevisionConflict,
         Self::OwnedByFile,
-        Self::NamespaceExists,
     ];
 
     /// As written in answers.
@@ -81,13 +81,13 @@ impl ErrorCode {
             Self::IdempotencyConflict => "IDEMPOTENCY_CONFLICT",
             Self::RunStateConflict => "RUN_STATE_CONFLICT",
             Self::TooLarge => "TOO_LARGE",
+            Self::NamespaceExists => "NAMESPACE_EXISTS",
             Self::ScheduleNotFound => "SCHEDULE_NOT_FOUND",
             Self::TriggerNotFound => "TRIGGER_NOT_FOUND",
             Self::BackfillNotFound => "BACKFILL_NOT_FOUND",
             Self::KeyTaken => "KEY_TAKEN",
             Self::RevisionConflict => "REVISION_CONFLICT",
             Self::OwnedByFile => "OWNED_BY_FILE",
-            Self::NamespaceExists => "NAMESPACE_EXISTS",
         }
     }
 }
