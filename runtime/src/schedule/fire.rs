@@ -23,8 +23,8 @@ use crate::store::failed_to;
 /// Starts of one claim.
 pub(super) const CLAIM_MAX: i64 = 100;
 
-/// For so long nobody else starts what was claimed.
-const LEASE: Duration = Duration::from_secs(30);
+/// For so long nobody else starts what was claimed, or what somebody orders and starts himself.
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
 /// First pause after the database was busy; doubles up to [`PAUSE_MAX`].
 const PAUSE: Duration = Duration::from_secs(5);
@@ -48,7 +48,7 @@ pub(crate) struct Ended {
     pub run: Option<RunId>,
     pub reason: Option<&'static str>,
     pub detail: Option<String>,
-    /// The schedule to which it belongs, when it has a nominal time.
+    /// The schedule to which it belongs; `None` for a trigger, which waits for the end of no run.
     schedule: Option<uuid::Uuid>,
     is_open: bool,
     due_at: Option<i64>,
@@ -112,14 +112,17 @@ async fn claim(
 
 async fn start(orchestrator: &Orchestrator, row: trigger_outcome::Model) -> Ended {
     let now = orchestrator.clock().now();
+    let schedule = kind_of(row.kind)
+        .filter(|kind| kind.is_scheduled())
+        .map(|_| row.owner_id);
     let ended = |status, run| Ended {
         id: row.id,
         status,
         run,
         reason: None,
         detail: None,
-        schedule: row.nominal_at.map(|_| row.owner_id),
-        is_open: status == OutcomeStatus::Started,
+        schedule,
+        is_open: status == OutcomeStatus::Started && schedule.is_some(),
         due_at: None,
     };
     let rejected = |reason: &'static str, detail: String| Ended {
