@@ -109,6 +109,11 @@ async fn scheduled(cluster: &Cluster, new: NewSchedule) -> anyhow::Result<Schedu
     Ok(schedule)
 }
 
+/// Says again that the scripted worker is there: one that was not heard of for a minute and a half is gone.
+async fn awake(cluster: &Cluster) -> anyhow::Result<()> {
+    cluster.scripted("scripted-1", &["scripted"]).await.map(drop)
+}
+
 /// Moves to just after the next full hour, and waits until all that is due was done.
 async fn next_hour(cluster: &Cluster) -> Timestamp {
     let now = cluster.clock.now();
@@ -315,11 +320,14 @@ async fn while_a_run_goes_on_the_overlap_policy_decides(stack: Stack) -> anyhow:
     )
     .await?;
     next_hour(&cluster).await;
+    awake(&cluster).await?;
     next_hour(&cluster).await;
+    awake(&cluster).await?;
     let listed = outcomes(&cluster, skips.id).await?;
     assert_eq!(listed[1].reason.as_deref(), Some("OVERLAP"));
     end_next(&cluster, &worker, run_of(&listed[0])?).await?;
     next_hour(&cluster).await;
+    awake(&cluster).await?;
     use OutcomeStatus::{Buffered, Skipped, Started};
     assert_eq!(statuses(&cluster, skips.id).await?, [Started, Skipped, Started]);
     let third = run_of(&outcomes(&cluster, skips.id).await?[2])?;
@@ -336,6 +344,7 @@ async fn while_a_run_goes_on_the_overlap_policy_decides(stack: Stack) -> anyhow:
     .await?;
     for _ in 0..3 {
         next_hour(&cluster).await;
+        awake(&cluster).await?;
     }
     assert_eq!(statuses(&cluster, waits.id).await?, [Started, Buffered, Skipped]);
     assert_eq!(schedule(&cluster, waits.id).await?.buffered.len(), 1);
@@ -359,9 +368,11 @@ async fn cancel_other_starts_the_newest_when_the_run_has_ended(stack: Stack) -> 
     )
     .await?;
     next_hour(&cluster).await;
+    awake(&cluster).await?;
     let first = run_of(&outcomes(&cluster, made.id).await?[0])?;
     let taken = worker.take(1).await?;
     next_hour(&cluster).await;
+    awake(&cluster).await?;
     // the attempt does not answer: its grace ends it
     cluster.clock.advance(Duration::from_secs(31));
     cluster.ends(first, RunStatus::Cancelled).await?;

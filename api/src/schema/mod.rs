@@ -1,8 +1,13 @@
 //! The GraphQL schema: parse, authorise, call the runtime, map. No rule of the product is decided here.
 
+mod approval;
 mod audit;
+mod blocker;
+mod bulk;
+mod circuit;
 mod connection;
 pub(crate) mod cursor;
+mod dead_letter;
 mod diagnostic;
 mod enums;
 mod event;
@@ -11,6 +16,7 @@ pub(crate) mod id;
 mod mutation_run;
 mod mutation_schedule;
 mod mutation_trigger;
+mod mutation_wait;
 mod mutation_workflow;
 mod namespace;
 mod paging;
@@ -18,6 +24,7 @@ mod power_filter;
 mod query;
 mod query_schedule;
 mod rail;
+mod rerun;
 mod run;
 mod scalars;
 mod schedule;
@@ -35,29 +42,49 @@ use async_graphql::{MergedObject, MergedSubscription, Request, SDLExportOptions,
 use runnel_runtime::Orchestrator;
 
 use crate::auth::Viewer;
+use approval::WaitQuery;
 use audit::AuditQuery;
+use bulk::{BulkMutation, BulkQuery};
+use circuit::{CircuitMutation, CircuitQuery};
+use dead_letter::{DeadLetterMutation, DeadLetterQuery};
 use mutation_run::RunMutation;
 use mutation_schedule::ScheduleMutation;
 use mutation_trigger::TriggerMutation;
+use mutation_wait::WaitMutation;
 use mutation_workflow::WorkflowMutation;
 use namespace::{NamespaceMutation, NamespaceQuery};
 use query::CoreQuery;
 use query_schedule::ScheduleQuery;
+use rerun::RerunMutation;
 use session::ReadLoader;
 use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
 /// Queries: they change nothing, and what does not exist is null.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Query(CoreQuery, AuditQuery, NamespaceQuery, ScheduleQuery);
+pub(crate) struct Query(
+    CoreQuery,
+    AuditQuery,
+    CircuitQuery,
+    NamespaceQuery,
+    ScheduleQuery,
+    BulkQuery,
+    WaitQuery,
+    DeadLetterQuery,
+);
 
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
 #[derive(Debug, Default, MergedObject)]
 pub(crate) struct Mutation(
     WorkflowMutation,
     RunMutation,
+    CircuitMutation,
     NamespaceMutation,
     ScheduleMutation,
     TriggerMutation,
+    BulkMutation,
+    WaitMutation,
+    RerunMutation,
+    DeadLetterMutation,
 );
 
 /// Subscriptions, over WebSocket (`/graphql/ws`) and SSE (`/graphql/stream`). Each message has a cursor to resume after.

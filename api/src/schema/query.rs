@@ -4,6 +4,8 @@ use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 use runnel_engine::{RunId, TaskIx, WorkflowId, WorkflowVersionId};
 use runnel_runtime::view::{self, NodeRef, PageRequest};
 
+use super::approval::{self, Approval};
+use super::bulk::BulkOperation;
 use super::connection::Connection;
 use super::cursor::{self, Cursor, first};
 use super::enums::Permission as PermissionName;
@@ -13,7 +15,7 @@ use super::id;
 use super::paging::{wants_count, window};
 use super::run::{Run, RunList, list_runs};
 use super::schedule::{self, Schedule};
-use super::session::{TaskAt, load, open};
+use super::session::{BulkAt, TaskAt, load, open};
 use super::task::Task;
 use super::trigger::{self, Trigger};
 use super::workflow::{Workflow, WorkflowVersion};
@@ -32,10 +34,14 @@ pub(crate) enum Node {
     Workflow(Workflow),
     /// A version of a workflow.
     WorkflowVersion(WorkflowVersion),
+    /// An approval.
+    Approval(Box<Approval>),
     /// A schedule.
     Schedule(Box<Schedule>),
     /// A trigger by event or webhook.
     Trigger(Box<Trigger>),
+    /// An operation on many runs.
+    Bulk(BulkOperation),
 }
 
 /// Who asks, and what they may do.
@@ -47,6 +53,8 @@ pub(crate) struct Viewer {
     namespace: String,
     /// What the caller may do.
     permissions: Vec<PermissionName>,
+    /// The groups that the caller belongs to, for approvals; `*` is all of them.
+    groups: Vec<String>,
 }
 
 /// Queries.
@@ -86,6 +94,7 @@ impl CoreQuery {
                 .iter()
                 .map(|p| PermissionName::from(*p))
                 .collect(),
+            groups: viewer.groups.iter().map(|group| group.to_string()).collect(),
         })
     }
 
@@ -219,6 +228,11 @@ async fn find_node(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, ApiError
             let task = load(ctx, TaskAt(RunId(run), TaskIx(ix))).await?;
             Ok(task.map(|view| Node::Task(Box::new(Task { view, version: None }))))
         }
+        Some(NodeRef::Approval(run, ix)) => {
+            runs?;
+            let found = approval::find_approval(ctx, RunId(run), TaskIx(ix)).await?;
+            Ok(found.map(|approval| Node::Approval(Box::new(approval))))
+        }
         Some(NodeRef::Workflow(id)) => {
             workflows?;
             Ok(load(ctx, WorkflowId(id))
@@ -234,6 +248,12 @@ async fn find_node(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, ApiError
             runs?;
             let found = trigger::find_trigger(ctx, id).await?;
             Ok(found.map(|trigger| Node::Trigger(Box::new(trigger))))
+        }
+        Some(NodeRef::Bulk(id)) => {
+            runs?;
+            Ok(load(ctx, BulkAt(id))
+                .await?
+                .map(|view| Node::Bulk(BulkOperation(view))))
         }
         Some(NodeRef::WorkflowVersion(id)) => {
             workflows?;

@@ -1,11 +1,13 @@
 //! What a resolver works with: the orchestrator, and a caller whose permission has been checked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
+use runnel_engine::explain::{Blocker, TimeSpent};
 use runnel_engine::{RunId, TaskIx, WorkflowId, WorkflowVersionId};
+use runnel_runtime::bulk::BulkView;
 use runnel_runtime::schedule::ScheduleView;
 use runnel_runtime::trigger::TriggerView;
 use runnel_runtime::view::{RunView, TaskPayloads, TaskView, VersionView, WorkflowView};
@@ -202,6 +204,22 @@ impl Loader<VersionAt> for ReadLoader {
     }
 }
 
+/// An operation on many runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct BulkAt(pub(crate) Uuid);
+
+impl Loader<BulkAt> for ReadLoader {
+    type Value = BulkView;
+    type Error = Arc<ApiError>;
+
+    async fn load(&self, keys: &[BulkAt]) -> Result<HashMap<BulkAt, BulkView>, Arc<ApiError>> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let found = self.orchestrator.bulk_by_id(&self.actor, &ids).await;
+        let found = found.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        Ok(found.into_iter().map(|(id, view)| (BulkAt(id), view)).collect())
+    }
+}
+
 /// The newest runs of a workflow, this many at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct RecentRuns(pub(crate) WorkflowId, pub(crate) u32);
@@ -223,6 +241,69 @@ impl Loader<RecentRuns> for ReadLoader {
             of.iter().take(key.1 as usize).cloned().collect()
         };
         Ok(keys.iter().map(|key| (*key, newest(key))).collect())
+    }
+}
+
+/// Names the reasons why a task does not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct BlockersOf(pub(crate) RunId, pub(crate) TaskIx);
+
+impl Loader<BlockersOf> for ReadLoader {
+    type Value = Vec<Blocker>;
+    type Error = Arc<ApiError>;
+
+    async fn load(&self, keys: &[BlockersOf]) -> Result<HashMap<BlockersOf, Vec<Blocker>>, Arc<ApiError>> {
+        let tasks: Vec<_> = keys.iter().map(|key| (key.0, key.1)).collect();
+        let found = self.orchestrator.task_blockers(&self.actor, &tasks).await;
+        let found = found.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        Ok(found
+            .into_iter()
+            .map(|((run, ix), blockers)| (BlockersOf(run, ix), blockers))
+            .collect())
+    }
+}
+
+/// Names the reasons why a run does not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct RunBlockersOf(pub(crate) RunId);
+
+impl Loader<RunBlockersOf> for ReadLoader {
+    type Value = Vec<Blocker>;
+    type Error = Arc<ApiError>;
+
+    async fn load(
+        &self,
+        keys: &[RunBlockersOf],
+    ) -> Result<HashMap<RunBlockersOf, Vec<Blocker>>, Arc<ApiError>> {
+        let runs: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let found = self.orchestrator.run_blockers(&self.actor, &runs).await;
+        let found = found.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        Ok(found
+            .into_iter()
+            .map(|(run, blockers)| (RunBlockersOf(run), blockers))
+            .collect())
+    }
+}
+
+/// Names where the time of the tasks of a run went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TimesOf(pub(crate) RunId);
+
+impl Loader<TimesOf> for ReadLoader {
+    type Value = Arc<BTreeMap<TaskIx, TimeSpent>>;
+    type Error = Arc<ApiError>;
+
+    async fn load(
+        &self,
+        keys: &[TimesOf],
+    ) -> Result<HashMap<TimesOf, Arc<BTreeMap<TaskIx, TimeSpent>>>, Arc<ApiError>> {
+        let runs: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let found = self.orchestrator.time_spent(&self.actor, &runs).await;
+        let found = found.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        Ok(found
+            .into_iter()
+            .map(|(run, times)| (TimesOf(run), Arc::new(times)))
+            .collect())
     }
 }
 

@@ -302,7 +302,11 @@ fn call(field: &FieldDefinition) -> String {
             let value = match (a.node.name.node.as_str(), name) {
                 ("input", "runStart") => "{ workflow: \"w\" }",
                 ("input", "workflowPublish" | "workflowValidate") => "{ source: \"id: a\" }",
+                ("input", "approvalResolve") => "{ run: \"r\", task: \"t\", decision: APPROVE }",
+                ("input", "callbackComplete" | "callbackHeartbeat") => "{ token: \"t\" }",
+                ("input", "signalSend") => "{ run: \"r\", name: \"n\" }",
                 ("input", "taskRetry" | "taskSkip") => "{ run: \"r\", task: \"t\" }",
+                ("input", "runsBulk") => "{ action: PAUSE, filter: {} }",
                 ("input", "namespaceCreate") => "{ name: \"n\" }",
                 ("input", "scheduleCreate") => {
                     "{ key: \"k\", workflow: \"w\", when: { cron: \"0 0 * * *\" } }"
@@ -362,7 +366,7 @@ async fn every_root_field_refuses_a_caller_without_permissions() {
         }
     }
     assert_eq!(
-        checked, 21,
+        checked, 30,
         "a root field was added: see that it asks for a permission, then count it here"
     );
 }

@@ -6,12 +6,14 @@ use crate::exit::Ended;
 
 mod convert;
 mod dev;
+mod dlq;
 mod event;
 mod logs;
 mod migrate;
 mod operate;
 pub mod options;
 mod publish;
+mod rerun;
 mod run;
 mod runs;
 mod schedule;
@@ -21,6 +23,8 @@ mod show;
 mod validate;
 mod verify;
 mod version;
+mod wait;
+mod why;
 mod worker;
 
 /// Durable workflows with a GraphQL API: describe a DAG of tasks, run it, watch it.
@@ -66,6 +70,8 @@ pub enum Command {
     Runs(runs::Runs),
     /// Show a run and its tasks
     Show(show::Show),
+    /// Say why a run or a task does not run now, and where its time went
+    Why(why::Why),
     /// Print what the tasks of a run printed
     Logs(logs::Logs),
     /// Cancel a run
@@ -82,6 +88,22 @@ pub enum Command {
     Schedule(schedule::Schedule),
     /// Send events
     Event(event::Event),
+    /// Approve what a task asks
+    Approve(wait::Approve),
+    /// Reject what a task asks
+    Reject(wait::Reject),
+    /// List approvals that wait for a decision, the oldest first
+    Approvals(wait::Approvals),
+    /// Send a signal to a run
+    Signal(wait::Signal),
+    /// Use the callback token of a task
+    Callback(wait::Callback),
+    /// Run a run again that has ended: what failed, all of it, or chosen tasks
+    Rerun(rerun::Rerun),
+    /// End a task with a result set by hand
+    Override(rerun::Override),
+    /// List, replay and discard dead letters: what failed for good
+    Dlq(dlq::Dlq),
     /// Print the JSON Schema of workflow files or the GraphQL schema
     Schema(schema::Schema),
     /// Print the version
@@ -109,6 +131,7 @@ pub async fn execute(command: Command) -> Ended {
         Command::Run(run) => run.execute().await,
         Command::Runs(runs) => runs.execute().await,
         Command::Show(show) => show.execute().await,
+        Command::Why(why) => why.execute().await,
         Command::Logs(logs) => logs.execute().await,
         Command::Cancel(cancel) => cancel.execute().await,
         Command::Pause(pause) => pause.execute().await,
@@ -117,6 +140,14 @@ pub async fn execute(command: Command) -> Ended {
         Command::Skip(skip) => skip.execute().await,
         Command::Schedule(schedule) => schedule.execute().await,
         Command::Event(event) => event.execute().await,
+        Command::Approve(approve) => approve.execute().await,
+        Command::Reject(reject) => reject.execute().await,
+        Command::Approvals(approvals) => approvals.execute().await,
+        Command::Signal(signal) => signal.execute().await,
+        Command::Callback(callback) => callback.execute().await,
+        Command::Rerun(rerun) => rerun.execute().await,
+        Command::Override(set) => set.execute().await,
+        Command::Dlq(dlq) => dlq.execute().await,
         Command::Schema(schema) => schema.execute(),
         Command::Version(version) => version.execute(),
     }

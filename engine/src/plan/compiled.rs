@@ -1,6 +1,7 @@
 //! The expressions of a task, compiled once per workflow version.
 
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use super::PlanError;
 use crate::definition::Task;
@@ -14,7 +15,13 @@ pub(crate) struct CompiledTask {
     /// The workflow's variables and the task's over them, by name.
     pub env: Vec<(String, Template)>,
     pub idempotency_key: Option<Template>,
+    /// Which failures are retried.
+    pub retry_when: Option<Expr>,
     pub fanout: Option<CompiledFanout>,
+    /// What each attempt must pass before it begins.
+    pub gate: Option<CompiledGate>,
+    /// Which events or signals a `wait` takes.
+    pub takes: Option<Expr>,
     /// What input, env and idempotency key read together.
     pub references: References,
 }
@@ -24,6 +31,51 @@ pub(crate) struct CompiledTask {
 pub(crate) struct CompiledFanout {
     pub items: Template,
     pub key: Option<Template>,
+}
+
+/// The names of what an attempt must pass.
+#[derive(Debug)]
+pub(crate) struct CompiledGate {
+    pub group: Option<Template>,
+    pub rate: Option<Template>,
+    pub circuit: Option<Template>,
+    pub cache: Option<Template>,
+    /// Identifies the definition of the task: a result of another one is not taken.
+    pub definition_hash: String,
+}
+
+impl CompiledGate {
+    fn compile(task: &Task) -> Result<Option<Self>, PlanError> {
+        let is_gated = task.concurrency.is_some()
+            || task.rate_limit.is_some()
+            || task.circuit.is_some()
+            || task.cache.is_some();
+        if !is_gated {
+            return Ok(None);
+        }
+        let text = |text: &String| template(&task.key, &Value::String(text.clone()));
+        let group = task.concurrency.as_ref().and_then(|group| group.group.as_ref());
+        let cache = task.cache.as_ref().and_then(|cache| cache.key.as_ref());
+        // the name and the place in the file say nothing about the result
+        let meaning = serde_json::json!([task.kind, task.input, task.env, task.output_schema]);
+        Ok(Some(Self {
+            group: group.map(text).transpose()?,
+            rate: task.rate_limit.as_ref().map(|rate| text(&rate.key)).transpose()?,
+            circuit: task
+                .circuit
+                .as_ref()
+                .map(|circuit| text(&circuit.key))
+                .transpose()?,
+            cache: cache.map(text).transpose()?,
+            definition_hash: hex::encode(Sha256::digest(meaning.to_string())),
+        }))
+    }
+
+    fn templates(&self) -> impl Iterator<Item = &Template> {
+        [&self.group, &self.rate, &self.circuit, &self.cache]
+            .into_iter()
+            .flatten()
+    }
 }
 
 impl CompiledTask {
@@ -47,6 +99,13 @@ impl CompiledTask {
             .map(|(name, value)| Ok((name, template(&task.key, &value)?)))
             .collect::<Result<Vec<_>, PlanError>>()?;
         let idempotency_key = task.idempotency_key.as_ref().map(text).transpose()?;
+        let retry_when = task
+            .retry
+            .when
+            .as_deref()
+            .map(|text| Expr::compile(strip_braces(text)))
+            .transpose()
+            .map_err(|error| failed(error.message))?;
         let fanout = task
             .for_each
             .as_ref()
@@ -57,6 +116,14 @@ impl CompiledTask {
                 })
             })
             .transpose()?;
+        let takes = match task.kind.as_str() {
+            "wait" => task.input.get("match").and_then(Value::as_str),
+            _ => None,
+        };
+        let takes = takes
+            .map(|text| Expr::compile(strip_braces(text)))
+            .transpose()
+            .map_err(|error| failed(error.message))?;
         let mut references = References::default();
         let templates = std::iter::once(&input)
             .chain(env.iter().map(|(_, value)| value))
@@ -69,7 +136,10 @@ impl CompiledTask {
             input,
             env,
             idempotency_key,
+            retry_when,
             fanout,
+            gate: CompiledGate::compile(task)?,
+            takes,
             references,
         })
     }
@@ -77,8 +147,11 @@ impl CompiledTask {
     /// Calls `visit` with the references of every expression of the task.
     pub fn each_references(&self, mut visit: impl FnMut(&References)) {
         visit(&self.references);
-        if let Some(condition) = &self.condition {
+        for condition in self.condition.iter().chain(&self.takes) {
             visit(condition.references());
+        }
+        if let Some(when) = &self.retry_when {
+            visit(when.references());
         }
         if let Some(fanout) = &self.fanout {
             visit(fanout.items.references());
@@ -86,11 +159,21 @@ impl CompiledTask {
                 visit(key.references());
             }
         }
+        for template in self.gate.iter().flat_map(CompiledGate::templates) {
+            visit(template.references());
+        }
     }
 }
 
-/// A shell script is never interpolated: text that came from data must not become code.
+/// A shell script is never interpolated: text that came from data must not become code. The `match` of a `wait` is no input.
 fn runnable_input(task: &Task) -> Value {
+    if let ("wait", Value::Object(members)) = (task.kind.as_str(), &task.input) {
+        // evaluated against each event, long after the input
+        let others = members.iter().filter(|(name, _)| *name != "match");
+        return others
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+    }
     let (true, Value::Object(members)) = (task.kind == "shell", &task.input) else {
         return task.input.clone();
     };

@@ -1,6 +1,6 @@
 //! What happens after a commit, in this order: messages go to the relay, alarms and doorbells ring, states return to the cache.
 
-use runnel_engine::run::Command;
+use runnel_engine::run::{Command, GateCommand, WaitCommand, WaitSubject};
 use runnel_queue::{TokenKeys, crash_point};
 
 use super::applier::Applier;
@@ -9,6 +9,7 @@ use super::turn::{Lease, Turn};
 use crate::error::StoreError;
 use crate::message;
 use crate::relay::{AttemptKey, Dispatch, News};
+use crate::wait::CallbackAddress;
 
 const APPLIED: &str = "runnel_records_total";
 
@@ -17,13 +18,18 @@ impl Applier {
     pub(super) fn publish(&mut self, round: Round) -> Vec<Result<Answer, StoreError>> {
         let mut news = News::default();
         let mut rung = Vec::new();
+        let mut asks_gates = false;
         for turn in round.turns {
             if turn.is_failed {
                 continue;
             }
             if turn.is_changed {
+                asks_gates |= turn.effects.commands.iter().any(concerns_gates);
                 metrics::counter!(APPLIED).increment(turn.effects.records.len() as u64);
-                collect(&self.shell.token_keys, &turn, &mut news);
+                collect(&self.shell.token_keys, &self.shell.callbacks, &turn, &mut news);
+                if waits_for_event(&turn) {
+                    self.shell.waits.look_back();
+                }
                 turn.audits
                     .iter()
                     .for_each(|audited| audited.draft.mark_written());
@@ -46,12 +52,28 @@ impl Applier {
         }
         self.shell.relay.tell(news);
         self.shell.announcer.ring(rung);
+        if asks_gates {
+            self.shell.gate.ring();
+        }
         round.answers
     }
 }
 
+/// Whether a task began to wait for an event, which may have come already.
+fn waits_for_event(turn: &Turn) -> bool {
+    turn.effects.commands.iter().any(|command| {
+        matches!(
+            command,
+            Command::Wait(WaitCommand::Begin {
+                subject: WaitSubject::Event(..),
+                ..
+            })
+        )
+    })
+}
+
 /// What a committed turn means to the relay.
-pub(super) fn collect(keys: &TokenKeys, turn: &Turn, news: &mut News) {
+pub(super) fn collect(keys: &TokenKeys, callbacks: &CallbackAddress, turn: &Turn, news: &mut News) {
     let state = &turn.known.state;
     let run = turn.run();
     let mut leases = turn.leased.iter();
@@ -69,7 +91,15 @@ pub(super) fn collect(keys: &TokenKeys, turn: &Turn, news: &mut News) {
                 },
                 queue: definition.queue.clone(),
                 priority: definition.priority.unwrap_or(state.context.priority),
-                body: message::body_if_wanted(keys, &turn.known.meta, state, *task, *attempt, &turn.moment),
+                body: message::body_if_wanted(
+                    keys,
+                    callbacks,
+                    &turn.known.meta,
+                    state,
+                    *task,
+                    *attempt,
+                    &turn.moment,
+                ),
             }),
             Some(Lease::NoRoom) if news.backlog.contains(&definition.queue) => {}
             Some(Lease::NoRoom) => news.backlog.push(definition.queue.clone()),
@@ -80,6 +110,19 @@ pub(super) fn collect(keys: &TokenKeys, turn: &Turn, news: &mut News) {
         let task = &state.tasks[ix.at()];
         news.touched
             .push((run, *ix, message::is_out(task.status).then_some(task.attempt)));
+    }
+}
+
+/// Whether the gatekeeper has something to decide after this.
+fn concerns_gates(command: &Command) -> bool {
+    match command {
+        Command::Gate(GateCommand::Taken { .. } | GateCommand::TakenRun | GateCommand::Keep { .. }) => false,
+        Command::Gate(_) => true,
+        Command::Dispatch { .. }
+        | Command::Stop { .. }
+        | Command::DeadLetter { .. }
+        | Command::Wait(_)
+        | Command::Child(_) => false,
     }
 }
 

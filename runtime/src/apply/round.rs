@@ -144,7 +144,11 @@ impl Round {
         if let Some(taken) = self.find_holder(row, holders) {
             return Ok(Answer::Start(taken));
         }
-        let state = RunState::new(&row.meta.plan, new.clone(), &moment);
+        let mut state = RunState::new(&row.meta.plan, new.clone(), &moment);
+        for (ix, output) in row.rerun.iter().flat_map(|rerun| &rerun.kept) {
+            state.keep_result(*ix, Arc::clone(output));
+        }
+        state.extra.is_cache_ignored = row.ignores_cache;
         let mut turn = Turn::begin(row.clone(), state, moment);
         turn.advance(&Input::Started {
             actor: row.actor.clone(),
@@ -250,5 +254,6 @@ fn view(row: &StartRow, known: &Known) -> RunView {
         wake_at: state.wake_at,
         trigger: state.extra.trigger.as_deref().cloned(),
         last_seq: state.next_seq - 1,
+        rerun_of: row.rerun.as_ref().map(|rerun| rerun.of),
     }
 }

@@ -73,8 +73,9 @@ pub(crate) async fn run(
     }
     let ended = join_all(rows.into_iter().map(|row| start(orchestrator, row))).await;
     save(orchestrator, &ended).await?;
-    // a run that has ended already did so before its outcome named it, and its bell told nobody
-    for end in ended.iter().filter(|end| end.status == OutcomeStatus::Started) {
+    // a run that has ended already did so before its outcome named it, and its bell told nobody; and what has no run
+    // makes room in a backfill at once
+    for end in ended.iter().filter(|end| end.status != OutcomeStatus::Starting) {
         if let Some(schedule) = end.schedule {
             orchestrator.schedule_bell().ended(schedule);
         }

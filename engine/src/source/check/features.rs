@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 
 use crate::source::check::Checker;
 use crate::source::check::fields::Zero;
-use crate::source::tree::{Data, Extent, Node, Path};
+use crate::source::tree::{Extent, Node, Path};
 
 /// Where a feature is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +18,6 @@ pub(crate) enum Place {
     Task,
     /// A type of task.
     Type,
-    /// A key of the input of a `wait`.
-    Wait,
     /// A key of `for_each`.
     ForEach,
     /// A context of expressions.
@@ -29,53 +27,15 @@ pub(crate) enum Place {
 /// What is refused, and what to write instead. Delete a line when the state machine runs the feature.
 const UNSUPPORTED: &[(Place, &str, &str)] = &[
     (
-        Place::Workflow,
-        "compensation",
-        "run the compensating task as an ordinary task that needs `{task: failed}`",
-    ),
-    (
-        Place::Workflow,
-        "concurrency",
-        "remove it; runs are not limited yet",
-    ),
-    (
-        Place::Task,
-        "compensate",
-        "run the compensating task as an ordinary task that needs `{task: failed}`",
-    ),
-    (
         Place::Task,
         "matrix",
         "use `for_each` over a list of combinations",
     ),
     (Place::Task, "repeat", "let the task itself loop, or use `retry`"),
-    (Place::Task, "callback", "let the task wait for the answer itself"),
-    (
-        Place::Task,
-        "concurrency",
-        "use `for_each.max_parallel`, or a queue with few workers",
-    ),
-    (
-        Place::Task,
-        "rate_limit",
-        "use `for_each.max_parallel`, or a queue with few workers",
-    ),
-    (Place::Task, "circuit", "use `retry` with a longer delay"),
     (
         Place::Task,
         "image",
         "run the script on a worker that has the tools, without `image`",
-    ),
-    (Place::Task, "on_exhausted", "remove it; an exhausted task fails"),
-    (
-        Place::Task,
-        "point_of_no_return",
-        "remove it; there is no rollback yet",
-    ),
-    (
-        Place::Type,
-        "approval",
-        "start the second half as a workflow of its own once it is approved",
     ),
     (
         Place::Type,
@@ -88,7 +48,6 @@ const UNSUPPORTED: &[(Place, &str, &str)] = &[
         "use `run` on a worker that has the tools",
     ),
     (Place::Type, "lambda", "use `http` with the function's URL"),
-    (Place::Wait, "event", "wait for a time with `for` or `until`"),
     (Place::ForEach, "batch", "group the items in the list itself"),
     (
         Place::Context,
@@ -161,38 +120,9 @@ impl Checker<'_, '_> {
                     }
                 }
             }
-            "concurrency" => self.concurrency(node, path),
-            "compensation" => self.compensation(node, path),
-            "rate_limit" => {
-                if let Some(fields) = self.fields(node, path, &["key", "limit"]) {
-                    for key in ["key", "limit"] {
-                        match fields.get(key) {
-                            Some(node) => _ = self.text(node, path.key(key)),
-                            None => self.missing(node, path.key(key), key),
-                        }
-                    }
-                }
-            }
-            "circuit" => {
-                if let Some(fields) = self.fields(node, path, &["key", "failures", "window", "cooldown"]) {
-                    fields.get("key").map(|node| self.text(node, path.key("key")));
-                    fields
-                        .get("failures")
-                        .map(|node| self.integer(node, path.key("failures"), AT_LEAST_ONE));
-                    for key in ["window", "cooldown"] {
-                        fields
-                            .get(key)
-                            .map(|node| self.duration(node, path.key(key), Zero::Refused));
-                    }
-                }
-            }
             "repeat" => self.repeat(node, path),
             "matrix" | "resources" | "labels" | "output_schema" => _ = self.map(node, path),
-            "callback" | "point_of_no_return" => _ = self.boolean(node, path),
             "image" => _ = self.text(node, path),
-            "on_exhausted" => {
-                _ = self.one_of(node, path, &[("fail", ()), ("pause", ()), ("dead_letter", ())]);
-            }
             _ => {}
         }
     }
@@ -218,42 +148,6 @@ impl Checker<'_, '_> {
             .get("every")
             .map(|node| self.duration(node, path.key("every"), Zero::Allowed));
     }
-
-    fn concurrency(&mut self, node: &Node, path: Path<'_>) {
-        if matches!(node.value, Data::Number(_)) {
-            self.integer(node, path, AT_LEAST_ONE);
-            return;
-        }
-        let Some(fields) = self.fields(node, path, &["group", "limit", "on_conflict"]) else {
-            return;
-        };
-        fields.get("group").map(|node| self.text(node, path.key("group")));
-        fields
-            .get("limit")
-            .map(|node| self.integer(node, path.key("limit"), AT_LEAST_ONE));
-        let choices = [("queue", ()), ("skip", ()), ("cancel_running", ())];
-        fields
-            .get("on_conflict")
-            .map(|node| self.one_of(node, path.key("on_conflict"), &choices));
-    }
-
-    fn compensation(&mut self, node: &Node, path: Path<'_>) {
-        let Some(fields) = self.fields(node, path, &["on", "order", "on_error"]) else {
-            return;
-        };
-        let on = [("failed", ()), ("cancelled", ()), ("timed_out", ())];
-        if let Some(items) = fields.get("on").and_then(|node| self.list(node, path.key("on"))) {
-            for (index, item) in items.iter().enumerate() {
-                self.one_of(item, path.key("on").index(index), &on);
-            }
-        }
-        fields
-            .get("order")
-            .map(|node| self.one_of(node, path.key("order"), &[("reverse", ()), ("parallel", ())]));
-        fields
-            .get("on_error")
-            .map(|node| self.one_of(node, path.key("on_error"), &[("halt", ()), ("continue", ())]));
-    }
 }
 
 const AT_LEAST_ONE: RangeInclusive<u32> = 1..=u32::MAX;
@@ -262,7 +156,6 @@ fn describe(place: Place, name: &str) -> String {
     match place {
         Place::Workflow | Place::Task => format!("`{name}`"),
         Place::Type => format!("the task type `{name}`"),
-        Place::Wait => format!("a `wait` for `{name}`"),
         Place::ForEach => format!("`for_each.{name}`"),
         Place::Context => format!("the context `{name}`"),
     }

@@ -3,9 +3,11 @@
 //! A field with a problem is reported and left at its default, so that the checks after it still run; the caller drops
 //! the workflow when anything was an error.
 
+mod compensation;
 mod expressions;
 mod features;
 mod fields;
+mod gates;
 mod graph;
 mod handler;
 mod inputs;
@@ -15,6 +17,7 @@ mod triggers;
 
 pub(crate) use policy::is_one_expression;
 mod task;
+mod waits;
 
 use std::time::Duration;
 
@@ -70,6 +73,7 @@ pub(crate) fn workflow(root: &Node, report: &mut Report<'_>) -> Option<Workflow>
         report,
         reads: Vec::new(),
         expressions: 0,
+        reads_error: false,
     };
     let path = Path::Root;
     let fields = checker.fields(root, path, WORKFLOW_KEYS)?;
@@ -118,6 +122,12 @@ pub(crate) fn workflow(root: &Node, report: &mut Report<'_>) -> Option<Workflow>
             .get("cancel_grace")
             .and_then(|node| checker.duration(node, path.key("cancel_grace"), Zero::Allowed))
             .unwrap_or(CANCEL_GRACE),
+        compensation: fields
+            .get("compensation")
+            .map(|node| checker.compensation(node, path.key("compensation"))),
+        concurrency: fields
+            .get("concurrency")
+            .and_then(|node| checker.concurrency(node, path.key("concurrency"), AT_START_PLAIN)),
         tasks: Vec::new(),
         on_failure: Vec::new(),
         on_success: Vec::new(),
@@ -135,11 +145,19 @@ const AT_START: Site = Site {
     has_each: false,
 };
 
+/// As [`AT_START`], where no secret may be read.
+const AT_START_PLAIN: Site = Site {
+    has_secrets: false,
+    ..AT_START
+};
+
 pub(crate) struct Checker<'r, 't> {
     report: &'r mut Report<'t>,
     reads: Vec<Read>,
     /// Expressions seen so far.
     expressions: usize,
+    /// Whether the expression may read the failure that a retry policy decides about.
+    reads_error: bool,
 }
 
 /// A checked task and where its parts stand, for the graph.
@@ -269,7 +287,7 @@ impl Checker<'_, '_> {
         {
             extra.insert("additional_inputs".to_owned(), Value::Bool(true));
         }
-        for key in ["triggers", "sla", "concurrency", "compensation"] {
+        for key in ["triggers", "sla"] {
             let Some(entry) = fields.entry(key) else { continue };
             self.shape(key, &entry.node, path.key(key));
             self.feature(Place::Workflow, key, entry.key_at, path.key(key));
@@ -324,7 +342,7 @@ impl Checker<'_, '_> {
             match group {
                 Group::OnFailure => workflow.on_failure = tasks,
                 Group::OnSuccess => workflow.on_success = tasks,
-                Group::Finally | Group::Main => workflow.finally = tasks,
+                Group::Finally | Group::Main | Group::Compensation => workflow.finally = tasks,
             }
         }
     }
