@@ -13,6 +13,7 @@ mod dialect_files;
 mod dialects;
 mod diamond;
 mod examples;
+mod explain;
 mod external;
 mod findings;
 mod flow;

@@ -13,7 +13,8 @@ use runnel_engine::run::{RunExtra, RunStatus, TaskStatus};
 use runnel_engine::{RunId, TaskIx, Timestamp, WorkflowVersionId};
 use runnel_entity::{event, run};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QueryResult,
+    QuerySelect,
 };
 use uuid::Uuid;
 
