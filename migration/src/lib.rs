@@ -11,6 +11,7 @@ use sea_orm_migration::prelude::{DbErr, MigrationTrait};
 use sea_orm_migration::sea_orm::{ConnectionTrait, Statement};
 
 mod m20261121_000001_initial;
+mod m20261121_000004_schedules;
 mod m20261121_000006_audit;
 mod m20261121_000007_gates;
 
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m20261121_000001_initial::Migration),
+            Box::new(m20261121_000004_schedules::Migration),
             Box::new(m20261121_000006_audit::Migration),
             Box::new(m20261121_000007_gates::Migration),
         ]

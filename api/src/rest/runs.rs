@@ -112,6 +112,8 @@ pub(super) fn start_request(
         Some(value) => serde_json::from_value(value).map_err(|_| bad("`tags` must be a list of strings"))?,
     };
     Ok(StartRequest {
+        on_conflict: None,
+        trigger: None,
         workflow: String::new(),
         version,
         inputs,

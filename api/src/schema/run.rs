@@ -16,6 +16,7 @@ use super::filters::TaskFilter;
 use super::id;
 use super::paging::{Count, wants_count, window};
 use super::scalars::{DateTime, Duration, Json};
+use super::schedule::RunTrigger;
 use super::session::{RunBlockersOf, RunPayloads, TimesOf, load, load_referred, open};
 use super::task::Task;
 use super::warnings;
@@ -134,6 +135,11 @@ impl Run {
     /// When something is due next by itself (retry, timer, timeout); null when nothing is.
     async fn wake_at(&self) -> Option<DateTime> {
         self.0.wake_at.map(DateTime)
+    }
+
+    /// What started it; null when it was a person or a program through the API.
+    async fn trigger(&self) -> Option<RunTrigger> {
+        self.0.trigger.clone().map(RunTrigger::from)
     }
 
     /// Place of this snapshot in the run's history, for `runUpdates(after:)`.

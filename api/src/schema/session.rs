@@ -7,8 +7,12 @@ use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
 use runnel_engine::explain::{Blocker, TimeSpent};
 use runnel_engine::{RunId, TaskIx, WorkflowId, WorkflowVersionId};
+use runnel_runtime::bulk::BulkView;
+use runnel_runtime::schedule::ScheduleView;
+use runnel_runtime::trigger::TriggerView;
 use runnel_runtime::view::{RunView, TaskPayloads, TaskView, VersionView, WorkflowView};
 use runnel_runtime::{Actor, Orchestrator};
+use uuid::Uuid;
 
 use crate::auth::{Permission, Viewer};
 use crate::error::{ApiError, Code};
@@ -74,6 +78,44 @@ impl Loader<WorkflowVersionId> for ReadLoader {
             .versions_by_id(&self.actor, ids)
             .await
             .map_err(|e| Arc::new(ApiError::store(&e)))
+    }
+}
+
+/// A schedule, for the loader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ScheduleAt(pub(crate) Uuid);
+
+impl Loader<ScheduleAt> for ReadLoader {
+    type Value = ScheduleView;
+    type Error = Arc<ApiError>;
+
+    async fn load(&self, ids: &[ScheduleAt]) -> Result<HashMap<ScheduleAt, ScheduleView>, Arc<ApiError>> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let found = self.orchestrator.schedules_by_id(&self.actor, &ids).await;
+        let found = found.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        Ok(found
+            .into_iter()
+            .map(|(id, view)| (ScheduleAt(id), view))
+            .collect())
+    }
+}
+
+/// A trigger, for the loader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TriggerAt(pub(crate) Uuid);
+
+impl Loader<TriggerAt> for ReadLoader {
+    type Value = TriggerView;
+    type Error = Arc<ApiError>;
+
+    async fn load(&self, ids: &[TriggerAt]) -> Result<HashMap<TriggerAt, TriggerView>, Arc<ApiError>> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let found = self.orchestrator.triggers_by_id(&self.actor, &ids).await;
+        let found = found.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        Ok(found
+            .into_iter()
+            .map(|(id, view)| (TriggerAt(id), view))
+            .collect())
     }
 }
 
@@ -159,6 +201,22 @@ impl Loader<VersionAt> for ReadLoader {
         Ok(entries
             .map(|((workflow, number), version)| (VersionAt(workflow, number), version))
             .collect())
+    }
+}
+
+/// An operation on many runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct BulkAt(pub(crate) Uuid);
+
+impl Loader<BulkAt> for ReadLoader {
+    type Value = BulkView;
+    type Error = Arc<ApiError>;
+
+    async fn load(&self, keys: &[BulkAt]) -> Result<HashMap<BulkAt, BulkView>, Arc<ApiError>> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let found = self.orchestrator.bulk_by_id(&self.actor, &ids).await;
+        let found = found.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        Ok(found.into_iter().map(|(id, view)| (BulkAt(id), view)).collect())
     }
 }
 

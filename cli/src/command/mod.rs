@@ -6,6 +6,7 @@ use crate::exit::Ended;
 
 mod convert;
 mod dev;
+mod event;
 mod logs;
 mod migrate;
 mod operate;
@@ -13,6 +14,7 @@ pub mod options;
 mod publish;
 mod run;
 mod runs;
+mod schedule;
 mod schema;
 mod serve;
 mod show;
@@ -79,6 +81,10 @@ pub enum Command {
     Retry(operate::Retry),
     /// Skip a task that has not ended
     Skip(operate::Skip),
+    /// List, make, pause, preview and backfill schedules
+    Schedule(schedule::Schedule),
+    /// Send events
+    Event(event::Event),
     /// Print the JSON Schema of workflow files or the GraphQL schema
     Schema(schema::Schema),
     /// Print the version
@@ -113,6 +119,8 @@ pub async fn execute(command: Command) -> Ended {
         Command::Resume(resume) => resume.execute().await,
         Command::Retry(retry) => retry.execute().await,
         Command::Skip(skip) => skip.execute().await,
+        Command::Schedule(schedule) => schedule.execute().await,
+        Command::Event(event) => event.execute().await,
         Command::Schema(schema) => schema.execute(),
         Command::Version(version) => version.execute(),
     }

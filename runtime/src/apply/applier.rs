@@ -27,7 +27,9 @@ use crate::gate::GateHandle;
 use crate::message::{self, Body};
 use crate::registry::Registry;
 use crate::relay::RelayHandle;
+use crate::schedule::ScheduleBell;
 use crate::store::Store;
+use crate::trigger::Refusals;
 use crate::waker::Alarm;
 use crate::workflows::Versions;
 
@@ -59,6 +61,8 @@ pub(crate) struct Shell {
     pub gate: GateHandle,
     pub announcer: Announcer,
     pub registry: Registry,
+    pub schedules: ScheduleBell,
+    pub refusals: Refusals,
     pub batch_max: usize,
     pub appliers: usize,
 }

@@ -30,6 +30,11 @@ impl Applier {
                     .iter()
                     .for_each(|audited| audited.draft.mark_written());
                 rung.push(turn.run());
+                if let Some(trigger) = &turn.known.state.extra.trigger
+                    && turn.known.state.status.is_terminal()
+                {
+                    self.shell.schedules.ended(trigger.id);
+                }
                 if let Some(at) = turn.known.state.wake_at {
                     self.shell.alarm.set(at);
                 }

@@ -249,6 +249,7 @@ fn view(row: &StartRow, known: &Known) -> RunView {
         started_at: state.started_at,
         finished_at: state.finished_at,
         wake_at: state.wake_at,
+        trigger: state.extra.trigger.as_deref().cloned(),
         last_seq: state.next_seq - 1,
     }
 }

@@ -33,6 +33,7 @@ use crate::view::{
 use crate::workflows::Versions;
 
 use count::Count;
+pub(crate) use runs::filtered as filtered_runs;
 use tasks::Payloads;
 use window::Window;
 
