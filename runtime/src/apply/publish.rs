@@ -72,6 +72,7 @@ pub(super) fn collect(keys: &TokenKeys, turn: &Turn, news: &mut News) {
                     attempt: *attempt,
                 },
                 queue: definition.queue.clone(),
+                namespace: std::sync::Arc::clone(&turn.known.meta.namespace),
                 priority: definition.priority.unwrap_or(state.context.priority),
                 body: message::body_if_wanted(keys, &turn.known.meta, state, *task, *attempt, &turn.moment),
             }),

@@ -53,6 +53,8 @@ impl GateHandle {
     pub(crate) fn new() -> Self {
         Self {
             next: AtomicI64::new(i64::MAX),
+            // what waits since before the start is looked at before anything counts as settled
+            calls: AtomicU64::new(1),
             ..Self::default()
         }
     }
