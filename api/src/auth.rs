@@ -193,7 +193,10 @@ impl Credentials {
             return Err(unauthenticated("`authorization` must be `Bearer <token>`"));
         };
         let given = digest(token);
-        let known = [&self.api, &self.worker].into_iter().flatten().chain(&self.people);
+        let known = [&self.api, &self.worker]
+            .into_iter()
+            .flatten()
+            .chain(&self.people);
         // all are compared in full, so that the time tells nothing about which one came close
         let mut found = None;
         for (digest, viewer) in known {

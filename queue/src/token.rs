@@ -286,7 +286,10 @@ mod tests {
         assert!(!token.ends_with(&completion), "one would give away the other");
         let place = token.split('.').next().unwrap_or_default();
         assert_eq!(keys.verify_callback(&format!("{place}.{completion}")), None);
-        assert_eq!(keys.verify_callback(&keys.sign_callback(RUN, 7, 3)), Some((RUN, 7, 3)));
+        assert_eq!(
+            keys.verify_callback(&keys.sign_callback(RUN, 7, 3)),
+            Some((RUN, 7, 3))
+        );
     }
 
     #[test]

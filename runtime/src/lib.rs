@@ -31,8 +31,8 @@ pub mod trigger;
 mod unwanted;
 pub mod verify;
 pub mod view;
-mod waker;
 pub mod wait;
+mod waker;
 pub mod workflows;
 
 pub use actor::Actor;

@@ -107,10 +107,17 @@ async fn an_approval_survives_a_restart_and_is_decided_once(stack: Stack) -> any
 
 async fn a_quorum_of_different_members_of_a_group_is_needed(stack: Stack) -> anyhow::Result<()> {
     let cluster = Cluster::start(stack).await?;
-    let run = launch(&cluster, json!({ "message": "ok?", "approvers": ["group:risk"], "quorum": 2 })).await?;
+    let run = launch(
+        &cluster,
+        json!({ "message": "ok?", "approvers": ["group:risk"], "quorum": 2 }),
+    )
+    .await?;
     let stranger = vote(&cluster, run, "eve", &["sales"], true).await;
     assert!(
-        matches!(stranger, Err(WaitError::Forbidden(DecisionProblem::NotAnApprover))),
+        matches!(
+            stranger,
+            Err(WaitError::Forbidden(DecisionProblem::NotAnApprover))
+        ),
         "{stranger:?}"
     );
     for _ in 0..2 {
@@ -192,7 +199,10 @@ async fn the_inbox_shows_what_waits_and_what_is_mine(stack: Stack) -> anyhow::Re
                 .orchestrator()
                 .list_approvals(&person(name), filter.clone(), PageRequest { first, after })
                 .await?;
-            after = page.items.last().map(|(since, view)| (*since, view.run_id, view.ix));
+            after = page
+                .items
+                .last()
+                .map(|(since, view)| (*since, view.run_id, view.ix));
             found.extend(page.items.into_iter().map(|(_, view)| view.run_id));
             if !page.has_next {
                 return anyhow::Ok(found);
@@ -203,7 +213,11 @@ async fn the_inbox_shows_what_waits_and_what_is_mine(stack: Stack) -> anyhow::Re
     assert_eq!(list("bob", Some(&[]), 50).await?, [for_all]);
     assert_eq!(list("bob", Some(&["risk"]), 50).await?, [for_risk, for_all]);
     vote(&cluster, for_all, "bob", &[], true).await?;
-    assert_eq!(list("bob", None, 50).await?, [for_risk], "what is decided has left");
+    assert_eq!(
+        list("bob", None, 50).await?,
+        [for_risk],
+        "what is decided has left"
+    );
     let stranger = Actor {
         name: "bob".into(),
         namespace: "elsewhere".into(),
@@ -224,14 +238,25 @@ async fn approvals_go_over_the_api(stack: Stack) -> anyhow::Result<()> {
     let mut cluster = Cluster::start(stack).await?;
     let client = cluster.serve().await?;
     let form = json!({ "type": "object", "required": ["why"] });
-    let run = launch(&cluster, json!({ "message": "Ship?", "form": form, "approvers": ["group:risk"] })).await?;
+    let run = launch(
+        &cluster,
+        json!({ "message": "Ship?", "form": form, "approvers": ["group:risk"] }),
+    )
+    .await?;
     let id = format!("run_{}", run.0.simple());
     let query = "query { approvals(filter: { mine: true }) { nodes { id key message formSchema approvers quorum canResolve isOpen \
                  votes { by } run { id } task { waitingFor approval { message } } } } }";
     let shown = client.data(query, json!({})).await?;
     let node = &shown["approvals"]["nodes"][0];
-    assert_eq!((&node["message"], &node["run"]["id"]), (&json!("Ship?"), &json!(id)), "{shown:#}");
-    assert_eq!((&node["canResolve"], &node["task"]["waitingFor"]), (&json!(true), &json!("APPROVAL")));
+    assert_eq!(
+        (&node["message"], &node["run"]["id"]),
+        (&json!("Ship?"), &json!(id)),
+        "{shown:#}"
+    );
+    assert_eq!(
+        (&node["canResolve"], &node["task"]["waitingFor"]),
+        (&json!(true), &json!("APPROVAL"))
+    );
     let again = client
         .data(
             "query($id: ID!) { node(id: $id) { ... on Approval { key } } }",
@@ -241,10 +266,10 @@ async fn approvals_go_over_the_api(stack: Stack) -> anyhow::Result<()> {
     assert_eq!(again["node"]["key"], "ask");
 
     let selection = "approval { isOpen votes { by decision note } } run { status }";
-    let vote = |form: Value| {
-        json!({ "run": id, "task": "ask", "decision": "APPROVE", "form": form, "note": "fine" })
-    };
-    let refused = client.mutate("approvalResolve", vote(json!({})), selection).await?;
+    let vote = |form: Value| json!({ "run": id, "task": "ask", "decision": "APPROVE", "form": form, "note": "fine" });
+    let refused = client
+        .mutate("approvalResolve", vote(json!({})), selection)
+        .await?;
     assert_eq!(refused["userErrors"][0]["code"], "INPUT_INVALID", "{refused:#}");
     assert_eq!(refused["userErrors"][0]["path"][1], "form");
     let done = client
@@ -257,7 +282,12 @@ async fn approvals_go_over_the_api(stack: Stack) -> anyhow::Result<()> {
     let run = launch(&cluster, json!({ "message": "Again?" })).await?;
     let task = cluster.task(run, "ask").await?;
     let path = format!("/api/v1/tasks/task_{}_{}/reject", run.0.simple(), task.ix.0);
-    let answer = client.http.post(client.at(&path)).body(r#"{"note":"no"}"#).send().await?;
+    let answer = client
+        .http
+        .post(client.at(&path))
+        .body(r#"{"note":"no"}"#)
+        .send()
+        .await?;
     assert!(answer.status().is_success(), "{}", answer.text().await?);
     cluster.ends(run, RunStatus::Failed).await?;
     cluster.finish().await

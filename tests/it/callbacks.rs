@@ -52,12 +52,19 @@ fn token_of(held: &Held) -> anyhow::Result<String> {
     let input: Value = serde_json::from_str(held.message.input.get())?;
     let token = input["token"].as_str().context("a token")?.to_owned();
     assert_eq!(input["text"], format!("t={token}"));
-    assert!(input["url"].as_str().is_some_and(|url| url.ends_with(&format!("/callbacks/{token}"))), "{input}");
+    assert!(
+        input["url"]
+            .as_str()
+            .is_some_and(|url| url.ends_with(&format!("/callbacks/{token}"))),
+        "{input}"
+    );
     Ok(token)
 }
 
 async fn report(worker: &ScriptedWorker, held: Held) -> anyhow::Result<()> {
-    worker.report(vec![succeeded(&held.at(), &json!("set going"))]).await?;
+    worker
+        .report(vec![succeeded(&held.at(), &json!("set going"))])
+        .await?;
     worker.delete(&[held]).await
 }
 
@@ -72,7 +79,10 @@ async fn a_task_waits_without_a_message_until_its_token_is_used(stack: Stack) ->
     assert_eq!(task.waiting_for, Some("CALLBACK"));
     cluster.restart().await?;
     cluster.orchestrator().settle().await;
-    assert!(worker.receive(10, Duration::ZERO).await?.is_empty(), "a waiting task has a message");
+    assert!(
+        worker.receive(10, Duration::ZERO).await?.is_empty(),
+        "a waiting task has a message"
+    );
     let (_, task) = cluster
         .orchestrator()
         .complete_callback(&token, Ok(json!({ "done": true })))
@@ -93,7 +103,10 @@ async fn a_callback_before_the_report_ends_the_task(stack: Stack) -> anyhow::Res
     cluster.ends(run, RunStatus::Succeeded).await?;
     report(&worker, held).await?;
     cluster.orchestrator().settle().await;
-    assert_eq!(cluster.task(run, "call").await?.output.as_deref(), Some(r#""early""#));
+    assert_eq!(
+        cluster.task(run, "call").await?.output.as_deref(),
+        Some(r#""early""#)
+    );
     cluster.finish().await
 }
 
@@ -108,7 +121,10 @@ async fn a_token_is_good_once_and_a_forged_one_never(stack: Stack) -> anyhow::Re
     changed.replace_range(0..1, if token.starts_with('0') { "1" } else { "0" });
     for forged in ["", "x", &changed, &completion] {
         let refused = orchestrator.complete_callback(forged, Ok(json!(1))).await;
-        assert!(matches!(refused, Err(WaitError::BadToken)), "{forged}: {refused:?}");
+        assert!(
+            matches!(refused, Err(WaitError::BadToken)),
+            "{forged}: {refused:?}"
+        );
     }
     orchestrator.complete_callback(&token, Ok(json!(1))).await?;
     cluster.ends(run, RunStatus::Succeeded).await?;
@@ -177,7 +193,10 @@ async fn the_token_is_in_no_row(stack: Stack) -> anyhow::Result<()> {
     let secret = token.rsplit('.').next().context("the signature")?.to_owned();
     let db = sea_orm::Database::connect(cluster.database_url()).await?;
     for (table, columns) in [
-        ("task", "coalesce(input, '') || coalesce(output, '') || coalesce(extra, '')"),
+        (
+            "task",
+            "coalesce(input, '') || coalesce(output, '') || coalesce(extra, '')",
+        ),
         ("event", "records"),
         ("run", "inputs || extra"),
     ] {
@@ -187,7 +206,10 @@ async fn the_token_is_in_no_row(stack: Stack) -> anyhow::Result<()> {
         assert_eq!(row.try_get_by_index::<i64>(0)?, 0, "{table} holds the token");
     }
     db.close().await?;
-    cluster.orchestrator().complete_callback(&token, Ok(json!(1))).await?;
+    cluster
+        .orchestrator()
+        .complete_callback(&token, Ok(json!(1)))
+        .await?;
     cluster.ends(run, RunStatus::Succeeded).await?;
     cluster.finish().await
 }
@@ -209,14 +231,19 @@ async fn callbacks_go_over_http_without_credentials_and_over_graphql(stack: Stac
     let done = client.http.post(&url).body(r#"{"answer":42}"#).send().await?;
     assert!(done.status().is_success(), "{}", done.text().await?);
     cluster.ends(run, RunStatus::Succeeded).await?;
-    assert_eq!(cluster.task(run, "call").await?.output.as_deref(), Some(r#"{"answer":42}"#));
+    assert_eq!(
+        cluster.task(run, "call").await?.output.as_deref(),
+        Some(r#"{"answer":42}"#)
+    );
     let again = client.http.post(&url).body("1").send().await?;
     assert_eq!(again.status(), 409);
 
     let (run, held, token) = launched(&cluster, &worker).await?;
     report(&worker, held).await?;
     let input = json!({ "token": token, "error": { "code": "REMOTE", "message": "it broke" } });
-    let payload = client.mutate("callbackComplete", input, "task { status } run { id }").await?;
+    let payload = client
+        .mutate("callbackComplete", input, "task { status } run { id }")
+        .await?;
     assert_eq!(payload["userErrors"], json!([]), "{payload:#}");
     let ended = cluster.ends(run, RunStatus::Failed).await?;
     assert_eq!(ended.error.map(|error| error.code).as_deref(), Some("REMOTE"));

@@ -72,7 +72,9 @@ async fn execute(cluster: &Cluster, sql: &str) -> anyhow::Result<u64> {
 
 async fn output(cluster: &Cluster, run: RunId, key: &str) -> anyhow::Result<Value> {
     let task = cluster.task(run, key).await?;
-    Ok(serde_json::from_str(task.output.as_deref().context("an output")?)?)
+    Ok(serde_json::from_str(
+        task.output.as_deref().context("an output")?,
+    )?)
 }
 
 async fn waiting(cluster: &Cluster, run: RunId, key: &str) -> anyhow::Result<()> {
@@ -96,7 +98,11 @@ async fn an_event_after_the_wait_began_ends_it(stack: Stack) -> anyhow::Result<(
     cluster.ends(run, RunStatus::Succeeded).await?;
     assert_eq!(output(&cluster, run, "wait").await?["id"], "e2");
     let history = cluster.history(run).await?;
-    assert!(history.iter().any(|event| event.record.kind == RecordKind::EventReceived));
+    assert!(
+        history
+            .iter()
+            .any(|event| event.record.kind == RecordKind::EventReceived)
+    );
     cluster.finish().await
 }
 
@@ -193,7 +199,12 @@ async fn an_event_reaches_every_task_that_waits_for_it_and_no_other(stack: Stack
     cluster.ends(plain, RunStatus::Succeeded).await?;
     cluster.ends(mapped, RunStatus::Succeeded).await?;
     let outputs = output(&cluster, mapped, "each").await?;
-    let ids: Vec<&Value> = outputs.as_array().context("a list")?.iter().map(|e| &e["id"]).collect();
+    let ids: Vec<&Value> = outputs
+        .as_array()
+        .context("a list")?
+        .iter()
+        .map(|e| &e["id"])
+        .collect();
     assert_eq!(ids, ["e1", "e2", "e3"]);
     assert_eq!(cluster.run(other).await?.status, RunStatus::Running);
     cluster.finish().await
@@ -207,7 +218,10 @@ async fn a_wait_without_an_event_times_out(stack: Stack) -> anyhow::Result<()> {
     cluster.ends(run, RunStatus::Failed).await?;
     let task = cluster.task(run, "wait").await?;
     assert_eq!(task.status, TaskStatus::TimedOut);
-    assert_eq!(task.error.map(|error| error.code).as_deref(), Some("WAIT_TIMEOUT"));
+    assert_eq!(
+        task.error.map(|error| error.code).as_deref(),
+        Some("WAIT_TIMEOUT")
+    );
     cluster.finish().await
 }
 
@@ -258,13 +272,17 @@ async fn a_repeated_signal_is_one_signal(stack: Stack) -> anyhow::Result<()> {
     let run = cluster.launch(&workflow("w", tasks)).await?;
     waiting(&cluster, run, "one").await?;
     let orchestrator = cluster.orchestrator();
-    let sent = |key: &'static str| orchestrator.send_signal(&cluster.actor, signal(run, "go", json!(1), Some(key)));
+    let sent =
+        |key: &'static str| orchestrator.send_signal(&cluster.actor, signal(run, "go", json!(1), Some(key)));
     assert!(!sent("a").await?.1);
     assert!(sent("a").await?.1);
     waiting(&cluster, run, "two").await?;
     assert!(!sent("b").await?.1);
     cluster.ends(run, RunStatus::Succeeded).await?;
-    assert!(sent("b").await?.1, "its sender may not have heard that it arrived");
+    assert!(
+        sent("b").await?.1,
+        "its sender may not have heard that it arrived"
+    );
     cluster.finish().await
 }
 
@@ -278,15 +296,27 @@ async fn a_signal_to_a_finished_run_is_refused(stack: Stack) -> anyhow::Result<(
         .send_signal(&cluster.actor, signal(run, "go", Value::Null, None))
         .await;
     assert!(
-        matches!(late, Err(WaitError::Operate(OperateError::Conflict { status: RunStatus::Succeeded, .. }))),
+        matches!(
+            late,
+            Err(WaitError::Operate(OperateError::Conflict {
+                status: RunStatus::Succeeded,
+                ..
+            }))
+        ),
         "{late:?}"
     );
     let large = signal(run, "go", json!("x".repeat(40_000)), None);
     let large = cluster.orchestrator().send_signal(&cluster.actor, large).await;
-    assert!(matches!(large, Err(WaitError::TooLarge { limit: 32_768, .. })), "{large:?}");
+    assert!(
+        matches!(large, Err(WaitError::TooLarge { limit: 32_768, .. })),
+        "{large:?}"
+    );
     let nobody = signal(RunId(uuid::Uuid::nil()), "go", Value::Null, None);
     let nobody = cluster.orchestrator().send_signal(&cluster.actor, nobody).await;
-    assert!(matches!(nobody, Err(WaitError::Operate(OperateError::UnknownRun))), "{nobody:?}");
+    assert!(
+        matches!(nobody, Err(WaitError::Operate(OperateError::UnknownRun))),
+        "{nobody:?}"
+    );
     cluster.finish().await
 }
 
@@ -305,7 +335,11 @@ async fn signals_and_events_go_over_the_api(stack: Stack) -> anyhow::Result<()> 
             "run { id } isReplay",
         )
         .await?;
-    assert_eq!((&payload["run"]["id"], &payload["isReplay"]), (&json!(id), &json!(false)), "{payload:#}");
+    assert_eq!(
+        (&payload["run"]["id"], &payload["isReplay"]),
+        (&json!(id), &json!(false)),
+        "{payload:#}"
+    );
     let event = json!({ "id": "e1", "source": "/shop", "type": "order.shipped", "data": { "order": 7 } });
     client
         .mutate("eventPublish", json!({ "events": [event] }), "receipts { id }")

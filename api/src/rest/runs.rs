@@ -265,7 +265,11 @@ async fn shown(orchestrator: &Orchestrator, actor: &Actor, run: RunView) -> Answ
 }
 
 /// The task of a path.
-pub(super) async fn find_task(orchestrator: &Orchestrator, actor: &Actor, text: &str) -> Result<TaskView, Failure> {
+pub(super) async fn find_task(
+    orchestrator: &Orchestrator,
+    actor: &Actor,
+    text: &str,
+) -> Result<TaskView, Failure> {
     let missing = || Failure::new(Code::NotFound, "task does not exist");
     let (run, ix) = id::parse_task(text).ok_or_else(missing)?;
     orchestrator

@@ -152,11 +152,7 @@ impl Approval {
 
     /// When the next reminder is due; null when there is none.
     async fn reminds_at(&self) -> Option<DateTime> {
-        self.0
-            .approval
-            .remind_at
-            .filter(|_| self.0.is_open)
-            .map(DateTime)
+        self.0.approval.remind_at.filter(|_| self.0.is_open).map(DateTime)
     }
 
     /// When further approvers are asked; null when there are none, or they have been.

@@ -152,7 +152,10 @@ impl WaitMutation {
                     note: input.note,
                     groups: viewer(ctx)?.groups.clone(),
                 };
-                session.orchestrator.resolve_approval(session.actor, request).await
+                session
+                    .orchestrator
+                    .resolve_approval(session.actor, request)
+                    .await
             }
         };
         match done {
@@ -161,7 +164,11 @@ impl WaitMutation {
                 Vec::new(),
                 client_mutation_id,
             )),
-            Err(error) => Ok(approval_payload(None, UserError::of_wait(error)?, client_mutation_id)),
+            Err(error) => Ok(approval_payload(
+                None,
+                UserError::of_wait(error)?,
+                client_mutation_id,
+            )),
         }
     }
 

@@ -9,7 +9,9 @@ use serde_json::{Map, Value, json};
 
 use crate::client::model::{Run, Task};
 use crate::client::{decode, documents};
-use crate::command::options::{Output, OutputArgs, ServerArgs, print, print_json, print_line, read_text, switch};
+use crate::command::options::{
+    Output, OutputArgs, ServerArgs, print, print_json, print_line, read_text, switch,
+};
 use crate::command::run::key_value;
 use crate::exit::{Ended, Exit, Failure};
 use crate::host::clock::now;
@@ -293,7 +295,8 @@ impl Callback {
                     .await
             }
             CallbackAction::Fail(fail) => {
-                let error = json!({ "code": fail.code, "message": fail.message, "isRetryable": fail.retryable });
+                let error =
+                    json!({ "code": fail.code, "message": fail.message, "isRetryable": fail.retryable });
                 fail.token
                     .send(
                         documents::CALLBACK_COMPLETE,
@@ -305,11 +308,7 @@ impl Callback {
             CallbackAction::Heartbeat(heartbeat) => {
                 heartbeat
                     .token
-                    .send(
-                        documents::CALLBACK_HEARTBEAT,
-                        "callbackHeartbeat",
-                        json!({}),
-                    )
+                    .send(documents::CALLBACK_HEARTBEAT, "callbackHeartbeat", json!({}))
                     .await
             }
         }

@@ -105,7 +105,9 @@ fn runnable_input(task: &Task) -> Value {
     if let ("wait", Value::Object(members)) = (task.kind.as_str(), &task.input) {
         // evaluated against each event, long after the input
         let others = members.iter().filter(|(name, _)| *name != "match");
-        return others.map(|(name, value)| (name.clone(), value.clone())).collect();
+        return others
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
     }
     let (true, Value::Object(members)) = (task.kind == "shell", &task.input) else {
         return task.input.clone();

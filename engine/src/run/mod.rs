@@ -59,8 +59,8 @@ pub use state::{
     TaskStatus,
 };
 pub use wait::{
-    Approval, DecisionProblem, KEPT_MAX, KeptSignals, OnExpire, OnReject, SIGNAL_BYTES_MAX, Vote, Voter, WaitCommand, WaitInput, WaitKind,
-    WaitSubject, callback_token_mark, callback_url_mark, wait_kind,
+    Approval, DecisionProblem, KEPT_MAX, KeptSignals, OnExpire, OnReject, SIGNAL_BYTES_MAX, Vote, Voter,
+    WaitCommand, WaitInput, WaitKind, WaitSubject, callback_token_mark, callback_url_mark, wait_kind,
 };
 
 pub(crate) use wait::{APPROVERS_MAX, ON_EXPIRE, ON_REJECT, ON_TIMEOUT, QUORUM_MAX, REMIND_EVERY_MIN};

@@ -1,5 +1,7 @@
 //! The rules of a run, one test each, named after the rule.
 
+mod approvals;
+mod callbacks;
 mod fanouts;
 mod handlers;
 mod model;
@@ -9,7 +11,5 @@ mod payload;
 mod properties;
 mod reports;
 mod scale;
-mod approvals;
-mod callbacks;
 mod timing;
 mod waits;

@@ -20,9 +20,9 @@ use super::machine::Machine;
 use super::{Input, Outcome, RunState, Stale, TaskFailure, TaskState, TaskStatus};
 use crate::{TaskIx, Timestamp};
 
+pub(crate) use approval::{APPROVERS_MAX, ON_EXPIRE, ON_REJECT, QUORUM_MAX, REMIND_EVERY_MIN};
 pub use approval::{Approval, DecisionProblem, OnExpire, OnReject, Vote, Voter};
 pub use callback::{callback_token_mark, callback_url_mark};
-pub(crate) use approval::{APPROVERS_MAX, ON_EXPIRE, ON_REJECT, QUORUM_MAX, REMIND_EVERY_MIN};
 pub(crate) use outside::ON_TIMEOUT;
 pub(super) use outside::is_for_outside;
 pub use signal::{KEPT_MAX, KeptSignals, SIGNAL_BYTES_MAX};

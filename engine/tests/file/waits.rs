@@ -29,30 +29,90 @@ fn waits_approvals_and_callbacks_are_accepted() {
 #[test]
 fn every_slip_is_told() {
     for (task, code) in [
-        ("type: wait\ninput: { event: x, for: 3s }", "runnel::schema::conflict"),
-        ("type: wait\ninput: { event: x, signal: y }", "runnel::schema::conflict"),
-        ("type: wait\ninput: { for: 3s, match: 'true' }", "runnel::schema::conflict"),
-        ("type: wait\ninput: { signal: x, look_back: 1m }", "runnel::schema::conflict"),
-        ("type: wait\ninput: { event: x, on_timeout: skipp }", "runnel::schema::choice"),
-        ("type: wait\ninput: { event: x, match: 'event.data ==' }", "runnel::expr::syntax"),
-        ("type: wait\ninput: { event: x, match: evnt.data }", "runnel::expr::context"),
-        ("type: wait\ninput: { event: x, match: secrets.a == event.id }", "runnel::expr::secret"),
-        ("type: wait\ninput: { event: x, match: tasks.before.output == 1 }", "runnel::expr::not_an_ancestor"),
-        ("type: wait\ninput: { event: '${{ event.id }}' }", "runnel::feature::unsupported"),
+        (
+            "type: wait\ninput: { event: x, for: 3s }",
+            "runnel::schema::conflict",
+        ),
+        (
+            "type: wait\ninput: { event: x, signal: y }",
+            "runnel::schema::conflict",
+        ),
+        (
+            "type: wait\ninput: { for: 3s, match: 'true' }",
+            "runnel::schema::conflict",
+        ),
+        (
+            "type: wait\ninput: { signal: x, look_back: 1m }",
+            "runnel::schema::conflict",
+        ),
+        (
+            "type: wait\ninput: { event: x, on_timeout: skipp }",
+            "runnel::schema::choice",
+        ),
+        (
+            "type: wait\ninput: { event: x, match: 'event.data ==' }",
+            "runnel::expr::syntax",
+        ),
+        (
+            "type: wait\ninput: { event: x, match: evnt.data }",
+            "runnel::expr::context",
+        ),
+        (
+            "type: wait\ninput: { event: x, match: secrets.a == event.id }",
+            "runnel::expr::secret",
+        ),
+        (
+            "type: wait\ninput: { event: x, match: tasks.before.output == 1 }",
+            "runnel::expr::not_an_ancestor",
+        ),
+        (
+            "type: wait\ninput: { event: '${{ event.id }}' }",
+            "runnel::feature::unsupported",
+        ),
         ("type: wait\ninput: { evnt: x }", "runnel::schema::unknown_key"),
         ("type: approval", "runnel::task::input"),
-        ("type: approval\ninput: { message: x, aprovers: [a] }", "runnel::schema::unknown_key"),
-        ("type: approval\ninput: { message: x, approvers: [''] }", "runnel::schema::approver"),
-        ("type: approval\ninput: { message: x, approvers: [a], quorum: 2 }", "runnel::schema::range"),
-        ("type: approval\ninput: { message: x, quorum: 101 }", "runnel::schema::range"),
-        ("type: approval\ninput: { message: x, remind_every: 1s }", "runnel::schema::range"),
-        ("type: approval\ninput: { message: x, on_expire: reject }", "runnel::schema::conflict"),
-        ("type: approval\ninput: { message: x, escalate: { after: 1h, approvers: [a] } }", "runnel::schema::conflict"),
-        ("type: approval\ninput: { message: x, approvers: [a], escalate: { after: 1h } }", "runnel::schema::missing"),
-        ("type: approval\ninput: { message: x, form: { type: nothing } }", "runnel::schema::form"),
+        (
+            "type: approval\ninput: { message: x, aprovers: [a] }",
+            "runnel::schema::unknown_key",
+        ),
+        (
+            "type: approval\ninput: { message: x, approvers: [''] }",
+            "runnel::schema::approver",
+        ),
+        (
+            "type: approval\ninput: { message: x, approvers: [a], quorum: 2 }",
+            "runnel::schema::range",
+        ),
+        (
+            "type: approval\ninput: { message: x, quorum: 101 }",
+            "runnel::schema::range",
+        ),
+        (
+            "type: approval\ninput: { message: x, remind_every: 1s }",
+            "runnel::schema::range",
+        ),
+        (
+            "type: approval\ninput: { message: x, on_expire: reject }",
+            "runnel::schema::conflict",
+        ),
+        (
+            "type: approval\ninput: { message: x, escalate: { after: 1h, approvers: [a] } }",
+            "runnel::schema::conflict",
+        ),
+        (
+            "type: approval\ninput: { message: x, approvers: [a], escalate: { after: 1h } }",
+            "runnel::schema::missing",
+        ),
+        (
+            "type: approval\ninput: { message: x, form: { type: nothing } }",
+            "runnel::schema::form",
+        ),
         ("type: pass\ncallback: true", "runnel::schema::conflict"),
         ("run: x\ncallback: 1", "runnel::schema::type"),
-        ("run: x\nenv: { T: '${{ task.callback_token }}' }", "runnel::task::callback"),
+        (
+            "run: x\nenv: { T: '${{ task.callback_token }}' }",
+            "runnel::task::callback",
+        ),
     ] {
         let codes = error_codes(&with_task(task));
         assert!(

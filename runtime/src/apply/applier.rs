@@ -28,8 +28,8 @@ use crate::registry::Registry;
 use crate::relay::RelayHandle;
 use crate::schedule::ScheduleBell;
 use crate::store::Store;
-use crate::wait::{CallbackAddress, Waits};
 use crate::trigger::Refusals;
+use crate::wait::{CallbackAddress, Waits};
 use crate::waker::Alarm;
 use crate::workflows::Versions;
 
@@ -410,7 +410,15 @@ impl Applier {
     fn render_from(&self, known: &Known, work: &RenderWork) -> Vec<Body> {
         let (keys, moment) = (&self.shell.token_keys, self.shell.moment());
         let body = |(task, attempt): &(TaskIx, u32)| {
-            message::body_if_wanted(keys, &self.shell.callbacks, &known.meta, &known.state, *task, *attempt, &moment)
+            message::body_if_wanted(
+                keys,
+                &self.shell.callbacks,
+                &known.meta,
+                &known.state,
+                *task,
+                *attempt,
+                &moment,
+            )
         };
         work.attempts.iter().map(body).collect()
     }

@@ -73,7 +73,15 @@ impl Stored {
     /// The message of an attempt that is still to be executed; `None` for one that nobody wants.
     #[must_use]
     pub fn message(&self, keys: &TokenKeys, at: Attempt, moment: &Moment) -> Option<String> {
-        let body = message::body_if_wanted(keys, &CallbackAddress::default(), &self.0.meta, &self.0.state, at.task, at.attempt, moment);
+        let body = message::body_if_wanted(
+            keys,
+            &CallbackAddress::default(),
+            &self.0.meta,
+            &self.0.state,
+            at.task,
+            at.attempt,
+            moment,
+        );
         ready(body)
     }
 }

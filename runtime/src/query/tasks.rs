@@ -365,8 +365,8 @@ async fn explain(reads: &Reads, parents: &[Parent], tasks: &mut [TaskView]) -> R
             .iter()
             .any(|parent| parent.run == task.run_id && parent.is_paused);
         let outside = task.wait_kind;
-        task.waiting_for = waiting_for(task.status, is_paused, has_worker)
-            .map(|reason| outside.map_or(reason, wait_word));
+        task.waiting_for =
+            waiting_for(task.status, is_paused, has_worker).map(|reason| outside.map_or(reason, wait_word));
     }
     Ok(())
 }

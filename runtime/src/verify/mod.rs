@@ -5,6 +5,7 @@
 
 mod history;
 mod rows;
+mod waits;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,6 +93,7 @@ pub(crate) async fn verify_store(store: &Store, clock: &dyn Clock) -> Result<Ver
     let mut report = VerifyReport::default();
     check_versions(store, &mut report).await?;
     check_orphans(store, &mut report).await?;
+    waits::check(store, &mut report).await?;
     let versions = Versions::new(store.clone());
     let mut after = None;
     loop {

@@ -98,7 +98,10 @@ async fn deliver(shell: &Shell, appliers: &Appliers, event: &Undelivered) -> Res
         ];
         let statement = shell.store.backend().statement(sql, values);
         let waits = query(shell, "find waits for an event", statement, Waiting::read).await?;
-        let Some(Waiting { run, ix: TaskIx(ix), .. }) = waits.last() else {
+        let Some(Waiting {
+            run, ix: TaskIx(ix), ..
+        }) = waits.last()
+        else {
             return Ok(());
         };
         after = (run.0, i64::from(*ix));

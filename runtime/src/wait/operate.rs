@@ -100,7 +100,9 @@ impl Orchestrator {
                 }
             }
         }
-        let note = request.note.map(|note| note.chars().take(NOTE_CHARS_MAX).collect::<String>());
+        let note = request
+            .note
+            .map(|note| note.chars().take(NOTE_CHARS_MAX).collect::<String>());
         let input = WaitInput::Decision {
             task: ix,
             is_approved: request.is_approved,
@@ -115,12 +117,12 @@ impl Orchestrator {
             .find_run(actor, request.run)
             .await?
             .ok_or(OperateError::UnknownRun)?;
-        let task = self
-            .find_task_at(actor, request.run, ix)
-            .await?
-            .ok_or_else(|| OperateError::UnknownTask {
-                key: request.task.clone(),
-            })?;
+        let task =
+            self.find_task_at(actor, request.run, ix)
+                .await?
+                .ok_or_else(|| OperateError::UnknownTask {
+                    key: request.task.clone(),
+                })?;
         let view = ApprovalView::of_task(&task).ok_or(OperateError::UnknownTask { key: request.task })?;
         Ok((run, view))
     }
@@ -219,7 +221,10 @@ impl Orchestrator {
         }
         // the token says which run: its holder is shown this one, whatever the namespace
         let actor = self.actor_of(run).await?;
-        let view = self.find_run(&actor, run).await?.ok_or(OperateError::UnknownRun)?;
+        let view = self
+            .find_run(&actor, run)
+            .await?
+            .ok_or(OperateError::UnknownRun)?;
         let task = self.find_task_at(&actor, run, task).await?;
         Ok((view, task.ok_or(OperateError::UnknownRun)?))
     }

@@ -55,9 +55,7 @@ impl UserError {
 
 fn form(problem: InputProblem) -> UserError {
     let code = ErrorCode::InputInvalid;
-    let path = std::iter::once("input".to_owned())
-        .chain(problem.path)
-        .collect();
+    let path = std::iter::once("input".to_owned()).chain(problem.path).collect();
     UserError::Input(InputError {
         code,
         message: problem.message,

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::definition::Task;
 use crate::run::testkit::{Driver, task, workflow};
 use crate::run::{
-    Approval, Category, Command, Input, Outcome, RecordKind, RunStatus, Stale, TaskStatus, WaitCommand, WaitInput,
-    WaitSubject,
+    Approval, Category, Command, Input, Outcome, RecordKind, RunStatus, Stale, TaskStatus, WaitCommand,
+    WaitInput, WaitSubject,
 };
 
 fn asking(input: Value) -> Driver {
@@ -28,7 +28,13 @@ fn vote(run: &mut Driver, name: &str, groups: &[&str], is_approved: bool) -> Out
     vote_with(run, name, groups, is_approved, None)
 }
 
-fn vote_with(run: &mut Driver, name: &str, groups: &[&str], is_approved: bool, form: Option<Value>) -> Outcome {
+fn vote_with(
+    run: &mut Driver,
+    name: &str,
+    groups: &[&str],
+    is_approved: bool,
+    form: Option<Value>,
+) -> Outcome {
     run.feed(Input::Wait(WaitInput::Decision {
         task: run.ix("ask"),
         is_approved,
@@ -68,12 +74,18 @@ fn an_approval_lets_the_run_go_on_with_the_decision_as_output() {
     assert_eq!(approval(&run).message, "Ship w?");
     assert!(matches!(
         run.commands[..],
-        [Command::Wait(WaitCommand::Begin { subject: WaitSubject::Approval, .. })]
+        [Command::Wait(WaitCommand::Begin {
+            subject: WaitSubject::Approval,
+            ..
+        })]
     ));
     assert_eq!(vote(&mut run, "ana", &[], true), Outcome::Applied);
     let output = output(&run);
     assert_eq!(output["decision"], "APPROVE");
-    assert_eq!((&output["by"], &output["note"], &output["form"]), (&json!("ana"), &json!("because"), &json!(null)));
+    assert_eq!(
+        (&output["by"], &output["note"], &output["form"]),
+        (&json!("ana"), &json!("because"), &json!(null))
+    );
     assert!(output["at"].is_string());
     assert_eq!(run.status("after"), TaskStatus::Queued);
 }
@@ -83,7 +95,10 @@ fn a_rejection_fails_the_task_unless_the_file_says_to_go_on() {
     let mut run = asking(json!({"message": "ok?"}));
     vote(&mut run, "ana", &[], false);
     let error = run.state.tasks[0].error.clone().unwrap();
-    assert_eq!((error.category, error.code.as_str()), (Category::User, "REJECTED"));
+    assert_eq!(
+        (error.category, error.code.as_str()),
+        (Category::User, "REJECTED")
+    );
     assert!(error.message.contains("ana") && error.message.contains("because"));
     assert_eq!(error.details.unwrap()["decision"], "REJECT");
     assert_eq!(run.run_status(), RunStatus::Failed);
@@ -102,7 +117,11 @@ fn only_the_named_and_the_members_of_named_groups_may_vote() {
     refused(vote(&mut run, "risk", &[], true), "not among the approvers");
     assert_eq!(vote(&mut run, "bob", &["risk"], true), Outcome::Applied);
     let mut run = asking(json!({"message": "ok?", "approvers": ["ana"]}));
-    assert_eq!(vote(&mut run, "root", &["*"], true), Outcome::Applied, "an administrator");
+    assert_eq!(
+        vote(&mut run, "root", &["*"], true),
+        Outcome::Applied,
+        "an administrator"
+    );
 }
 
 #[test]
@@ -116,12 +135,20 @@ fn who_started_the_run_may_not_decide_it_where_the_file_says_so() {
 fn a_quorum_is_of_different_people() {
     let mut run = asking(json!({"message": "ok?", "quorum": 2}));
     assert_eq!(vote(&mut run, "ana", &[], true), Outcome::Applied);
-    assert_eq!(vote(&mut run, "ana", &[], true), Outcome::Ignored(Stale::AlreadyInForce));
+    assert_eq!(
+        vote(&mut run, "ana", &[], true),
+        Outcome::Ignored(Stale::AlreadyInForce)
+    );
     assert_eq!(run.status("ask"), TaskStatus::Waiting);
     assert_eq!(approval(&run).approvals(), 1);
     assert_eq!(vote(&mut run, "bob", &[], true), Outcome::Applied);
     assert_eq!(run.status("ask"), TaskStatus::Succeeded);
-    let names: Vec<Value> = output(&run)["votes"].as_array().unwrap().iter().map(|v| v["by"].clone()).collect();
+    let names: Vec<Value> = output(&run)["votes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| v["by"].clone())
+        .collect();
     assert_eq!(names, ["ana", "bob"]);
     assert_eq!(count(&run, RecordKind::ApprovalDecided), 2);
 }
@@ -139,7 +166,10 @@ fn one_rejection_ends_it_whatever_the_quorum_and_a_vote_can_be_changed() {
 fn a_decision_is_made_once_and_its_repetition_is_no_error() {
     let mut run = asking(json!({"message": "ok?"}));
     vote(&mut run, "ana", &[], true);
-    assert_eq!(vote(&mut run, "ana", &[], true), Outcome::Ignored(Stale::AlreadyInForce));
+    assert_eq!(
+        vote(&mut run, "ana", &[], true),
+        Outcome::Ignored(Stale::AlreadyInForce)
+    );
     refused(vote(&mut run, "ana", &[], false), "decided already, by ana");
     refused(vote(&mut run, "bob", &[], true), "decided already, by ana");
 }
@@ -152,18 +182,31 @@ fn a_form_is_checked_and_every_problem_is_told() {
         "properties": {"amount": {"type": "number", "maximum": 10}, "why": {"type": "string"}},
     });
     let mut run = asking(json!({"message": "ok?", "form": form}));
-    refused(vote(&mut run, "ana", &[], true), "\"amount\" is a required property");
+    refused(
+        vote(&mut run, "ana", &[], true),
+        "\"amount\" is a required property",
+    );
     let bad = json!({"amount": 11, "why": 3});
     let problems = approval(&run).check_form(true, Some(&bad));
     let paths: Vec<String> = problems.iter().map(|p| p.path.join(".")).collect();
     assert_eq!(paths, ["form.amount", "form.why"]);
-    refused(vote_with(&mut run, "ana", &[], true, Some(bad)), "the form does not fit");
+    refused(
+        vote_with(&mut run, "ana", &[], true, Some(bad)),
+        "the form does not fit",
+    );
     let good = json!({"amount": 9});
-    assert_eq!(vote_with(&mut run, "ana", &[], true, Some(good.clone())), Outcome::Applied);
+    assert_eq!(
+        vote_with(&mut run, "ana", &[], true, Some(good.clone())),
+        Outcome::Applied
+    );
     assert_eq!(output(&run)["form"], good);
 
     let mut run = asking(json!({"message": "ok?", "form": form}));
-    assert_eq!(vote(&mut run, "ana", &[], false), Outcome::Applied, "a rejection needs no form");
+    assert_eq!(
+        vote(&mut run, "ana", &[], false),
+        Outcome::Applied,
+        "a rejection needs no form"
+    );
 }
 
 #[test]
@@ -180,9 +223,16 @@ fn an_approval_that_expires_is_decided_as_the_file_says() {
         run.tick_after(Duration::from_secs(1));
         assert_eq!(run.status("ask"), status, "{on_expire}");
         if status == TaskStatus::Succeeded {
-            assert_eq!((&output(&run)["decision"], &output(&run)["by"]), (&json!("APPROVE"), &json!(null)));
+            assert_eq!(
+                (&output(&run)["decision"], &output(&run)["by"]),
+                (&json!("APPROVE"), &json!(null))
+            );
         }
-        assert!(run.commands.iter().any(|c| matches!(c, Command::Wait(WaitCommand::End { .. }))));
+        assert!(
+            run.commands
+                .iter()
+                .any(|c| matches!(c, Command::Wait(WaitCommand::End { .. })))
+        );
         refused_or_over(vote(&mut run, "ana", &[], true));
     }
 }
@@ -190,7 +240,10 @@ fn an_approval_that_expires_is_decided_as_the_file_says() {
 #[track_caller]
 fn refused_or_over(outcome: Outcome) {
     assert!(
-        matches!(outcome, Outcome::Refused(_) | Outcome::Ignored(Stale::RunIsTerminal)),
+        matches!(
+            outcome,
+            Outcome::Refused(_) | Outcome::Ignored(Stale::RunIsTerminal)
+        ),
         "{outcome:?}"
     );
 }
@@ -204,7 +257,10 @@ fn reminders_come_again_and_again_and_once_after_a_long_sleep() {
     }
     run.tick_after(Duration::from_secs(36_000));
     assert_eq!(count(&run, RecordKind::ApprovalReminded), 4);
-    assert_eq!(approval(&run).remind_at, Some(run.now.after(Duration::from_secs(3_600))));
+    assert_eq!(
+        approval(&run).remind_at,
+        Some(run.now.after(Duration::from_secs(3_600)))
+    );
     vote(&mut run, "ana", &[], true);
     assert_eq!(run.status("ask"), TaskStatus::Succeeded);
 }

@@ -74,12 +74,19 @@ fn after_the_workers_report_the_task_waits_without_a_worker() {
     assert_eq!(run.state.extra.derived.in_flight, 0);
     assert!(run.commands.iter().any(|command| matches!(
         command,
-        Command::Wait(WaitCommand::Begin { attempt: 1, subject: WaitSubject::Callback, .. })
+        Command::Wait(WaitCommand::Begin {
+            attempt: 1,
+            subject: WaitSubject::Callback,
+            ..
+        })
     )));
     assert_eq!(answer(&mut run, "call", 1, json!({"ok": true})), Outcome::Applied);
     assert_eq!(output(&run, "call"), json!({"ok": true}));
     assert_eq!(run.run_status(), RunStatus::Succeeded);
-    assert!(matches!(run.commands.last(), Some(Command::Wait(WaitCommand::End { .. }))));
+    assert!(matches!(
+        run.commands.last(),
+        Some(Command::Wait(WaitCommand::End { .. }))
+    ));
 }
 
 #[test]
@@ -93,7 +100,10 @@ fn a_callback_before_the_workers_report_ends_the_task_too() {
             run.begin("call");
         }
         assert_eq!(answer(&mut run, "call", 1, json!(5)), Outcome::Applied);
-        assert_eq!((run.status("call"), output(&run, "call")), (TaskStatus::Succeeded, json!(5)));
+        assert_eq!(
+            (run.status("call"), output(&run, "call")),
+            (TaskStatus::Succeeded, json!(5))
+        );
         assert_eq!(run.succeed("call"), Outcome::Ignored(Stale::RunIsTerminal));
         assert_eq!(output(&run, "call"), json!(5));
     }
@@ -105,7 +115,10 @@ fn a_token_is_good_once() {
     run.succeed("call");
     assert_eq!(answer(&mut run, "call", 1, json!(1)), Outcome::Applied);
     for _ in 0..2 {
-        assert!(matches!(answer(&mut run, "call", 1, json!(2)), Outcome::Refused(_)));
+        assert!(matches!(
+            answer(&mut run, "call", 1, json!(2)),
+            Outcome::Refused(_)
+        ));
     }
     assert!(matches!(beat(&mut run, 1), Outcome::Refused(_)));
     assert_eq!(output(&run, "call"), json!(1));
@@ -119,7 +132,10 @@ fn a_failed_worker_and_a_failed_callback_are_retried_with_a_new_token() {
     });
     run.fail("call");
     assert_eq!(run.status("call"), TaskStatus::RetryWait);
-    assert!(matches!(answer(&mut run, "call", 1, json!(1)), Outcome::Refused(_)), "the attempt is over");
+    assert!(
+        matches!(answer(&mut run, "call", 1, json!(1)), Outcome::Refused(_)),
+        "the attempt is over"
+    );
     let first = run.state.tasks[0].input.clone();
     run.tick_after(Duration::from_secs(1));
     assert_ne!(run.state.tasks[0].input, first, "a new attempt has new marks");
@@ -131,10 +147,16 @@ fn a_failed_worker_and_a_failed_callback_are_retried_with_a_new_token() {
         result: Err(failure("REMOTE")),
         actor: "callback".into(),
     }));
-    assert_eq!((failed, run.status("call")), (Outcome::Applied, TaskStatus::RetryWait));
+    assert_eq!(
+        (failed, run.status("call")),
+        (Outcome::Applied, TaskStatus::RetryWait)
+    );
     run.tick_after(Duration::from_secs(1));
     run.succeed("call");
-    assert!(matches!(answer(&mut run, "call", 2, json!(1)), Outcome::Refused(_)));
+    assert!(matches!(
+        answer(&mut run, "call", 2, json!(1)),
+        Outcome::Refused(_)
+    ));
     assert_eq!(answer(&mut run, "call", 3, json!(3)), Outcome::Applied);
 }
 
@@ -159,7 +181,11 @@ fn heartbeats_keep_a_callback_alive_and_silence_ends_it() {
         heartbeat: Some(Duration::from_secs(30)),
         ..called_back()
     });
-    assert_eq!(beat(&mut run, 1), Outcome::Ignored(Stale::NothingDue), "not begun yet");
+    assert_eq!(
+        beat(&mut run, 1),
+        Outcome::Ignored(Stale::NothingDue),
+        "not begun yet"
+    );
     run.succeed("call");
     for _ in 0..3 {
         run.tick_after(Duration::from_secs(29));
@@ -184,14 +210,20 @@ fn items_of_a_fan_out_have_a_token_each() {
     assert_eq!(answer(&mut run, "call[1]", 1, json!("b")), Outcome::Applied);
     assert_eq!(answer(&mut run, "call[0]", 1, json!("a")), Outcome::Applied);
     assert_eq!(output(&run, "call"), json!(["a", "b"]));
-    let received = run.records.iter().filter(|r| r.kind == RecordKind::CallbackReceived);
+    let received = run
+        .records
+        .iter()
+        .filter(|r| r.kind == RecordKind::CallbackReceived);
     assert_eq!(received.count(), 2);
 }
 
 #[test]
 fn a_token_of_a_task_that_is_not_called_back_opens_nothing() {
     let mut run = started(task::<&str>("call", &[]));
-    assert!(matches!(answer(&mut run, "call", 1, json!(1)), Outcome::Refused(_)));
+    assert!(matches!(
+        answer(&mut run, "call", 1, json!(1)),
+        Outcome::Refused(_)
+    ));
     let nothing = run.feed(Input::Wait(WaitInput::Callback {
         task: TaskIx(99),
         attempt: 1,

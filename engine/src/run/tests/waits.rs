@@ -102,10 +102,19 @@ fn an_event_that_does_not_match_changes_nothing() {
     )]);
     let mut run = Driver::with_inputs(workflow, json!({"order": 2}));
     run.start();
-    assert_eq!(event(&mut run, "w", shipped(1)), Outcome::Ignored(Stale::NothingDue));
-    assert_eq!(event(&mut run, "w", json!({"type": "returned"})), Outcome::Ignored(Stale::NothingDue));
+    assert_eq!(
+        event(&mut run, "w", shipped(1)),
+        Outcome::Ignored(Stale::NothingDue)
+    );
+    assert_eq!(
+        event(&mut run, "w", json!({"type": "returned"})),
+        Outcome::Ignored(Stale::NothingDue)
+    );
     assert_eq!(event(&mut run, "w", shipped(2)), Outcome::Applied);
-    assert_eq!(event(&mut run, "w", shipped(2)), Outcome::Ignored(Stale::RunIsTerminal));
+    assert_eq!(
+        event(&mut run, "w", shipped(2)),
+        Outcome::Ignored(Stale::RunIsTerminal)
+    );
 }
 
 #[test]
@@ -119,7 +128,10 @@ fn match_may_be_written_in_braces_and_reads_ancestors() {
     let mut run = Driver::new(workflow(vec![first, wait("w", &["first"], input)]));
     run.restores = true;
     run.start();
-    assert_eq!(event(&mut run, "w", shipped(4)), Outcome::Ignored(Stale::NothingDue));
+    assert_eq!(
+        event(&mut run, "w", shipped(4)),
+        Outcome::Ignored(Stale::NothingDue)
+    );
     assert_eq!(event(&mut run, "w", shipped(5)), Outcome::Applied);
 }
 
@@ -147,11 +159,18 @@ fn a_wait_without_an_event_in_time_fails_is_skipped_or_goes_on() {
         run.tick_after(Duration::from_secs(3_599));
         assert_eq!(run.status("w"), TaskStatus::Waiting);
         run.tick_after(Duration::from_secs(1));
-        assert_eq!((run.status("w"), run.run_status()), (status, ends), "{on_timeout}");
+        assert_eq!(
+            (run.status("w"), run.run_status()),
+            (status, ends),
+            "{on_timeout}"
+        );
         assert!(held(&run).is_empty());
         if status == TaskStatus::TimedOut {
             let error = run.state.tasks[0].error.clone().unwrap();
-            assert_eq!((error.category, error.code.as_str()), (Category::Timeout, "WAIT_TIMEOUT"));
+            assert_eq!(
+                (error.category, error.code.as_str()),
+                (Category::Timeout, "WAIT_TIMEOUT")
+            );
         }
     }
 }
@@ -196,12 +215,19 @@ fn bad_names_and_times_fail_the_task_with_every_problem() {
     run.start();
     let error = run.state.tasks[0].error.clone().unwrap();
     assert_eq!(error.category, Category::Input);
-    assert!(error.message.contains("`event` has 0 bytes") && error.message.contains("`timeout`"), "{error:?}");
+    assert!(
+        error.message.contains("`event` has 0 bytes") && error.message.contains("`timeout`"),
+        "{error:?}"
+    );
 }
 
 #[test]
 fn the_items_of_a_fan_out_wait_each_for_their_own() {
-    let mut each = wait::<&str>("w", &[], json!({"event": "shipped", "match": "event.data.order == each.item"}));
+    let mut each = wait::<&str>(
+        "w",
+        &[],
+        json!({"event": "shipped", "match": "event.data.order == each.item"}),
+    );
     each.for_each = Some(ForEach {
         items: json!([1, 2, 3]),
         ..ForEach::default()
@@ -221,7 +247,10 @@ fn the_items_of_a_fan_out_wait_each_for_their_own() {
 
 #[test]
 fn a_signal_before_the_wait_is_kept_and_the_oldest_is_taken() {
-    let mut run = Driver::new(workflow(vec![task::<&str>("first", &[]), wait("w", &["first"], json!({"signal": "go"}))]));
+    let mut run = Driver::new(workflow(vec![
+        task::<&str>("first", &[]),
+        wait("w", &["first"], json!({"signal": "go"})),
+    ]));
     run.restores = true;
     run.start();
     assert_eq!(signal(&mut run, "go", json!({"n": 1}), None), Outcome::Applied);
@@ -263,21 +292,39 @@ fn the_task_that_waits_longest_takes_a_signal() {
     run.now = run.now.after(Duration::from_secs(1));
     run.succeed("first");
     signal(&mut run, "go", json!(1), None);
-    assert_eq!((run.status("early"), run.status("late")), (TaskStatus::Succeeded, TaskStatus::Waiting));
+    assert_eq!(
+        (run.status("early"), run.status("late")),
+        (TaskStatus::Succeeded, TaskStatus::Waiting)
+    );
     signal(&mut run, "go", json!(2), None);
     assert_eq!(output(&run, "late")["data"], 2);
 }
 
 #[test]
 fn a_repeated_signal_is_one_signal_also_after_the_run() {
-    let mut run = Driver::started(workflow(vec![task::<&str>("first", &[]), wait("w", &["first"], json!({"signal": "go"}))]));
+    let mut run = Driver::started(workflow(vec![
+        task::<&str>("first", &[]),
+        wait("w", &["first"], json!({"signal": "go"})),
+    ]));
     assert_eq!(signal(&mut run, "go", json!(1), Some("k")), Outcome::Applied);
-    assert_eq!(signal(&mut run, "go", json!(1), Some("k")), Outcome::Ignored(Stale::AlreadyInForce));
+    assert_eq!(
+        signal(&mut run, "go", json!(1), Some("k")),
+        Outcome::Ignored(Stale::AlreadyInForce)
+    );
     run.succeed("first");
     assert_eq!(run.run_status(), RunStatus::Succeeded);
-    assert_eq!(signal(&mut run, "go", json!(1), Some("k")), Outcome::Ignored(Stale::AlreadyInForce));
-    assert_eq!(signal(&mut run, "go", json!(1), Some("new")), Outcome::Ignored(Stale::RunIsTerminal));
-    assert_eq!(signal(&mut run, "go", json!(1), None), Outcome::Ignored(Stale::RunIsTerminal));
+    assert_eq!(
+        signal(&mut run, "go", json!(1), Some("k")),
+        Outcome::Ignored(Stale::AlreadyInForce)
+    );
+    assert_eq!(
+        signal(&mut run, "go", json!(1), Some("new")),
+        Outcome::Ignored(Stale::RunIsTerminal)
+    );
+    assert_eq!(
+        signal(&mut run, "go", json!(1), None),
+        Outcome::Ignored(Stale::RunIsTerminal)
+    );
 }
 
 #[test]
@@ -290,7 +337,10 @@ fn kept_signals_have_limits_that_the_refusal_names() {
     refused(signal(&mut run, "", json!(1), None), "1 to 256");
     refused(signal(&mut run, "go", json!("x".repeat(40_000)), None), "32768");
     for _ in 0..4 {
-        assert_eq!(signal(&mut run, "go", json!("x".repeat(32_000)), None), Outcome::Applied);
+        assert_eq!(
+            signal(&mut run, "go", json!("x".repeat(32_000)), None),
+            Outcome::Applied
+        );
     }
     refused(signal(&mut run, "go", json!("x".repeat(32_000)), None), "131072");
     for _ in 4..100 {
@@ -310,7 +360,10 @@ fn what_comes_while_the_run_is_paused_is_taken_and_nothing_starts() {
         reason: None,
     });
     signal(&mut run, "go", json!(1), None);
-    assert_eq!((run.status("w"), run.status("after")), (TaskStatus::Succeeded, TaskStatus::Ready));
+    assert_eq!(
+        (run.status("w"), run.status("after")),
+        (TaskStatus::Succeeded, TaskStatus::Ready)
+    );
 }
 
 proptest! {

@@ -295,7 +295,10 @@ fn names(fields: &mut Fields<'_>, input: &Value, key: &str) -> Vec<String> {
         .map(str::to_owned)
         .collect();
     if found.len() < listed.len() {
-        fields.problem(key, format!("has something that is no name of 1 to {NAME_BYTES_MAX} bytes"));
+        fields.problem(
+            key,
+            format!("has something that is no name of 1 to {NAME_BYTES_MAX} bytes"),
+        );
     }
     found
 }

@@ -49,11 +49,7 @@ impl Machine<'_> {
             "quorum": approval.quorum,
             "until": approval.expires_at.map(Timestamp::to_rfc3339),
         });
-        self.enter_wait(
-            ix,
-            WaitState::Approval(Box::new(approval)),
-            WaitSubject::Approval,
-        );
+        self.enter_wait(ix, WaitState::Approval(Box::new(approval)), WaitSubject::Approval);
         self.note_waiting(ix, "APPROVAL", data);
     }
 

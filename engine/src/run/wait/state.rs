@@ -87,7 +87,10 @@ impl<'a> Fields<'a> {
         match self.get(key)? {
             Value::String(text) if (1..=bytes_max).contains(&text.len()) => Some(text.clone()),
             Value::String(text) => {
-                self.problem(key, format!("has {} bytes; it may have 1 to {bytes_max}", text.len()));
+                self.problem(
+                    key,
+                    format!("has {} bytes; it may have 1 to {bytes_max}", text.len()),
+                );
                 None
             }
             _ => {

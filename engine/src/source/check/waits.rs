@@ -125,12 +125,13 @@ impl Checker<'_, '_> {
                 .and_then(|text| crate::source::duration::parse(text).ok())
             && every < REMIND_EVERY_MIN
         {
-            let message = format!(
-                "reminders are at least {} s apart",
-                REMIND_EVERY_MIN.as_secs()
+            let message = format!("reminders are at least {} s apart", REMIND_EVERY_MIN.as_secs());
+            self.report.error(
+                "runnel::schema::range",
+                node.at,
+                path.key("remind_every"),
+                message,
             );
-            self.report
-                .error("runnel::schema::range", node.at, path.key("remind_every"), message);
         }
         if let Some(node) = fields.get("no_self_approval")
             && !node.as_text().is_some_and(is_one_expression)
@@ -147,8 +148,12 @@ impl Checker<'_, '_> {
             && fields.get("expires").is_none()
         {
             let message = "`on_expire` has no effect without `expires`";
-            self.report
-                .error("runnel::schema::conflict", entry.key_at, path.key("on_expire"), message);
+            self.report.error(
+                "runnel::schema::conflict",
+                entry.key_at,
+                path.key("on_expire"),
+                message,
+            );
         }
         let named = self.approvers(fields, path);
         let escalated = self.escalation(fields, path, named.is_some());
@@ -208,13 +213,7 @@ impl Checker<'_, '_> {
         self.approvers(inner, path)
     }
 
-    fn quorum(
-        &mut self,
-        fields: Fields<'_>,
-        path: Path<'_>,
-        named: Option<usize>,
-        escalated: Option<usize>,
-    ) {
+    fn quorum(&mut self, fields: Fields<'_>, path: Path<'_>, named: Option<usize>, escalated: Option<usize>) {
         let Some(node) = fields.get("quorum") else { return };
         if node.as_text().is_some_and(is_one_expression) {
             return;
@@ -251,11 +250,12 @@ impl Checker<'_, '_> {
             let message = format!("not a valid JSON Schema: {error}");
             self.report
                 .error("runnel::schema::form", node.at, path, message)
-                .help("describe the form as an object: `{ type: object, properties: { … }, required: [ … ] }`");
+                .help(
+                    "describe the form as an object: `{ type: object, properties: { … }, required: [ … ] }`",
+                );
         } else if let Err(error) = jsonschema::draft7::new(&schema) {
             let message = format!("this JSON Schema cannot be used: {error}");
-            self.report
-                .error("runnel::schema::form", node.at, path, message);
+            self.report.error("runnel::schema::form", node.at, path, message);
         }
     }
 
@@ -269,7 +269,10 @@ impl Checker<'_, '_> {
             && is_callback
             && RUNS_IN_ENGINE.contains(&task.kind.as_str())
         {
-            let message = format!("a task of type `{}` takes no worker that could call back", task.kind);
+            let message = format!(
+                "a task of type `{}` takes no worker that could call back",
+                task.kind
+            );
             self.report
                 .error(
                     "runnel::schema::conflict",

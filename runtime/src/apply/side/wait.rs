@@ -94,10 +94,7 @@ impl WaitRows {
         }
         let mut statements = Vec::new();
         if !gone.is_empty() {
-            statements.push((
-                "end waits",
-                gone.bind(backend, &delete(backend), vec![]),
-            ));
+            statements.push(("end waits", gone.bind(backend, &delete(backend), vec![])));
         }
         if !new.is_empty() {
             statements.push(("begin waits", new.bind(backend, &insert(backend), vec![])));
