@@ -1,7 +1,7 @@
 //! The one handle on a running orchestrator: start it, ask it, stop it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use runnel_engine::source::{Format, Reading};
@@ -14,11 +14,13 @@ use tokio_util::task::TaskTracker;
 use crate::actor::Actor;
 use crate::announcer::Announcer;
 use crate::apply::{Applier, Appliers, Inbox, Shell, Sql};
+use crate::bulk;
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::consumer::{Consumer, DeadLetters};
 use crate::error::{PublishError, StoreError};
 use crate::feed::Feed;
+use crate::gate::{GateHandle, Gatekeeper};
 use crate::intake::Intake;
 use crate::query::Reads;
 use crate::registry::Registry;
@@ -39,6 +41,7 @@ pub const CRASH_POINTS: &[&str] = &[
     "relay.after_send",
     "complete.before_commit",
     "complete.after_commit",
+    "gate.after_grant",
 ];
 
 /// Open long polls of the completion queue: one receives while the others apply.
@@ -57,6 +60,18 @@ pub struct Orchestrator {
     inner: Arc<Inner>,
 }
 
+/// A handle that keeps nothing alive: for loops that work through the orchestrator itself.
+#[derive(Clone)]
+pub(crate) struct WeakOrchestrator(Weak<Inner>);
+
+impl WeakOrchestrator {
+    /// The orchestrator, unless it is gone.
+    pub(crate) fn upgrade(&self) -> Option<Orchestrator> {
+        let inner = self.0.upgrade()?;
+        Some(Orchestrator { inner })
+    }
+}
+
 struct Inner {
     reads: Reads,
     feed: Feed,
@@ -65,6 +80,7 @@ struct Inner {
     intake: Intake,
     consumer: Consumer,
     vars: Arc<Map<String, Value>>,
+    bulk_bell: Arc<bulk::Bell>,
     loops: Loops,
 }
 
@@ -128,6 +144,8 @@ pub struct StartRequest {
     pub on_conflict: Option<OnConflict>,
     /// What starts it, when it is not a person or a program through the API.
     pub trigger: Option<Arc<RunTrigger>>,
+    /// Every task does its work, also where a kept result would be good; results are kept all the same.
+    pub ignores_cache: bool,
 }
 
 /// What a start does when a run holds its idempotency key already.
@@ -185,6 +203,11 @@ impl Orchestrator {
         &self.inner.shell.schedules
     }
 
+    /// Lets the gatekeeper look now.
+    pub(crate) fn ring_gates(&self) {
+        self.inner.shell.gate.ring();
+    }
+
     /// The time.
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.inner.shell.clock
@@ -193,6 +216,11 @@ impl Orchestrator {
     /// Ids.
     pub(crate) fn entropy(&self) -> &dyn Entropy {
         &*self.inner.shell.entropy
+    }
+
+    /// Tells the loop of operations on many runs that there is one.
+    pub(crate) fn bulk_bell(&self) -> Arc<bulk::Bell> {
+        Arc::clone(&self.inner.bulk_bell)
     }
 
     /// `vars.X` of new runs.
@@ -231,6 +259,9 @@ impl Orchestrator {
             .loops
             .bringing
             .spawn(|stop| scheduler.run(stop));
+        let weak = WeakOrchestrator(Arc::downgrade(&orchestrator.inner));
+        let bringing = &orchestrator.inner.loops.bringing;
+        bringing.spawn(|stop| bulk::work_off(weak, poll_interval, stop));
         Ok(orchestrator)
     }
 
@@ -362,6 +393,10 @@ impl Orchestrator {
             return Ok(false);
         }
         let now = shell.clock.now();
+        if shell.gate.is_due(now) {
+            shell.gate.ring();
+            return Ok(false);
+        }
         let waiting = relay::waiting(shell, now).await?;
         let is_sendable = |queue: &str, kind: &str| {
             shell.registry.is_served(queue, kind, now) && shell.relay.has_room(queue)
@@ -382,6 +417,8 @@ impl Orchestrator {
         inner.appliers.unfinished() > 0
             || inner.shell.schedules.is_busy()
             || inner.shell.waits.is_busy()
+            || inner.shell.gate.is_moving()
+            || inner.bulk_bell.is_busy()
             || inner.shell.relay.unfinished() > 0
             || inner.consumer.is_busy()
     }
@@ -420,6 +457,7 @@ impl Inner {
             token_keys: config.token_keys,
             relay,
             alarm: Alarm::new(),
+            gate: GateHandle::new(),
             announcer: Announcer::new(feed.clone()),
             registry: Registry::new(config.local_types),
             waits: Waits::default(),
@@ -448,6 +486,7 @@ impl Inner {
             intake,
             consumer,
             vars: config.vars,
+            bulk_bell: Arc::default(),
             loops,
         }
     }
@@ -489,6 +528,8 @@ impl Loops {
         self.bringing.spawn(|stop| waits.run(stop));
         let waker = Waker::new(Arc::clone(shell), appliers.clone(), poll_interval);
         self.bringing.spawn(|stop| waker.run(stop));
+        let gatekeeper = Gatekeeper::new(Arc::clone(shell), appliers.clone(), poll_interval);
+        self.bringing.spawn(|stop| gatekeeper.run(stop));
         self.telling
             .spawn(|stop| shell.announcer.clone().run(shell.store.clone(), stop));
     }

@@ -202,6 +202,7 @@ impl Orchestrator {
             inputs: inputs.text,
             tags,
             actor: actor.name.clone(),
+            ignores_cache: request.ignores_cache,
             audit: audit::current(),
         };
         let (reply, answer) = oneshot::channel();
@@ -229,7 +230,13 @@ fn check_size(what: &'static str, actual: usize, limit: usize) -> Result<(), Sta
 
 /// Identifies what was asked for, whatever the order of the inputs' keys.
 pub(crate) fn request_hash(request: &StartRequest) -> String {
-    let parts = serde_json::json!([request.workflow, request.version, request.priority, request.tags]);
+    let parts = serde_json::json!([
+        request.workflow,
+        request.version,
+        request.priority,
+        request.tags,
+        request.ignores_cache
+    ]);
     let mut hash = Sha256::new();
     hash.update(parts.to_string());
     hash_value(&mut hash, &Value::Object(request.inputs.clone()));

@@ -305,4 +305,5 @@ pub enum NodeRef {
     Approval(Uuid, u32),
     Schedule(Uuid),
     Trigger(Uuid),
+    Bulk(Uuid),
 }

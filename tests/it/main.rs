@@ -17,6 +17,7 @@ mod diamond;
 mod examples;
 mod external;
 mod findings;
+mod flow;
 mod idempotency;
 mod lifecycle;
 mod operate;

@@ -153,7 +153,15 @@ async fn runs(cluster: &Cluster) -> anyhow::Result<Vec<RunView>> {
     };
     let listed = cluster
         .orchestrator()
-        .list_runs(&cluster.actor, RunFilter::default(), RunOrder::CreatedAtAsc, page)
+        .list_runs(
+            &cluster.actor,
+            RunFilter::default(),
+            RunOrder {
+                is_descending: false,
+                ..RunOrder::default()
+            },
+            page,
+        )
         .await?;
     Ok(listed.items)
 }

@@ -120,6 +120,7 @@ pub(super) fn start_request(
         idempotency_key,
         priority,
         tags,
+        ..StartRequest::default()
     })
 }
 

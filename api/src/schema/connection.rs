@@ -5,6 +5,7 @@ use runnel_runtime::view::Page;
 
 use super::approval::Approval;
 use super::audit::AuditEntry;
+use super::bulk::{BulkFailure, BulkOperation};
 use super::event::Event;
 use super::namespace::Namespace;
 use super::paging::Count;
@@ -32,6 +33,8 @@ pub(crate) struct PageInfo {
 #[graphql(
     concrete(name = "ApprovalEdge", params(Approval)),
     concrete(name = "AuditEntryEdge", params(AuditEntry)),
+    concrete(name = "BulkFailureEdge", params(BulkFailure)),
+    concrete(name = "BulkOperationEdge", params(BulkOperation)),
     concrete(name = "EventEdge", params(Event)),
     concrete(name = "NamespaceEdge", params(Namespace)),
     concrete(name = "RunEdge", params(Run)),
@@ -54,6 +57,8 @@ pub(crate) struct Edge<T: OutputType> {
 #[graphql(
     concrete(name = "ApprovalConnection", params(Approval)),
     concrete(name = "AuditEntryConnection", params(AuditEntry)),
+    concrete(name = "BulkFailureConnection", params(BulkFailure)),
+    concrete(name = "BulkOperationConnection", params(BulkOperation)),
     concrete(name = "EventConnection", params(Event)),
     concrete(name = "NamespaceConnection", params(Namespace)),
     concrete(name = "RunConnection", params(Run)),

@@ -155,6 +155,30 @@ impl Cursor for ApprovalPlace {
     }
 }
 
+/// A place in an operation on many runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BulkPlace(pub(crate) i32);
+
+impl Cursor for BulkPlace {
+    const TAG: char = 'b';
+    fn write(&self) -> String {
+        self.0.to_string()
+    }
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+}
+
+impl Cursor for Uuid {
+    const TAG: char = 'a';
+    fn write(&self) -> String {
+        self.simple().to_string()
+    }
+    fn read(text: &str) -> Option<Self> {
+        Self::try_parse(text).ok()
+    }
+}
+
 /// A place in the list of outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OutcomePlace(pub(crate) i64, pub(crate) Uuid);
@@ -167,16 +191,6 @@ impl Cursor for OutcomePlace {
     fn read(text: &str) -> Option<Self> {
         let (at, id) = text.split_once('.')?;
         Some(Self(at.parse().ok()?, Uuid::try_parse(id).ok()?))
-    }
-}
-
-impl Cursor for Uuid {
-    const TAG: char = 'a';
-    fn write(&self) -> String {
-        self.simple().to_string()
-    }
-    fn read(text: &str) -> Option<Self> {
-        Self::try_parse(text).ok()
     }
 }
 

@@ -65,6 +65,11 @@ pub(crate) fn parse_backfill(id: &str) -> Option<Uuid> {
     hex(id.strip_prefix("backfill_")?)
 }
 
+/// The id of an operation on many runs.
+pub(crate) fn bulk(id: Uuid) -> ID {
+    ID(format!("bulk_{}", id.simple()))
+}
+
 /// Reads any node id; `None` for everything else.
 pub(crate) fn parse(id: &str) -> Option<NodeRef> {
     let (tag, rest) = id.split_once('_')?;
@@ -76,6 +81,7 @@ pub(crate) fn parse(id: &str) -> Option<NodeRef> {
         "trigger" => hex(rest).map(NodeRef::Trigger),
         "task" => place(rest).map(|(run, ix)| NodeRef::Task(run, ix)),
         "approval" => place(rest).map(|(run, ix)| NodeRef::Approval(run, ix)),
+        "bulk" => hex(rest).map(NodeRef::Bulk),
         _ => None,
     }
 }
@@ -84,14 +90,7 @@ pub(crate) fn parse(id: &str) -> Option<NodeRef> {
 pub(crate) fn parse_run(id: &str) -> Option<RunId> {
     match parse(id) {
         Some(NodeRef::Run(uuid)) => Some(RunId(uuid)),
-        Some(
-            NodeRef::Workflow(_)
-            | NodeRef::WorkflowVersion(_)
-            | NodeRef::Task(..)
-            | NodeRef::Approval(..)
-            | NodeRef::Schedule(_)
-            | NodeRef::Trigger(_),
-        ) => None,
+        Some(_) => None,
         None => Uuid::try_parse(id).ok().map(RunId),
     }
 }

@@ -2,6 +2,9 @@
 
 mod approval;
 mod audit;
+mod blocker;
+mod bulk;
+mod circuit;
 mod connection;
 pub(crate) mod cursor;
 mod diagnostic;
@@ -39,6 +42,8 @@ use runnel_runtime::Orchestrator;
 use crate::auth::Viewer;
 use approval::WaitQuery;
 use audit::AuditQuery;
+use bulk::{BulkMutation, BulkQuery};
+use circuit::{CircuitMutation, CircuitQuery};
 use mutation_run::RunMutation;
 use mutation_schedule::ScheduleMutation;
 use mutation_trigger::TriggerMutation;
@@ -52,17 +57,27 @@ use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
 /// Queries: they change nothing, and what does not exist is null.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Query(CoreQuery, AuditQuery, NamespaceQuery, ScheduleQuery, WaitQuery);
+pub(crate) struct Query(
+    CoreQuery,
+    AuditQuery,
+    CircuitQuery,
+    NamespaceQuery,
+    ScheduleQuery,
+    BulkQuery,
+    WaitQuery,
+);
 
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
 #[derive(Debug, Default, MergedObject)]
 pub(crate) struct Mutation(
     WorkflowMutation,
     RunMutation,
+    CircuitMutation,
     NamespaceMutation,
     ScheduleMutation,
     TriggerMutation,
     WaitMutation,
+    BulkMutation,
 );
 
 /// Subscriptions, over WebSocket (`/graphql/ws`) and SSE (`/graphql/stream`). Each message has a cursor to resume after.

@@ -44,6 +44,9 @@ pub(crate) struct RunStartInput {
     at: Option<DateTime>,
     /// What to do when another run holds the idempotency key; when null, the same request answers it and another is refused.
     on_conflict: Option<OnConflict>,
+    /// Whether tasks with `cache` may take the result of an earlier run. Their own results are kept in any case.
+    #[graphql(default = true)]
+    use_cache: bool,
     /// Echoed in the answer.
     client_mutation_id: Option<String>,
 }
@@ -395,6 +398,7 @@ fn start_request(input: RunStartInput) -> Result<StartRequest, Box<UserError>> {
         idempotency_key: input.idempotency_key,
         priority,
         tags,
+        ignores_cache: !input.use_cache,
     })
 }
 

@@ -181,6 +181,8 @@ pub(crate) struct ScheduleDeletePayload {
 pub(crate) struct ScheduleTriggerPayload {
     /// What became of it, with the run.
     outcome: Option<TriggerOutcome>,
+    /// Whether an earlier request with the same key is answered again.
+    is_replay: bool,
     /// Why it was refused.
     user_errors: Vec<UserError>,
     /// As given.
@@ -192,6 +194,8 @@ pub(crate) struct ScheduleTriggerPayload {
 pub(crate) struct BackfillPayload {
     /// The backfill; one that was only counted has no rows behind its id.
     backfill: Option<Backfill>,
+    /// Whether an earlier request with the same key is answered again.
+    is_replay: bool,
     /// Why it was refused.
     user_errors: Vec<UserError>,
     /// As given.
@@ -319,6 +323,7 @@ impl ScheduleMutation {
         let (outcome, user_errors) = split(done)?;
         Ok(ScheduleTriggerPayload {
             outcome: outcome.map(TriggerOutcome),
+            is_replay: false,
             user_errors,
             client_mutation_id: input.client_mutation_id,
         })
@@ -349,6 +354,7 @@ impl ScheduleMutation {
         let (backfill, user_errors) = split(done)?;
         Ok(BackfillPayload {
             backfill: backfill.map(Backfill::from),
+            is_replay: false,
             user_errors,
             client_mutation_id: input.client_mutation_id,
         })
@@ -368,6 +374,7 @@ impl ScheduleMutation {
         let (backfill, user_errors) = split(done)?;
         Ok(BackfillPayload {
             backfill: backfill.map(Backfill::from),
+            is_replay: false,
             user_errors,
             client_mutation_id: input.client_mutation_id,
         })

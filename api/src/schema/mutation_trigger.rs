@@ -63,6 +63,8 @@ pub(crate) struct EventPublishInput {
     /// CloudEvents 1.0 in JSON: objects with `id`, `source`, `type` and, where there are, `subject`, `time`, `data` and
     /// further attributes; 100 at most. An `id` that is left out is made.
     events: Vec<Json>,
+    /// A repeated request with the same key answers as the first; events with an `id` of their own need none.
+    idempotency_key: Option<String>,
     /// Echoed in the answer.
     client_mutation_id: Option<String>,
 }
@@ -107,6 +109,8 @@ pub(crate) struct TriggerDeletePayload {
 pub(crate) struct EventPublishPayload {
     /// One for each event, in the same order; empty when all were refused.
     receipts: Vec<EventReceipt>,
+    /// Whether an earlier request with the same key is answered again.
+    is_replay: bool,
     /// Why they were refused.
     user_errors: Vec<UserError>,
     /// As given.
@@ -236,6 +240,7 @@ impl TriggerMutation {
         let client_mutation_id = input.client_mutation_id;
         let refused = |message: String| EventPublishPayload {
             receipts: Vec::new(),
+            is_replay: false,
             user_errors: vec![UserError::input(message, "events")],
             client_mutation_id: client_mutation_id.clone(),
         };
@@ -251,6 +256,7 @@ impl TriggerMutation {
         match session.orchestrator.publish_events(session.actor, events).await {
             Ok(receipts) => Ok(EventPublishPayload {
                 receipts: receipts.into_iter().map(EventReceipt::from).collect(),
+                is_replay: false,
                 user_errors: Vec::new(),
                 client_mutation_id,
             }),

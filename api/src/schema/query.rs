@@ -5,6 +5,7 @@ use runnel_engine::{RunId, TaskIx, WorkflowId, WorkflowVersionId};
 use runnel_runtime::view::{self, NodeRef, PageRequest};
 
 use super::approval::{self, Approval};
+use super::bulk::BulkOperation;
 use super::connection::Connection;
 use super::cursor::{self, Cursor, first};
 use super::enums::Permission as PermissionName;
@@ -14,7 +15,7 @@ use super::id;
 use super::paging::{wants_count, window};
 use super::run::{Run, RunList, list_runs};
 use super::schedule::{self, Schedule};
-use super::session::{TaskAt, load, open};
+use super::session::{BulkAt, TaskAt, load, open};
 use super::task::Task;
 use super::trigger::{self, Trigger};
 use super::workflow::{Workflow, WorkflowVersion};
@@ -39,6 +40,8 @@ pub(crate) enum Node {
     Schedule(Box<Schedule>),
     /// A trigger by event or webhook.
     Trigger(Box<Trigger>),
+    /// An operation on many runs.
+    Bulk(BulkOperation),
 }
 
 /// Who asks, and what they may do.
@@ -245,6 +248,12 @@ async fn find_node(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, ApiError
             runs?;
             let found = trigger::find_trigger(ctx, id).await?;
             Ok(found.map(|trigger| Node::Trigger(Box::new(trigger))))
+        }
+        Some(NodeRef::Bulk(id)) => {
+            runs?;
+            Ok(load(ctx, BulkAt(id))
+                .await?
+                .map(|view| Node::Bulk(BulkOperation(view))))
         }
         Some(NodeRef::WorkflowVersion(id)) => {
             workflows?;

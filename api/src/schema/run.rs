@@ -7,6 +7,7 @@ use runnel_runtime::Orchestrator;
 use runnel_runtime::query::window::Window;
 use runnel_runtime::view::{PageRequest, RunFilter, RunOrder, RunOrderField, RunView};
 
+use super::blocker::{Blocker, TimeSpent};
 use super::connection::Connection;
 use super::cursor::{Cursor, RunSeq, first};
 use super::enums::{FailureCategory, RunStatus};
@@ -16,7 +17,7 @@ use super::id;
 use super::paging::{Count, wants_count, window};
 use super::scalars::{DateTime, Duration, Json};
 use super::schedule::RunTrigger;
-use super::session::{RunPayloads, load_referred, open};
+use super::session::{RunBlockersOf, RunPayloads, TimesOf, load, load_referred, open};
 use super::task::Task;
 use super::warnings;
 use super::workflow::{Workflow, WorkflowVersion};
@@ -144,6 +145,24 @@ impl Run {
     /// Place of this snapshot in the run's history, for `runUpdates(after:)`.
     async fn cursor(&self) -> String {
         RunSeq(self.0.last_seq).encode()
+    }
+
+    /// Why it does not run now; empty when an attempt of it runs or it has ended.
+    async fn blockers(&self, ctx: &Context<'_>) -> Result<Vec<Blocker>, ApiError> {
+        open(ctx, Permission::RunsRead)?;
+        let found = load(ctx, RunBlockersOf(self.0.id)).await?;
+        Ok(found.unwrap_or_default().into_iter().map(Blocker::from).collect())
+    }
+
+    /// Where the time of its tasks went so far, added up; null when its history is longer than 50,000 records.
+    async fn time_spent(&self, ctx: &Context<'_>) -> Result<Option<TimeSpent>, ApiError> {
+        open(ctx, Permission::RunsRead)?;
+        let Some(times) = load(ctx, TimesOf(self.0.id)).await? else {
+            return Ok(None);
+        };
+        let mut sum = runnel_engine::explain::TimeSpent::default();
+        times.values().for_each(|spent| sum.add(spent));
+        Ok(Some(sum.into()))
     }
 
     /// Whether the caller may cancel it now.

@@ -16,7 +16,7 @@ use super::cursor::{Cursor, OutcomePlace, first};
 use super::id;
 use super::run::Run;
 use super::scalars::{DateTime, Duration, Json};
-use super::session::{load, load_referred, open};
+use super::session::{ScheduleAt, load, load_referred, open};
 use super::trigger::Trigger;
 use super::workflow::Workflow;
 use crate::auth::Permission;
@@ -204,7 +204,7 @@ impl Schedule {
     }
 
     /// A time that the interval is counted from.
-    async fn anchor(&self) -> Option<DateTime> {
+    async fn anchor_at(&self) -> Option<DateTime> {
         match &self.0.spec.when {
             engine::When::Every { anchor, .. } => Some(DateTime(*anchor)),
             engine::When::Cron { .. } | engine::When::At { .. } => None,
@@ -305,7 +305,7 @@ impl Schedule {
     }
 
     /// Times that wait for a run to end, oldest first.
-    async fn buffered(&self) -> Vec<DateTime> {
+    async fn buffered_at(&self) -> Vec<DateTime> {
         self.0.buffered.iter().copied().map(DateTime).collect()
     }
 
@@ -399,10 +399,9 @@ pub(crate) struct Backfill {
     /// Opaque id.
     pub(crate) id: ID,
     /// Begin of the range.
-    #[graphql(name = "from")]
-    begin: DateTime,
+    from_at: DateTime,
     /// End of the range; not part of it.
-    until: DateTime,
+    until_at: DateTime,
     /// Most runs at once.
     max_parallel: u32,
     /// Times in the range.
@@ -423,8 +422,8 @@ impl From<BackfillView> for Backfill {
     fn from(view: BackfillView) -> Self {
         Self {
             id: id::backfill(view.id),
-            begin: DateTime(view.from),
-            until: DateTime(view.until),
+            from_at: DateTime(view.from),
+            until_at: DateTime(view.until),
             max_parallel: view.max_parallel,
             total: view.total,
             begun: view.begun,
@@ -557,9 +556,8 @@ impl From<runnel_engine::trigger::RunTrigger> for RunTrigger {
 
 /// A schedule by its id, for who has one.
 pub(crate) async fn find_schedule(ctx: &Context<'_>, id: Uuid) -> Result<Option<Schedule>, ApiError> {
-    let session = open(ctx, Permission::RunsRead)?;
-    let found = session.orchestrator.find_schedule(session.actor, id).await;
-    Ok(found.map_err(|e| ApiError::store(&e))?.map(Schedule))
+    open(ctx, Permission::RunsRead)?;
+    Ok(load(ctx, ScheduleAt(id)).await?.map(Schedule))
 }
 
 /// One page of outcomes.

@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::id;
 use super::scalars::{DateTime, Json};
 use super::schedule::{TriggerKind, TriggerOrigin, TriggerOutcome, TriggerOutcomeStatus, list_outcomes};
-use super::session::{load_referred, open};
+use super::session::{TriggerAt, load, load_referred, open};
 use super::workflow::Workflow;
 use crate::auth::Permission;
 use crate::error::ApiError;
@@ -93,7 +93,7 @@ impl Trigger {
     }
 
     /// Until when the secret before the last rotation is accepted.
-    async fn previous_secret_until(&self) -> Option<DateTime> {
+    async fn previous_secret_expires_at(&self) -> Option<DateTime> {
         self.0.previous_until.map(DateTime)
     }
 
@@ -170,7 +170,6 @@ impl From<ReceiptView> for EventReceipt {
 
 /// A trigger by its id, for who has one.
 pub(crate) async fn find_trigger(ctx: &Context<'_>, id: Uuid) -> Result<Option<Trigger>, ApiError> {
-    let session = open(ctx, Permission::RunsRead)?;
-    let found = session.orchestrator.find_trigger(session.actor, id).await;
-    Ok(found.map_err(|e| ApiError::store(&e))?.map(Trigger))
+    open(ctx, Permission::RunsRead)?;
+    Ok(load(ctx, TriggerAt(id)).await?.map(Trigger))
 }

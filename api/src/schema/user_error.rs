@@ -39,6 +39,8 @@ pub(crate) enum ErrorCode {
     CallbackTokenInvalid,
     /// The callback token has been used, or its attempt is over.
     CallbackTokenUsed,
+    /// There is a namespace of this name already.
+    NamespaceExists,
     /// There is no such schedule.
     ScheduleNotFound,
     /// There is no such trigger.
@@ -51,14 +53,12 @@ pub(crate) enum ErrorCode {
     RevisionConflict,
     /// It is part of a workflow file.
     OwnedByFile,
-    /// There is a namespace of this name already.
-    NamespaceExists,
 }
 
 impl ErrorCode {
     /// Every code, for the test that each has a page.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: &[Self] = &[
         Self::WorkflowInvalid,
         Self::WorkflowNotFound,
         Self::VersionNotFound,
@@ -68,6 +68,7 @@ impl ErrorCode {
         Self::IdempotencyConflict,
         Self::RunStateConflict,
         Self::TooLarge,
+        Self::NamespaceExists,
         Self::ScheduleNotFound,
         Self::TriggerNotFound,
         Self::BackfillNotFound,
@@ -77,7 +78,6 @@ impl ErrorCode {
         Self::ApprovalForbidden,
         Self::CallbackTokenInvalid,
         Self::CallbackTokenUsed,
-        Self::NamespaceExists,
     ];
 
     /// As written in answers.
@@ -95,13 +95,13 @@ impl ErrorCode {
             Self::ApprovalForbidden => "APPROVAL_FORBIDDEN",
             Self::CallbackTokenInvalid => "CALLBACK_TOKEN_INVALID",
             Self::CallbackTokenUsed => "CALLBACK_TOKEN_USED",
+            Self::NamespaceExists => "NAMESPACE_EXISTS",
             Self::ScheduleNotFound => "SCHEDULE_NOT_FOUND",
             Self::TriggerNotFound => "TRIGGER_NOT_FOUND",
             Self::BackfillNotFound => "BACKFILL_NOT_FOUND",
             Self::KeyTaken => "KEY_TAKEN",
             Self::RevisionConflict => "REVISION_CONFLICT",
             Self::OwnedByFile => "OWNED_BY_FILE",
-            Self::NamespaceExists => "NAMESPACE_EXISTS",
         }
     }
 }
@@ -380,6 +380,11 @@ impl UserError {
             }
             ScheduleError::Store(error) => return Err(ApiError::store(&error)),
         }])
+    }
+
+    /// An idempotency key that belongs to another request.
+    pub(crate) fn key_taken(message: impl Into<String>) -> Self {
+        Self::refused(ErrorCode::IdempotencyConflict, message, "idempotencyKey")
     }
 
     /// A refused operation. `run` and `task` name the arguments that named them. Store failures are no user errors.

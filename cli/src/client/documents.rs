@@ -51,6 +51,27 @@ pub const TASKS: &str = concat!(
     task_fields!()
 );
 
+/// Why a run does not run.
+pub const WHY_RUN: &str = "query WhyRun($id: ID!) {
+    run(id: $id) {
+      id status blockers { code message }
+      timeSpent { blocked waitingForSlot queued running retryWait waiting }
+      tasks(first: 100, filter: { status: { in: [BLOCKED, READY, QUEUED, WAITING, RETRY_WAIT] } }) {
+        nodes { key status blockers { code message } }
+      }
+    }
+  }";
+
+/// Why a task does not run.
+pub const WHY_TASK: &str = "query WhyTask($id: ID!, $task: String!) {
+    run(id: $id) {
+      task(key: $task) {
+        key status attempt blockers { code message }
+        timeSpent { blocked waitingForSlot queued running retryWait waiting }
+      }
+    }
+  }";
+
 /// What happens to a run, live.
 pub const RUN_UPDATES: &str = concat!(
     "subscription RunUpdates($id: ID!, $after: String) {
@@ -144,7 +165,7 @@ macro_rules! schedule_fields {
         "fragment ScheduleFields on Schedule {
            id key workflow { key } version origin cron timezone every at description startAt endAt jitter
            overlap catchUp catchUpWindow catchUpLimit pauseAfterFailures inputs tags
-           isEnabled isPaused pauseReason pausedBy failuresInRow buffered nextRunAt revision createdAt createdBy
+           isEnabled isPaused pauseReason pausedBy failuresInRow bufferedAt nextRunAt revision createdAt createdBy
          }"
     };
 }
@@ -206,7 +227,7 @@ pub const SCHEDULE_DELETE: &str = "mutation ScheduleDelete($input: ScheduleIdInp
 /// Runs a range of the past.
 pub const SCHEDULE_BACKFILL: &str = "mutation ScheduleBackfill($input: ScheduleBackfillInput!) {
     scheduleBackfill(input: $input) {
-      backfill { id from until maxParallel total begun status createdAt } userErrors { code message path hint }
+      backfill { id fromAt untilAt maxParallel total begun status createdAt } userErrors { code message path hint }
     }
   }";
 

@@ -22,6 +22,7 @@ mod validate;
 mod verify;
 mod version;
 mod wait;
+mod why;
 mod worker;
 
 /// Durable workflows with a GraphQL API: describe a DAG of tasks, run it, watch it.
@@ -67,6 +68,8 @@ pub enum Command {
     Runs(runs::Runs),
     /// Show a run and its tasks
     Show(show::Show),
+    /// Say why a run or a task does not run now, and where its time went
+    Why(why::Why),
     /// Print what the tasks of a run printed
     Logs(logs::Logs),
     /// Cancel a run
@@ -120,6 +123,7 @@ pub async fn execute(command: Command) -> Ended {
         Command::Run(run) => run.execute().await,
         Command::Runs(runs) => runs.execute().await,
         Command::Show(show) => show.execute().await,
+        Command::Why(why) => why.execute().await,
         Command::Logs(logs) => logs.execute().await,
         Command::Cancel(cancel) => cancel.execute().await,
         Command::Pause(pause) => pause.execute().await,

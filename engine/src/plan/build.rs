@@ -38,6 +38,12 @@ pub(super) fn build(workflow: Workflow) -> Result<Plan, PlanError> {
         .map(|place| CompiledTask::compile(task_at(place), &workflow.env))
         .collect::<Result<Vec<_>, _>>()?;
     let outputs = template("outputs", &Value::Object(workflow.outputs.clone()))?;
+    let run_group = workflow
+        .concurrency
+        .as_ref()
+        .and_then(|concurrency| concurrency.group.clone())
+        .map(|group| template("concurrency", &Value::String(group)))
+        .transpose()?;
     let is_output_read = outputs_read(&compiled, &outputs, &index);
     let main_tasks = section_starts[1] as usize;
     let critical_path_depth = depth[..main_tasks].iter().max().map_or(0, |deepest| deepest + 1);
@@ -50,6 +56,7 @@ pub(super) fn build(workflow: Workflow) -> Result<Plan, PlanError> {
         depth,
         compiled,
         outputs,
+        run_group,
         is_output_read,
         section_starts,
         critical_path_depth,

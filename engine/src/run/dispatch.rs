@@ -119,14 +119,21 @@ impl Machine<'_> {
     pub fn resolve(&self, ix: TaskIx) -> Result<Resolved, Box<TaskFailure>> {
         let task = self.task(ix);
         let compiled = self.plan.compiled(task.template);
-        let late_reports = TaskExtra::of(task).late_reports;
         let mark = if compiled.references.secrets.is_empty() {
             String::new()
         } else {
             format!("{:016x}", self.entropy(ix))
         };
+        self.resolve_with_mark(ix, &mark)
+    }
+
+    /// The same with a given mark for secrets.
+    pub fn resolve_with_mark(&self, ix: TaskIx, mark: &str) -> Result<Resolved, Box<TaskFailure>> {
+        let task = self.task(ix);
+        let compiled = self.plan.compiled(task.template);
+        let before = TaskExtra::of(task);
+        let scope = || RunScope::new(self.plan, self.state, Some(ix)).with_mark(mark);
         let callback_mark = self.callback_mark(ix);
-        let scope = || RunScope::new(self.plan, self.state, Some(ix)).with_mark(&mark);
         let env = render_env(compiled, &scope().with_callback(&callback_mark))?;
         let input = compiled
             .input
@@ -150,12 +157,13 @@ impl Machine<'_> {
             extra: TaskExtra {
                 env,
                 secrets,
-                mark,
+                mark: mark.to_owned(),
                 idempotency_key,
                 redispatches: 0,
-                late_reports,
                 callback_mark,
                 wait: None,
+                late_reports: before.late_reports,
+                gate: before.gate,
             },
         })
     }

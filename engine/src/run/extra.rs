@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TaskState;
 use super::wait::WaitState;
+use super::gate::Hold;
 
 /// Facts of the current attempt that are needed again when it is sent a second time.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -36,6 +37,9 @@ pub(crate) struct TaskExtra {
     /// What it waits (or last waited) for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait: Option<WaitState>,
+    /// What the next attempt has asked of the gates, or the current one holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Hold>,
 }
 
 fn is_zero(n: &u32) -> bool {

@@ -55,7 +55,7 @@ pub use record::{Record, RecordKind};
 pub use replay::Replay;
 pub use rerun::RerunInput;
 pub use state::{
-    Category, Counts, Item, NewRun, RunContext, RunExtra, RunState, RunStatus, TaskFailure, TaskState,
+    Category, Counts, Item, NewRun, Pause, RunContext, RunExtra, RunState, RunStatus, TaskFailure, TaskState,
     TaskStatus,
 };
 pub use wait::{

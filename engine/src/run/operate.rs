@@ -164,7 +164,7 @@ impl Machine<'_> {
 
     /// Forgets what happened so far but the attempt's number, which still fences late reports.
     fn clear(&mut self, ix: TaskIx) {
-        let late_reports = TaskExtra::of(self.task(ix)).late_reports;
+        let before = TaskExtra::of(self.task(ix));
         let has_items = self
             .state
             .extra
@@ -182,7 +182,9 @@ impl Machine<'_> {
             // the list of a fan-out that goes on with its items
             input: old.input.filter(|_| has_items),
             extra: TaskExtra {
-                late_reports,
+                late_reports: before.late_reports,
+                // given back by the change of the status
+                gate: before.gate,
                 ..TaskExtra::default()
             }
             .store(),

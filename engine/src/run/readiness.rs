@@ -131,10 +131,14 @@ impl Machine<'_> {
         }
     }
 
-    fn launch(&mut self, ix: TaskIx) {
+    pub fn launch(&mut self, ix: TaskIx) {
         let is_fanout = self.plan.compiled(self.task(ix).template).fanout.is_some();
         if is_fanout && !self.is_item(ix) {
             self.begin_fanout(ix);
+            return;
+        }
+        if self.must_ask(ix) {
+            self.ask(ix);
             return;
         }
         match self.definition(ix).kind.as_str() {

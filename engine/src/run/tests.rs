@@ -3,6 +3,7 @@
 mod approvals;
 mod callbacks;
 mod fanouts;
+mod gates;
 mod handlers;
 mod model;
 mod operating;

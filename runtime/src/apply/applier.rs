@@ -23,6 +23,7 @@ use super::{Inbox, InputsReply, InputsWork, RenderWork, StartReply, StartWork, W
 use crate::announcer::Announcer;
 use crate::clock::{self, Clock, Entropy};
 use crate::error::StoreError;
+use crate::gate::GateHandle;
 use crate::message::{self, Body};
 use crate::registry::Registry;
 use crate::relay::RelayHandle;
@@ -58,6 +59,7 @@ pub(crate) struct Shell {
     pub token_keys: TokenKeys,
     pub relay: RelayHandle,
     pub alarm: Alarm,
+    pub gate: GateHandle,
     pub announcer: Announcer,
     pub registry: Registry,
     pub waits: Waits,

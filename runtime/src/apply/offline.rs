@@ -129,6 +129,7 @@ impl Item {
             request_hash: None,
             inputs: "{}".into(),
             tags: Vec::new(),
+            ignores_cache: false,
             actor: "client".into(),
             audit: None,
         };

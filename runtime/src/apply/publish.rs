@@ -1,6 +1,6 @@
 //! What happens after a commit, in this order: messages go to the relay, alarms and doorbells ring, states return to the cache.
 
-use runnel_engine::run::{Command, WaitCommand, WaitSubject};
+use runnel_engine::run::{Command, GateCommand, WaitCommand, WaitSubject};
 use runnel_queue::{TokenKeys, crash_point};
 
 use super::applier::Applier;
@@ -18,11 +18,13 @@ impl Applier {
     pub(super) fn publish(&mut self, round: Round) -> Vec<Result<Answer, StoreError>> {
         let mut news = News::default();
         let mut rung = Vec::new();
+        let mut asks_gates = false;
         for turn in round.turns {
             if turn.is_failed {
                 continue;
             }
             if turn.is_changed {
+                asks_gates |= turn.effects.commands.iter().any(concerns_gates);
                 metrics::counter!(APPLIED).increment(turn.effects.records.len() as u64);
                 collect(&self.shell.token_keys, &self.shell.callbacks, &turn, &mut news);
                 if waits_for_event(&turn) {
@@ -49,6 +51,9 @@ impl Applier {
         }
         self.shell.relay.tell(news);
         self.shell.announcer.ring(rung);
+        if asks_gates {
+            self.shell.gate.ring();
+        }
         round.answers
     }
 }
@@ -104,6 +109,19 @@ pub(super) fn collect(keys: &TokenKeys, callbacks: &CallbackAddress, turn: &Turn
         let task = &state.tasks[ix.at()];
         news.touched
             .push((run, *ix, message::is_out(task.status).then_some(task.attempt)));
+    }
+}
+
+/// Whether the gatekeeper has something to decide after this.
+fn concerns_gates(command: &Command) -> bool {
+    match command {
+        Command::Gate(GateCommand::Taken { .. } | GateCommand::TakenRun | GateCommand::Keep { .. }) => false,
+        Command::Gate(_) => true,
+        Command::Dispatch { .. }
+        | Command::Stop { .. }
+        | Command::DeadLetter { .. }
+        | Command::Wait(_)
+        | Command::Child(_) => false,
     }
 }
 

@@ -144,7 +144,8 @@ impl Round {
         if let Some(taken) = self.find_holder(row, holders) {
             return Ok(Answer::Start(taken));
         }
-        let state = RunState::new(&row.meta.plan, new.clone(), &moment);
+        let mut state = RunState::new(&row.meta.plan, new.clone(), &moment);
+        state.extra.is_cache_ignored = row.ignores_cache;
         let mut turn = Turn::begin(row.clone(), state, moment);
         turn.advance(&Input::Started {
             actor: row.actor.clone(),

@@ -1,5 +1,7 @@
 //! Reads of schedules, outcomes and backfills.
 
+use std::collections::HashMap;
+
 use runnel_engine::schedule::{Calendar, PREVIEW_MAX, Preview, preview};
 use runnel_engine::{Timestamp, WorkflowId};
 use runnel_entity::{backfill, schedule, trigger_outcome};
@@ -32,6 +34,23 @@ impl Orchestrator {
             .await
             .map_err(failed_to("read a schedule"))?;
         row.map(schedule_from_row).transpose()
+    }
+
+    /// Schedules by their ids.
+    pub async fn schedules_by_id(
+        &self,
+        actor: &Actor,
+        ids: &[Uuid],
+    ) -> Result<HashMap<Uuid, ScheduleView>, StoreError> {
+        let rows = schedule::Entity::find()
+            .filter(schedule::Column::Namespace.eq(&*actor.namespace))
+            .filter(schedule::Column::Id.is_in(ids.iter().copied()))
+            .all(self.reads().store.read())
+            .await
+            .map_err(failed_to("read schedules"))?;
+        rows.into_iter()
+            .map(|row| Ok((row.id, schedule_from_row(row)?)))
+            .collect()
     }
 
     /// A schedule by its key.

@@ -1,5 +1,7 @@
 //! Reads of triggers.
 
+use std::collections::HashMap;
+
 use runnel_engine::trigger::TriggerKind;
 use runnel_engine::{Timestamp, WorkflowId};
 use runnel_entity::event_trigger;
@@ -30,6 +32,23 @@ impl Orchestrator {
             .await
             .map_err(failed_to("read a trigger"))?;
         row.map(trigger_from_row).transpose()
+    }
+
+    /// Triggers by their ids.
+    pub async fn triggers_by_id(
+        &self,
+        actor: &Actor,
+        ids: &[Uuid],
+    ) -> Result<HashMap<Uuid, TriggerView>, StoreError> {
+        let rows = event_trigger::Entity::find()
+            .filter(event_trigger::Column::Namespace.eq(&*actor.namespace))
+            .filter(event_trigger::Column::Id.is_in(ids.iter().copied()))
+            .all(self.reads().store.read())
+            .await
+            .map_err(failed_to("read triggers"))?;
+        rows.into_iter()
+            .map(|row| Ok((row.id, trigger_from_row(row)?)))
+            .collect()
     }
 
     /// A trigger by its key.

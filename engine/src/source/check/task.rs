@@ -45,6 +45,7 @@ pub(crate) const TASK_KEYS: &[&str] = &[
     "concurrency",
     "rate_limit",
     "circuit",
+    "cache",
     "idempotency_key",
     "compensate",
     "point_of_no_return",
@@ -64,9 +65,6 @@ const SHAPED_KEYS: &[&str] = &[
     "matrix",
     "repeat",
     "resources",
-    "concurrency",
-    "rate_limit",
-    "circuit",
     "point_of_no_return",
     "on_exhausted",
     "image",
@@ -178,6 +176,7 @@ impl Checker<'_, '_> {
         task.kind = kind;
         task.callback = self.callback(fields, path, task);
         self.plain_fields(fields, path, plain, defaults, task);
+        self.gates(fields, path, plain, task);
         self.shaped_fields(entry, fields, path, task);
         placed
     }

@@ -7,6 +7,8 @@ mod dead_letter;
 mod gate;
 mod wait;
 
+pub(crate) use gate::{TICKET, delete as delete_tickets};
+
 use runnel_engine::run::Command;
 use sea_orm::{DbBackend, Statement};
 
