@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::TaskState;
-use super::wait::WaitState;
 use super::gate::Hold;
+use super::wait::WaitState;
 
 /// Facts of the current attempt that are needed again when it is sent a second time.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
