@@ -40,6 +40,7 @@ async fn main() -> Result<(), Failure> {
         poll_interval: Duration::from_secs(5),
         payloads: PayloadConfig::new(PayloadStore::in_memory()),
         secret_keys: None,
+        public_url: None,
         local_types: Vec::new(),
     })
     .await?;
@@ -48,6 +49,7 @@ async fn main() -> Result<(), Failure> {
     let config = ApiConfig {
         api_token,
         worker_token: None,
+        people: Vec::new(),
         allowed_origins: Vec::new(),
         is_insecure: false,
     };

@@ -54,6 +54,7 @@ impl Server {
             poll_interval: Duration::from_secs(5),
             payloads: PayloadConfig::new(PayloadStore::in_memory()),
             secret_keys: SecretKeys::new([("test".to_owned(), vec![9; 32])]),
+            public_url: None,
             local_types: Vec::new(),
         })
         .await

@@ -115,6 +115,7 @@ impl System {
             poll_interval: Duration::from_secs(5),
             payloads: PayloadConfig::new(PayloadStore::directory(&directory.path().join("payloads"))?),
             secret_keys: None,
+            public_url: None,
             local_types: vec![KIND.to_owned()],
         })
         .await?;

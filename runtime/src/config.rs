@@ -48,6 +48,8 @@ pub struct Config {
     pub payloads: PayloadConfig,
     /// Keys that stored secrets are sealed with, the one for new ones first; `None`: secrets cannot be stored.
     pub secret_keys: Option<SecretKeys>,
+    /// Address under which others reach the API, for callbacks; that of the first server when `None`.
+    pub public_url: Option<String>,
     /// Task types that need no registration because a built-in worker runs beside this orchestrator.
     pub local_types: Vec<String>,
 }

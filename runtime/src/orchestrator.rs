@@ -31,6 +31,7 @@ use crate::secret::Vault;
 use crate::store::{Schema, Store};
 use crate::trigger::Refusals;
 use crate::view::{RunView, VersionView, WorkflowView};
+use crate::wait::{self, CallbackAddress, Waits};
 use crate::waker::{Alarm, Waker};
 use crate::{recovery, unwanted, workflows};
 
@@ -80,6 +81,7 @@ struct Inner {
     appliers: Appliers,
     intake: Intake,
     consumer: Consumer,
+    queue: Arc<dyn TaskQueue>,
     vars: Arc<Map<String, Value>>,
     secrets: Vault,
     bulk_bell: Arc<bulk::Bell>,
@@ -228,6 +230,11 @@ impl Orchestrator {
     /// The way to large values.
     pub(crate) fn payloads(&self) -> &Payloads {
         &self.inner.shell.payloads
+    }
+
+    /// The queues.
+    pub(crate) fn queue(&self) -> &dyn TaskQueue {
+        &*self.inner.queue
     }
 
     /// Tells the loop of operations on many runs that there is one.
@@ -430,6 +437,7 @@ impl Orchestrator {
             || inner.shell.schedules.is_busy()
             || inner.shell.gate.is_moving()
             || inner.bulk_bell.is_busy()
+            || inner.shell.waits.is_busy()
             || inner.shell.relay.unfinished() > 0
             || inner.consumer.is_busy()
     }
@@ -472,6 +480,8 @@ impl Inner {
             gate: GateHandle::new(),
             announcer: Announcer::new(feed.clone()),
             registry: Registry::new(config.local_types),
+            waits: Waits::default(),
+            callbacks: CallbackAddress::new(config.public_url.as_deref()),
             schedules: ScheduleBell::default(),
             refusals: Refusals::default(),
             batch_max: config.batch_max.max(1),
@@ -485,7 +495,7 @@ impl Inner {
             &shell,
             &appliers,
             &consumer,
-            queue,
+            Arc::clone(&queue),
             poll_interval,
             (inboxes, calls),
         );
@@ -496,6 +506,7 @@ impl Inner {
             appliers,
             intake,
             consumer,
+            queue,
             vars: config.vars,
             secrets: Vault::new(config.secret_keys),
             bulk_bell: Arc::default(),
@@ -540,6 +551,8 @@ impl Loops {
             payloads: shell.payloads.clone(),
         };
         self.bringing.spawn(|stop| collector.run(stop));
+        let waits = wait::Loop::new(Arc::clone(shell), appliers.clone(), poll_interval);
+        self.bringing.spawn(|stop| waits.run(stop));
         let waker = Waker::new(Arc::clone(shell), appliers.clone(), poll_interval);
         self.bringing.spawn(|stop| waker.run(stop));
         let gatekeeper = Gatekeeper::new(Arc::clone(shell), appliers.clone(), poll_interval);

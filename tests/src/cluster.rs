@@ -140,6 +140,7 @@ impl Cluster {
             poll_interval: Duration::from_millis(100),
             payloads: self.payloads.clone(),
             secret_keys: self.secret_keys.clone(),
+            public_url: None,
             local_types: Vec::new(),
         })
     }
@@ -206,9 +207,12 @@ impl Cluster {
     pub async fn serve(&mut self) -> anyhow::Result<Client> {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
         let client = Client::new(&format!("http://{}", listener.local_addr()?))?;
+        // the server says so itself once it runs; what is dispatched before would not know
+        self.orchestrator().suggest_public_url(&client.base);
         let config = ApiConfig {
             api_token: None,
             worker_token: Some(WORKER_TOKEN.to_owned()),
+            people: Vec::new(),
             allowed_origins: Vec::new(),
             is_insecure: false,
         };

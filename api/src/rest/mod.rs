@@ -12,6 +12,7 @@ mod events;
 mod payloads;
 mod runs;
 mod show;
+mod waits;
 mod worker;
 mod workflows;
 
@@ -44,6 +45,12 @@ pub(crate) fn routes(app: &SharedApp) -> Router<SharedApp> {
         .route("/api/v1/runs/{id}/outputs", get(payloads::run_outputs))
         .route("/api/v1/tasks/{id}/input", get(payloads::task_input))
         .route("/api/v1/tasks/{id}/output", get(payloads::task_output))
+        .route("/api/v1/tasks/{id}/approve", post(waits::approve))
+        .route("/api/v1/tasks/{id}/reject", post(waits::reject))
+        .route("/api/v1/runs/{id}/signals/{name}", post(waits::signal))
+        .route("/callbacks/{token}", post(waits::complete))
+        .route("/callbacks/{token}/fail", post(waits::fail))
+        .route("/callbacks/{token}/heartbeat", post(waits::heartbeat))
         .route("/api/v1/worker/reports", post(worker::reports))
         .route(
             "/api/v1/worker/payloads/{sha256}",

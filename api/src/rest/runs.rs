@@ -22,7 +22,7 @@ const RESULTS_MAX: usize = 1_000;
 /// Tasks of one read.
 const READ_TASKS: u32 = 200;
 
-fn no_run() -> Failure {
+pub(super) fn no_run() -> Failure {
     Failure::new(Code::NotFound, "run does not exist")
 }
 
@@ -268,6 +268,7 @@ async fn shown(orchestrator: &Orchestrator, actor: &Actor, run: RunView) -> Answ
     ))
 }
 
+/// The task of a path.
 pub(super) async fn find_task(
     orchestrator: &Orchestrator,
     actor: &Actor,

@@ -78,7 +78,8 @@ impl Dev {
             token_keys: keys::kept(dir.path())?,
             payloads: self.limits.config(self.payloads.store_or(dir.path())?)?,
             secret_keys: self.secrets.keys(dir.path())?,
-            api: self.api.config(),
+            public_url: self.api.public_url.clone(),
+            api: self.api.config()?,
             worker: Some(local_worker(&self.queue_names, self.concurrency, true)),
         };
         let host = Host::start(plan).await?;

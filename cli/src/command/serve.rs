@@ -108,7 +108,8 @@ impl Serve {
             token_keys,
             payloads: self.limits.config(self.payloads.store_or(&self.data_dir)?)?,
             secret_keys: self.secrets.keys(&self.data_dir)?,
-            api: self.api.config(),
+            public_url: self.api.public_url.clone(),
+            api: self.api.config()?,
             worker,
         };
         let host = Host::start(plan).await?;

@@ -35,6 +35,8 @@ pub struct DispatchPayload {
     pub secrets: Vec<String>,
     /// Unguessable part of these marks; empty when there are none.
     pub secret_mark: String,
+    /// Unguessable part of the marks of [`super::callback_token_mark`]; empty when there are none.
+    pub callback_mark: String,
     /// Longest time of this attempt.
     pub timeout: Option<Duration>,
     /// Longest gap between heartbeats.
@@ -77,6 +79,7 @@ pub fn dispatch_payload(
         env: extra.env,
         secrets: extra.secrets,
         secret_mark: extra.mark,
+        callback_mark: extra.callback_mark,
         timeout: definition.timeout,
         heartbeat: definition.heartbeat,
         deadline,
@@ -135,13 +138,18 @@ impl Machine<'_> {
         let task = self.task(ix);
         let compiled = self.plan.compiled(task.template);
         let before = TaskExtra::of(task);
+        let callback_mark = self.callback_mark(ix);
         let scope = || RunScope::new(self.plan, self.state, Some(ix)).with_mark(mark);
-        let env = render_env(compiled, &scope())?;
-        let scope = scope().with_env(&env);
+        let env = render_env(compiled, &scope().with_callback(&callback_mark))?;
         let input = compiled
             .input
-            .render_within(&scope, VALUE_BYTES_MAX)
+            .render_within(
+                &scope().with_callback(&callback_mark).with_env(&env),
+                VALUE_BYTES_MAX,
+            )
             .map_err(|error| Box::new(expression_failure("input", &error)))?;
+        // without the callback's marks: the key is stored and compared as it is
+        let scope = scope().with_env(&env);
         let idempotency_key = compiled
             .idempotency_key
             .as_ref()
@@ -162,7 +170,11 @@ impl Machine<'_> {
                 idempotency_key,
                 redispatches: 0,
                 late_reports: before.late_reports,
+                began_at: before.began_at,
+                is_kept: false,
                 gate: before.gate,
+                callback_mark,
+                wait: None,
             },
         })
     }

@@ -1,6 +1,9 @@
 //! The rules of a run, one test each, named after the rule.
 
+mod approvals;
+mod callbacks;
 mod data;
+mod failing;
 mod fanouts;
 mod gates;
 mod handlers;
@@ -10,5 +13,8 @@ mod order;
 mod payload;
 mod properties;
 mod reports;
+mod rerunning;
+mod saga;
 mod scale;
 mod timing;
+mod waits;

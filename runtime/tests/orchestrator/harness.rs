@@ -152,6 +152,7 @@ impl Fixture {
             poll_interval: self.poll_interval,
             payloads: self.payloads.clone(),
             secret_keys: SecretKeys::new([("test".to_owned(), vec![9; 32])]),
+            public_url: None,
             local_types: self.local_types.clone(),
         })
         .await
