@@ -121,7 +121,7 @@ fn lists_with_pages_are_connections_and_every_connection_has_its_parts() {
 }
 
 /// Mutations that may be repeated without a key: the second one finds its effect in force, or is refused by the state.
-const IDEMPOTENT_BY_NATURE: [&str; 18] = [
+const IDEMPOTENT_BY_NATURE: [&str; 20] = [
     "backfillCancel",
     "runCancel",
     "runPause",
@@ -132,6 +132,9 @@ const IDEMPOTENT_BY_NATURE: [&str; 18] = [
     "schedulePause",
     "scheduleResume",
     "scheduleUpdate",
+    // the last value stands, however often it is stored; and no answer holds it
+    "secretDelete",
+    "secretSet",
     // a task that runs again is not failed any more
     "taskRetry",
     "taskSkip",
