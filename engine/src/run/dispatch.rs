@@ -77,9 +77,14 @@ pub fn dispatch_payload(
         timeout: definition.timeout,
         heartbeat: definition.heartbeat,
         deadline,
-        idempotency_key: extra
-            .idempotency_key
-            .unwrap_or_else(|| format!("{}/{}", state.context.id, state.key(plan, ix))),
+        idempotency_key: extra.idempotency_key.unwrap_or_else(|| {
+            let key = format!("{}/{}", state.context.id, state.key(plan, ix));
+            // every round of a loop has side effects of its own
+            match definition.repeat {
+                Some(_) => format!("{key}#{}", extra.rounds),
+                None => key,
+            }
+        }),
         metadata: definition.metadata.clone(),
     })
 }
@@ -116,7 +121,7 @@ impl Machine<'_> {
     pub fn resolve(&self, ix: TaskIx) -> Result<Resolved, Box<TaskFailure>> {
         let task = self.task(ix);
         let compiled = self.plan.compiled(task.template);
-        let late_reports = TaskExtra::of(task).late_reports;
+        let kept = TaskExtra::of_next_attempt(task);
         let mark = if compiled.references.secrets.is_empty() {
             String::new()
         } else {
@@ -147,8 +152,7 @@ impl Machine<'_> {
                 secrets,
                 mark,
                 idempotency_key,
-                redispatches: 0,
-                late_reports,
+                ..kept
             },
         })
     }

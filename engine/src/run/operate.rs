@@ -164,7 +164,7 @@ impl Machine<'_> {
 
     /// Forgets what happened so far but the attempt's number, which still fences late reports.
     fn clear(&mut self, ix: TaskIx) {
-        let late_reports = TaskExtra::of(self.task(ix)).late_reports;
+        let kept = TaskExtra::of_retried(self.task(ix));
         let has_items = self
             .state
             .extra
@@ -181,11 +181,7 @@ impl Machine<'_> {
             wake_at: old.wake_at,
             // the list of a fan-out that goes on with its items
             input: old.input.filter(|_| has_items),
-            extra: TaskExtra {
-                late_reports,
-                ..TaskExtra::default()
-            }
-            .store(),
+            extra: kept.store(),
             ..TaskState::blocked(old.template)
         };
         self.set_status(ix, TaskStatus::Blocked);

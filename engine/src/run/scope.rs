@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
+use super::extra::TaskExtra;
 use super::{RunState, TaskState, TaskStatus};
 use crate::expr::Scope;
 use crate::{Plan, TaskIx};
@@ -16,6 +17,7 @@ pub(super) struct RunScope<'a> {
     mark: &'a str,
     env: Option<&'a Map<String, Value>>,
     each: Option<Value>,
+    round: Option<(u32, &'a str)>,
 }
 
 impl<'a> RunScope<'a> {
@@ -27,6 +29,7 @@ impl<'a> RunScope<'a> {
             mark: "",
             env: None,
             each: None,
+            round: None,
         }
     }
 
@@ -49,12 +52,49 @@ impl<'a> RunScope<'a> {
         }
     }
 
+    /// A round of a loop that has just ended, with its output.
+    pub fn with_round(self, round: u32, output: &'a str) -> Self {
+        Self {
+            round: Some((round, output)),
+            ..self
+        }
+    }
+
     fn each(&self) -> Option<Value> {
         if self.each.is_some() {
             return self.each.clone();
         }
-        let item = self.state.tasks.get(self.ix?.at())?.item.as_ref()?;
-        Some(json!({"item": parse(&item.value), "index": item.index, "key": &*item.key}))
+        let task = self.state.tasks.get(self.ix?.at())?;
+        let mut each = Map::new();
+        let is_loop = self.plan.task(task.template).repeat.is_some();
+        if is_loop {
+            let (round, previous) = self.round(task);
+            each.insert("index".to_owned(), round.into());
+            each.insert("round".to_owned(), round.into());
+            each.insert("previous".to_owned(), previous);
+        }
+        if let Some(item) = &task.item {
+            each.insert("item".to_owned(), parse(&item.value));
+            each.insert("index".to_owned(), item.index.into());
+            each.insert("key".to_owned(), Value::from(&*item.key));
+        }
+        (!each.is_empty()).then_some(Value::Object(each))
+    }
+
+    /// The round that the loop is in, and the output of the one before.
+    fn round(&self, task: &TaskState) -> (u32, Value) {
+        if let Some((round, output)) = self.round {
+            return (round, parse(output));
+        }
+        let rounds = TaskExtra::of(task).rounds;
+        let previous = task.output.as_deref().filter(|_| rounds > 0);
+        (rounds, previous.map_or(Value::Null, parse))
+    }
+
+    fn matrix(&self) -> Option<Value> {
+        let task = self.state.tasks.get(self.ix?.at())?;
+        self.plan.task(task.template).matrix.as_ref()?;
+        Some(parse(&task.item.as_ref()?.value))
     }
 
     fn run(&self) -> Value {
@@ -89,6 +129,7 @@ impl<'a> RunScope<'a> {
             "name": task.name,
             "key": self.state.key(self.plan, ix),
             "metadata": task.metadata,
+            "labels": task.extra.get("labels").cloned().unwrap_or_else(|| json!({})),
             "attempt": state.attempt,
         }))
     }
@@ -106,6 +147,7 @@ impl Scope for RunScope<'_> {
             "run" => Some(Cow::Owned(self.run())),
             "workflow" => Some(Cow::Owned(self.workflow())),
             "each" => self.each().map(Cow::Owned),
+            "matrix" => self.matrix().map(Cow::Owned),
             "task" => self.own_task().map(Cow::Owned),
             "env" => self.env.map(|env| Cow::Owned(Value::Object(env.clone()))),
             _ => None,

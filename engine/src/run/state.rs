@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::ids::{RunId, TaskIx};
 use crate::run::derived::Derived;
+use crate::run::sla::SlaMissed;
 use crate::time::Timestamp;
 use crate::{Moment, Plan};
 
@@ -230,6 +231,9 @@ pub struct RunExtra {
     /// Whether an operator ever retried a task: what followed from its failure may have run already.
     #[serde(skip_serializing_if = "is_false")]
     pub is_retried: bool,
+    /// Alerts of the run that the history has.
+    #[serde(skip_serializing_if = "SlaMissed::is_none")]
+    pub sla_missed: SlaMissed,
     /// Rebuilt by [`RunState::restore`], never stored, never compared.
     #[serde(skip)]
     pub(crate) derived: Derived,

@@ -1,7 +1,11 @@
 //! The rules of a run, one test each, named after the rule.
 
+mod alerts;
+mod children;
 mod fanouts;
 mod handlers;
+mod loops;
+mod matrices;
 mod model;
 mod operating;
 mod order;

@@ -30,6 +30,8 @@ enum Due {
     Redispatch,
     Retry,
     Timer,
+    Repeat,
+    Sla,
 }
 
 impl RunState {
@@ -55,7 +57,8 @@ impl Machine<'_> {
             .range(..=(now, TaskIx(u32::MAX)))
             .map(|(_, ix)| *ix)
             .collect();
-        if due.is_empty() {
+        let has_alert = self.note_run_sla();
+        if due.is_empty() && !has_alert {
             return Outcome::Ignored(Stale::NothingDue);
         }
         for ix in due {
@@ -147,11 +150,19 @@ impl Machine<'_> {
                     Some((lease, Due::Lease)),
                 ]
             }
+            TaskStatus::Waiting if self.repeats_at(ix).is_some() => {
+                [self.repeats_at(ix).map(|at| (at, Due::Repeat)), None]
+            }
+            TaskStatus::Waiting if self.waits_for_child(ix) => {
+                let started_at = task.started_at.unwrap_or(self.now());
+                let timeout = definition.timeout.map(|limit| started_at.after(limit));
+                [timeout.map(|at| (at, Due::AttemptTimeout)), None]
+            }
             TaskStatus::Waiting if definition.kind == "wait" => {
                 let until = waits_until(task.input.as_deref()).or(task.wake_at);
                 [until.map(|at| (at, Due::Timer)), None]
             }
-            TaskStatus::RetryWait => [task.wake_at.map(|at| (at, Due::Retry)), None],
+            TaskStatus::RetryWait => [self.retries_at(ix).map(|at| (at, Due::Retry)), None],
             TaskStatus::Waiting | TaskStatus::Ready => [None, None],
             TaskStatus::Blocked
             | TaskStatus::Succeeded
@@ -162,7 +173,8 @@ impl Machine<'_> {
             | TaskStatus::Cached => return None,
         };
         let complete_by = self.complete_by(ix).map(|at| (at, Due::CompleteWithin));
-        own.into_iter().chain([complete_by]).flatten().min()
+        let alert = self.task_sla_due(ix).map(|at| (at, Due::Sla));
+        own.into_iter().chain([complete_by, alert]).flatten().min()
     }
 
     fn on_due(&mut self, ix: TaskIx) {
@@ -213,6 +225,8 @@ impl Machine<'_> {
             Due::Redispatch => self.dispatch_again(ix),
             Due::Retry => self.start(ix),
             Due::Timer => self.end_wait(ix),
+            Due::Repeat => self.begin_round(ix),
+            Due::Sla => self.on_task_sla_due(ix),
         }
     }
 

@@ -20,8 +20,6 @@ pub(crate) enum Place {
     Type,
     /// A key of the input of a `wait`.
     Wait,
-    /// A key of `for_each`.
-    ForEach,
     /// A context of expressions.
     Context,
 }
@@ -43,12 +41,6 @@ const UNSUPPORTED: &[(Place, &str, &str)] = &[
         "compensate",
         "run the compensating task as an ordinary task that needs `{task: failed}`",
     ),
-    (
-        Place::Task,
-        "matrix",
-        "use `for_each` over a list of combinations",
-    ),
-    (Place::Task, "repeat", "let the task itself loop, or use `retry`"),
     (Place::Task, "callback", "let the task wait for the answer itself"),
     (
         Place::Task,
@@ -79,17 +71,11 @@ const UNSUPPORTED: &[(Place, &str, &str)] = &[
     ),
     (
         Place::Type,
-        "workflow",
-        "put the tasks of the child workflow into this one",
-    ),
-    (
-        Place::Type,
         "container",
         "use `run` on a worker that has the tools",
     ),
     (Place::Type, "lambda", "use `http` with the function's URL"),
     (Place::Wait, "event", "wait for a time with `for` or `until`"),
-    (Place::ForEach, "batch", "group the items in the list itself"),
     (Place::Context, "event", "declare an input and read `inputs`"),
 ];
 
@@ -99,21 +85,6 @@ const INACTIVE: &[(Place, &str, &str)] = &[
         Place::Workflow,
         "triggers",
         "runs are started by hand or through the API until triggers work",
-    ),
-    (
-        Place::Workflow,
-        "sla",
-        "nothing is alerted yet; `timeout` ends a run",
-    ),
-    (
-        Place::Task,
-        "sla",
-        "nothing is alerted yet; `timeout` ends an attempt",
-    ),
-    (
-        Place::Task,
-        "labels",
-        "the labels are kept with the definition only",
     ),
     (Place::Task, "resources", "workers do not reserve resources yet"),
     (
@@ -153,15 +124,6 @@ impl Checker<'_, '_> {
     pub(crate) fn shape(&mut self, key: &str, node: &Node, path: Path<'_>) {
         match key {
             "triggers" => self.triggers(node, path),
-            "sla" => {
-                if let Some(fields) = self.fields(node, path, &["finish_within", "start_within"]) {
-                    for key in ["finish_within", "start_within"] {
-                        fields
-                            .get(key)
-                            .map(|node| self.duration(node, path.key(key), Zero::Refused));
-                    }
-                }
-            }
             "concurrency" => self.concurrency(node, path),
             "compensation" => self.compensation(node, path),
             "rate_limit" => {
@@ -187,8 +149,7 @@ impl Checker<'_, '_> {
                     }
                 }
             }
-            "repeat" => self.repeat(node, path),
-            "matrix" | "resources" | "labels" | "output_schema" => _ = self.map(node, path),
+            "resources" | "labels" | "output_schema" => _ = self.map(node, path),
             "callback" | "point_of_no_return" => _ = self.boolean(node, path),
             "image" => _ = self.text(node, path),
             "on_exhausted" => {
@@ -205,19 +166,6 @@ impl Checker<'_, '_> {
         };
         self.report
             .error("runnel::schema::missing", at, path, format!("`{key}` is missing"));
-    }
-
-    fn repeat(&mut self, node: &Node, path: Path<'_>) {
-        let Some(fields) = self.fields(node, path, &["until", "max", "every"]) else {
-            return;
-        };
-        fields.get("until").map(|node| self.text(node, path.key("until")));
-        fields
-            .get("max")
-            .map(|node| self.integer(node, path.key("max"), AT_LEAST_ONE));
-        fields
-            .get("every")
-            .map(|node| self.duration(node, path.key("every"), Zero::Allowed));
     }
 
     fn concurrency(&mut self, node: &Node, path: Path<'_>) {
@@ -289,7 +237,6 @@ fn describe(place: Place, name: &str) -> String {
         Place::Workflow | Place::Task => format!("`{name}`"),
         Place::Type => format!("the task type `{name}`"),
         Place::Wait => format!("a `wait` for `{name}`"),
-        Place::ForEach => format!("`for_each.{name}`"),
         Place::Context => format!("the context `{name}`"),
     }
 }

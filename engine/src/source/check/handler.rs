@@ -37,7 +37,7 @@ const REQUIRED: &[(&str, &[&[&str]])] = &[
     ("llm", &[&["prompt", "messages"]]),
     ("sqs", &[&["queue", "queue_url"]]),
     ("wait", &[&["for", "until", "event"]]),
-    ("workflow", &[&["id"]]),
+    ("workflow", &[&["workflow", "id"]]),
     ("lambda", &[&["function"]]),
     ("container", &[&["image"]]),
 ];
@@ -48,6 +48,7 @@ const EXCLUSIVE: &[(&str, &[&str])] = &[
     ("http", &["json", "body"]),
     ("wait", &["for", "until", "event"]),
     ("llm", &["prompt", "messages"]),
+    ("workflow", &["workflow", "id"]),
 ];
 
 impl Checker<'_, '_> {
@@ -200,11 +201,14 @@ impl Checker<'_, '_> {
         match kind {
             "shell" => self.shell_input(node, path, site),
             "wait" => self.wait_input(node, path),
+            "workflow" => self.child_input(node, path),
             _ => {}
         }
         if kind != "shell" {
+            // a secret does not leave the run that reads it
+            let has_secrets = site.has_secrets && kind != "workflow";
             // `match` of a wait for an event is bare CEL and no template.
-            self.template(node, path, site);
+            self.template(node, path, Site { has_secrets, ..site });
         }
         if kind == "python" {
             for key in ["script", "callable"] {

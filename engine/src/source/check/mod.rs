@@ -9,6 +9,7 @@ mod fields;
 mod graph;
 mod handler;
 mod inputs;
+mod loops;
 mod needs;
 mod policy;
 
@@ -69,6 +70,7 @@ pub(crate) fn workflow(root: &Node, report: &mut Report<'_>) -> Option<Workflow>
         report,
         reads: Vec::new(),
         expressions: 0,
+        is_in_matrix: false,
     };
     let path = Path::Root;
     let fields = checker.fields(root, path, WORKFLOW_KEYS)?;
@@ -121,6 +123,9 @@ pub(crate) fn workflow(root: &Node, report: &mut Report<'_>) -> Option<Workflow>
         on_failure: Vec::new(),
         on_success: Vec::new(),
         finally: Vec::new(),
+        sla: fields
+            .get("sla")
+            .and_then(|node| checker.sla(node, path.key("sla"))),
         extra: checker.extra(fields, path),
         ..Workflow::default()
     };
@@ -139,6 +144,8 @@ pub(crate) struct Checker<'r, 't> {
     reads: Vec<Read>,
     /// Expressions seen so far.
     expressions: usize,
+    /// Whether the task that is being read has a matrix.
+    is_in_matrix: bool,
 }
 
 /// A checked task and where its parts stand, for the graph.
@@ -268,7 +275,7 @@ impl Checker<'_, '_> {
         {
             extra.insert("additional_inputs".to_owned(), Value::Bool(true));
         }
-        for key in ["triggers", "sla", "concurrency", "compensation"] {
+        for key in ["triggers", "concurrency", "compensation"] {
             let Some(entry) = fields.entry(key) else { continue };
             self.shape(key, &entry.node, path.key(key));
             self.feature(Place::Workflow, key, entry.key_at, path.key(key));
