@@ -14,6 +14,8 @@ use crate::schema::ApiSchema;
 pub(crate) struct App {
     /// The GraphQL schema.
     pub(crate) schema: ApiSchema,
+    /// The same, for mutations.
+    pub(crate) mutations: ApiSchema,
     /// Everything durable.
     pub(crate) orchestrator: Orchestrator,
     /// Who is let in.

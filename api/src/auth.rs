@@ -21,16 +21,22 @@ pub(crate) enum Permission {
     RunsOperate,
     /// Report on attempts, as workers do.
     WorkersReport,
+    /// Read the audit log.
+    AuditRead,
+    /// Make namespaces.
+    NamespacesWrite,
 }
 
 impl Permission {
     /// Every permission.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::WorkflowsRead,
         Self::WorkflowsWrite,
         Self::RunsRead,
         Self::RunsOperate,
         Self::WorkersReport,
+        Self::AuditRead,
+        Self::NamespacesWrite,
     ];
 
     /// The scope.
@@ -41,6 +47,8 @@ impl Permission {
             Self::RunsRead => "runs:read",
             Self::RunsOperate => "runs:operate",
             Self::WorkersReport => "workers:report",
+            Self::AuditRead => "audit:read",
+            Self::NamespacesWrite => "namespaces:write",
         }
     }
 }

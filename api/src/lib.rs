@@ -78,6 +78,7 @@ pub async fn serve(
     let metrics = metrics::Metrics::install();
     let app = Arc::new(app::App {
         schema: schema::build(orchestrator.clone()),
+        mutations: schema::build_for_mutations(orchestrator.clone()),
         orchestrator,
         credentials,
         origins: origin::Origins::new(&config.allowed_origins, is_loopback_only),

@@ -46,6 +46,8 @@ pub(crate) fn error_with(error: &ApiError, diagnostics: &Value) -> Response {
 fn send_error(error: &ApiError, value: Value) -> Response {
     let mut response = json(error.code.status(), &json!({ "error": value }));
     decorate(&mut response, error.code);
+    // for what is written about the answer, as the audit log
+    response.extensions_mut().insert(error.code);
     response
 }
 

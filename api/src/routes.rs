@@ -25,7 +25,7 @@ pub(crate) fn router(app: SharedApp) -> Router {
         .route("/health", get(health::ready))
         .route("/metrics", get(health::metrics))
         .merge(pages::routes())
-        .merge(rest::routes())
+        .merge(rest::routes(&app))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         // every handler reads its body through `body::read`, which has limits of its own

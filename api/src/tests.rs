@@ -56,6 +56,7 @@ impl Server {
         .unwrap();
         let app = Arc::new(App {
             schema: schema::build(orchestrator.clone()),
+            mutations: schema::build_for_mutations(orchestrator.clone()),
             orchestrator: orchestrator.clone(),
             credentials: Credentials::new(token, None),
             origins: Origins::new(&[], token.is_none()),

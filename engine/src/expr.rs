@@ -18,6 +18,7 @@
 //! | `truthy(x)` | `false` for `null`, `false`, `0`, an empty list or map, and the texts `""`, `"false"`, `"0"`, `"none"`, `"null"` in any case |
 //! | `merge(a, b)` | one map of both; `b` wins |
 //! | `text(x)` | what `x` becomes inside a longer text |
+//! | `x.date()` | the date of a time, `2026-01-31`, as its own offset has it |
 
 mod functions;
 mod guard;
@@ -54,7 +55,7 @@ pub const OUTPUT_BYTES_MAX: usize = 1 << 20;
 
 /// The names an expression may start from.
 pub const CONTEXTS: &[&str] = &[
-    "inputs", "tasks", "run", "workflow", "each", "task", "vars", "secrets", "env",
+    "inputs", "tasks", "run", "workflow", "each", "task", "vars", "secrets", "env", "event",
 ];
 
 /// Why an expression does not compile or did not evaluate.

@@ -8,6 +8,7 @@ use crate::definition::Workflow;
 use crate::expr::Template;
 use crate::ids::RunId;
 use crate::time::Timestamp;
+use crate::trigger::{self, RunTrigger};
 
 /// Largest inputs of a run as JSON text, in bytes; each run stores its own.
 pub const INPUTS_BYTES_MAX: usize = 256 << 10;
@@ -37,6 +38,8 @@ pub struct StartFacts<'a> {
     pub workflow_version: i32,
     /// Configured variables.
     pub vars: &'a Map<String, Value>,
+    /// What starts it, when it is not a person or a program through the API.
+    pub trigger: Option<&'a RunTrigger>,
 }
 
 /// Checks inputs and fills what is missing from the defaults, in the order of the file.
@@ -142,6 +145,8 @@ fn default(
             "status": "PENDING",
             "priority": facts.priority,
             "created_at": facts.created_at.to_rfc3339(),
+            "scheduled_at": trigger::scheduled_at(facts.trigger, facts.created_at),
+            "trigger": facts.trigger,
         },
         "workflow": {
             "id": workflow.id,
@@ -204,6 +209,7 @@ mod tests {
             created_at: Timestamp(1_700_000_000_000_000),
             workflow_version: 3,
             vars: &vars,
+            trigger: None,
         };
         resolve(&workflow(inputs), given, &facts)
             .map(Value::Object)

@@ -11,8 +11,10 @@ pub mod ids;
 pub mod inputs;
 pub mod plan;
 pub mod run;
+pub mod schedule;
 pub mod source;
 pub mod time;
+pub mod trigger;
 
 pub use definition::Workflow;
 pub use diagnostic::{Diagnostic, Severity};

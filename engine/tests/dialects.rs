@@ -33,7 +33,14 @@ fn run(text: &str, inputs: Value, outputs: &BTreeMap<&str, Value>) -> (Plan, Run
         created_at: now,
     };
     let mut moment = Moment { now, entropy: 1 };
-    let mut state = RunState::new(&plan, NewRun { context }, &moment);
+    let mut state = RunState::new(
+        &plan,
+        NewRun {
+            context,
+            trigger: None,
+        },
+        &moment,
+    );
     let mut pending = vec![Input::Started { actor: "test".into() }];
     while let Some(input) = pending.pop() {
         let mut effects = Effects::default();

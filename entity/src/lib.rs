@@ -3,7 +3,11 @@
 //! Times are microseconds since the epoch (UTC) in `BIGINT` columns, the same on both databases; JSON is `TEXT`, so that nothing
 //! parses what nobody reads and any valid JSON (also `\u0000`) can be stored.
 
+pub mod audit;
+pub mod bulk_item;
+pub mod bulk_operation;
 pub mod event;
+pub mod idempotency;
 pub mod namespace;
 pub mod outbox;
 pub mod run;

@@ -7,6 +7,7 @@ use runnel_engine::{RunId, TaskIx};
 
 use crate::actor::Actor;
 use crate::apply::InputsReply;
+use crate::audit;
 use crate::error::{OperateError, StoreError};
 use crate::orchestrator::Orchestrator;
 use crate::view::{RunView, TaskView};
@@ -128,7 +129,9 @@ impl Orchestrator {
     async fn operate(&self, actor: &Actor, run: RunId, input: Input) -> Result<RunView, OperateError> {
         self.find_run(actor, run).await?.ok_or(OperateError::UnknownRun)?;
         let appliers = self.appliers().clone();
-        let applied = tokio::spawn(async move { appliers.apply(run, vec![input]).await });
+        let applied = tokio::spawn(audit::inherit(
+            async move { appliers.apply(run, vec![input]).await },
+        ));
         let applied = applied.await.map_err(|_| StoreError::Aborted {
             action: "apply an operation",
         })??;

@@ -68,6 +68,7 @@ mod tests {
             created_at: Timestamp(0),
             workflow_version: 1,
             vars: &vars,
+            trigger: None,
         };
         resolve(&workflow, given.as_object().expect("an object"), &facts)
     }

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use runnel_engine::run::{Category, Input, TaskFailure, Timings};
 use runnel_engine::{RunId, TaskIx, Timestamp};
-use runnel_queue::{Attempt, AttemptRef, Failure, FailureCategory, LogLine, Outcome, Report, ReportBatch};
+use runnel_queue::{
+    Attempt, AttemptRef, Failure, FailureCategory, LogLine, Outcome, Report, ReportBatch, TokenKeys,
+};
 
 use crate::apply::{Appliers, Shell};
 use crate::error::StoreError;
@@ -25,12 +27,12 @@ const FORGED: &str = "runnel_reports_forged_total";
 
 /// Reports, sorted by what they are for.
 #[derive(Debug, Default)]
-struct Sorted {
-    inputs: BTreeMap<RunId, Vec<Input>>,
+pub(crate) struct Sorted {
+    pub inputs: BTreeMap<RunId, Vec<Input>>,
     logs: Vec<LogChunk>,
     hellos: BTreeMap<String, Hello>,
     goodbyes: Vec<String>,
-    forged: u64,
+    pub forged: u64,
 }
 
 /// The way in.
@@ -55,7 +57,9 @@ impl Intake {
     /// # Errors
     /// Some of it is not committed; all of it may be accepted again, because what is committed changes nothing twice.
     pub(crate) async fn accept(&self, batches: &[ReportBatch]) -> Result<(), StoreError> {
-        let sorted = self.sort(batches);
+        let reports: usize = batches.iter().map(|batch| batch.reports.len()).sum();
+        metrics::counter!(REPORTS).increment(reports as u64);
+        let sorted = Sorted::of(&self.shell.token_keys, batches);
         if sorted.forged > 0 {
             metrics::counter!(FORGED).increment(sorted.forged);
             tracing::warn!(
@@ -100,23 +104,23 @@ impl Intake {
         }
         Ok(())
     }
+}
 
-    fn sort(&self, batches: &[ReportBatch]) -> Sorted {
-        let mut sorted = Sorted::default();
+impl Sorted {
+    /// Sorts what the batches report; what has no valid token is only counted.
+    pub(crate) fn of(keys: &TokenKeys, batches: &[ReportBatch]) -> Self {
+        let mut sorted = Self::default();
         let mut verified: HashMap<&AttemptRef, bool> = HashMap::new();
         for batch in batches {
-            metrics::counter!(REPORTS).increment(batch.reports.len() as u64);
             let worker: Arc<str> = batch.worker.as_str().into();
             for report in &batch.reports {
                 let Some(at) = attempt_of(report) else {
                     sorted.add_worker(batch, report);
                     continue;
                 };
-                let is_valid = *verified.entry(at).or_insert_with(|| {
-                    self.shell
-                        .token_keys
-                        .verify(at.run, at.task, at.attempt, &at.token)
-                });
+                let is_valid = *verified
+                    .entry(at)
+                    .or_insert_with(|| keys.verify(at.run, at.task, at.attempt, &at.token));
                 if is_valid {
                     sorted.add(report, at, &worker);
                 } else {
@@ -126,9 +130,7 @@ impl Intake {
         }
         sorted
     }
-}
 
-impl Sorted {
     fn add_worker(&mut self, batch: &ReportBatch, report: &Report) {
         let name = batch.worker.clone();
         match report {

@@ -6,12 +6,14 @@
 pub mod actor;
 mod announcer;
 mod apply;
+pub mod audit;
 pub mod clock;
 pub mod config;
 mod consumer;
 mod control;
 pub mod error;
 pub mod feed;
+pub mod idempotency;
 pub mod inputs;
 mod intake;
 mod log;
@@ -30,6 +32,8 @@ mod waker;
 pub mod workflows;
 
 pub use actor::Actor;
+#[doc(hidden)]
+pub use apply::offline;
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use config::{Config, DatabaseConfig};
 pub use error::{OperateError, PublishError, StartError, StoreError};

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::actor::Actor;
 use crate::apply::{StartReply, StartRow, StartWork, Work};
+use crate::audit;
 use crate::error::{StartError, StoreError};
 use crate::inputs;
 use crate::orchestrator::{Orchestrator, StartRequest, StartedRun};
@@ -98,6 +99,7 @@ impl Orchestrator {
             created_at: now,
             workflow_version: version.number,
             vars: self.vars(),
+            trigger: None,
         };
         let inputs = inputs::resolve(workflow, &request.inputs, &facts)?;
         let mut tags = workflow.tags.clone();
@@ -122,11 +124,15 @@ impl Orchestrator {
             inputs: inputs.text,
             tags,
             actor: actor.name.clone(),
+            audit: audit::current(),
         };
         let (reply, answer) = oneshot::channel();
         Ok((
             StartWork {
-                new: NewRun { context },
+                new: NewRun {
+                    context,
+                    trigger: None,
+                },
                 row,
                 reply,
             },

@@ -421,10 +421,10 @@ impl Cluster {
         ))
     }
 
-    /// Stops everything in order and checks the invariants on what is left.
+    /// Stops everything in order, so that the check at the end of the scenario finds what is left.
     ///
     /// # Errors
-    /// An invariant is broken, or a part failed meanwhile.
+    /// A part failed meanwhile.
     pub async fn finish(self) -> anyhow::Result<()> {
         self.stop.cancel();
         for part in self.background {
@@ -433,7 +433,7 @@ impl Cluster {
         for replica in &self.replicas {
             replica.stop(Duration::from_secs(10)).await;
         }
-        crate::verify::assert_sound(&self.database.url).await
+        Ok(())
     }
 }
 

@@ -1,5 +1,7 @@
 //! One database per test: a file of its own, or a copy of a migrated template in the private cluster.
 
+use std::cell::RefCell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Context as _;
@@ -15,13 +17,18 @@ const TEMPLATE: &str = "runnel_template";
 /// Advisory lock under which one of several test processes makes the template.
 const TEMPLATE_LOCK: i64 = 7_420_001;
 
+tokio::task_local! {
+    /// The databases of the scenario that this task plays.
+    static MADE: RefCell<Vec<TestDatabase>>;
+}
+
 /// A database of one test.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TestDatabase {
     /// Its address.
     pub url: String,
     /// The file of SQLite, removed at the end. A PostgreSQL database goes with its cluster.
-    directory: Option<TempDir>,
+    directory: Option<Arc<TempDir>>,
 }
 
 impl TestDatabase {
@@ -37,8 +44,9 @@ impl TestDatabase {
         );
         Ok(Self {
             url,
-            directory: Some(directory),
-        })
+            directory: Some(Arc::new(directory)),
+        }
+        .noted())
     }
 
     /// A migrated PostgreSQL database.
@@ -65,14 +73,37 @@ impl TestDatabase {
         Ok(Self {
             url: at_database(&maintenance, &name),
             directory: None,
-        })
+        }
+        .noted())
     }
 
     /// The directory of an SQLite file.
     #[must_use]
     pub fn directory(&self) -> Option<&std::path::Path> {
-        self.directory.as_ref().map(TempDir::path)
+        self.directory.as_ref().map(|directory| directory.path())
     }
+
+    /// Remembers the database until its scenario has ended.
+    fn noted(self) -> Self {
+        // a database that is made outside a scenario is its maker's to check
+        let _ = MADE.try_with(|made| made.borrow_mut().push(self.clone()));
+        self
+    }
+}
+
+/// Plays a scenario, then checks every database that it made: the rows are sound and are what their histories tell.
+///
+/// # Errors
+/// The scenario fails, or leaves an unsound database.
+pub async fn with_sound_databases<F: Future<Output = anyhow::Result<()>>>(scenario: F) -> anyhow::Result<()> {
+    let checked = async {
+        scenario.await?;
+        for database in MADE.with(RefCell::take) {
+            crate::verify::assert_sound(&database.url).await?;
+        }
+        anyhow::Ok(())
+    };
+    MADE.scope(RefCell::default(), checked).await
 }
 
 async fn ensure_template(maintenance: &str, connection: &mut PgConnection) -> anyhow::Result<()> {

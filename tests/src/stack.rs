@@ -82,7 +82,7 @@ pub fn unique(prefix: &str) -> String {
     )
 }
 
-/// Runs a scenario to its end on a runtime of its own.
+/// Runs a scenario to its end on a runtime of its own; its databases must be sound then.
 ///
 /// # Panics
 /// The scenario fails, or does not end.
@@ -99,6 +99,7 @@ pub fn play<F: Future<Output = anyhow::Result<()>>>(scenario: F) {
         .build();
     let ended = match built {
         Ok(runtime) => {
+            let scenario = crate::databases::with_sound_databases(scenario);
             let ended = runtime.block_on(async { tokio::time::timeout(LIMIT, scenario).await });
             runtime.shutdown_background();
             ended

@@ -10,17 +10,19 @@ use crate::app::SharedApp;
 use crate::auth::Viewer;
 use crate::error::ApiError;
 use crate::metrics;
+use crate::request_id::RequestId;
 use crate::schema::attach;
 use crate::schema::subscription::Resume;
 
 /// Runs a query or mutation in a task of its own: axum drops the handler of a client that hangs up at whatever await
 /// it is on, and a transaction dropped between two awaits is a lost or doubled write.
-pub(crate) async fn once(app: &SharedApp, operation: Operation, viewer: Viewer) -> Response {
+pub(crate) async fn once(app: &SharedApp, operation: Operation, viewer: Viewer, id: RequestId) -> Response {
     let kind = operation.kind;
-    let (schema, request) = (
-        app.schema.clone(),
-        attach(operation.request, &app.orchestrator, viewer),
-    );
+    let schema = match kind {
+        OperationType::Mutation => app.mutations.clone(),
+        OperationType::Query | OperationType::Subscription => app.schema.clone(),
+    };
+    let request = attach(operation.request, &app.orchestrator, viewer).data(id);
     let response = match tokio::spawn(async move { schema.execute(request).await }).await {
         Ok(response) => response,
         Err(_) => failed(),
@@ -35,6 +37,7 @@ pub(crate) fn stream(
     operation: Operation,
     viewer: Viewer,
     resume: Resume,
+    id: RequestId,
 ) -> BoxStream<'static, Response> {
     if operation.kind == OperationType::Subscription {
         metrics::graphql_operation(operation.kind, true);
@@ -43,7 +46,7 @@ pub(crate) fn stream(
     }
     let app = app.clone();
     // spawned here and not when first polled, so that it ends even if the stream is dropped
-    let running = tokio::spawn(async move { once(&app, operation, viewer).await });
+    let running = tokio::spawn(async move { once(&app, operation, viewer, id).await });
     running
         .map(|joined| joined.unwrap_or_else(|_| failed()))
         .into_stream()

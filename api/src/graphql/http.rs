@@ -112,7 +112,10 @@ async fn answer(
         }
         OperationType::Query | OperationType::Mutation => {}
     }
-    Ok(Answer::of(execute::once(app, operation, viewer).await, id))
+    Ok(Answer::of(
+        execute::once(app, operation, viewer, id.clone()).await,
+        id,
+    ))
 }
 
 /// Reads the parameters of a request; shared with the SSE transport.

@@ -113,7 +113,7 @@ fn events(
             // the protocol wants errors of the document as events: a browser's EventSource hides the body of a 4xx
             Err(error) => yield Ok(next(&Answer::refused(&error, &id), None)),
             Ok(operation) => {
-                let mut answers = execute::stream(&app, operation, viewer, resume.clone());
+                let mut answers = execute::stream(&app, operation, viewer, resume.clone(), id.clone());
                 loop {
                     let answer = tokio::select! {
                         answer = answers.next() => answer,

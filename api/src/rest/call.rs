@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use http::request::Parts;
-use runnel_runtime::{Actor, OperateError, Orchestrator, PublishError, StartError, StoreError};
+use runnel_runtime::{Actor, OperateError, Orchestrator, PublishError, StartError, StoreError, audit};
 use serde_json::{Map, Value};
 
 use crate::app::SharedApp;
@@ -122,7 +122,7 @@ pub(super) type Answer = Result<Response, Failure>;
 pub(super) async fn detached<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Failure> {
-    tokio::spawn(work)
+    tokio::spawn(audit::inherit(work))
         .await
         .map_err(|_| ApiError::internal("a mutation panicked").into())
 }

@@ -5,6 +5,7 @@
 //! connection, as over GraphQL. Foreign pages are kept out by [`crate::origin`], because curl's content types are those
 //! that a form can send.
 
+mod audited;
 mod call;
 mod dialects;
 mod runs;
@@ -13,12 +14,13 @@ mod worker;
 mod workflows;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 use crate::app::SharedApp;
 
-/// Routes of this module.
-pub(crate) fn routes() -> Router<SharedApp> {
+/// Routes of this module, on the rail of the audit log.
+pub(crate) fn routes(app: &SharedApp) -> Router<SharedApp> {
     Router::new()
         .route("/api/v1/workflows", get(workflows::list).post(workflows::publish))
         .route(
@@ -51,4 +53,5 @@ pub(crate) fn routes() -> Router<SharedApp> {
             get(dialects::show).delete(dialects::cancel),
         )
         .route("/api/v1/workflow/{id}/results", get(dialects::results))
+        .route_layer(from_fn_with_state(app.clone(), audited::layer))
 }

@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode};
 use runnel_engine::run::CancelMode;
 use runnel_engine::{RunId, TaskIx};
 use runnel_runtime::view::{PageRequest, RunView, TaskFilter, TaskView};
-use runnel_runtime::{Actor, Orchestrator, StartRequest};
+use runnel_runtime::{Actor, Orchestrator, StartRequest, audit};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -204,8 +204,10 @@ struct OperateBody {
 
 async fn operate_body(request: Request) -> Result<OperateBody, Failure> {
     let (_, body) = read_object(request).await?;
-    serde_json::from_value(Value::Object(body))
-        .map_err(|_| Failure::new(Code::BadUserInput, "`mode` and `reason` must be strings"))
+    let body: OperateBody = serde_json::from_value(Value::Object(body))
+        .map_err(|_| Failure::new(Code::BadUserInput, "`mode` and `reason` must be strings"))?;
+    audit::note_reason(body.reason.as_deref());
+    Ok(body)
 }
 
 /// `POST …/cancel`. The body is empty, or `{mode: "GRACEFUL" | "NOW", reason}`.

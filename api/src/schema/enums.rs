@@ -273,4 +273,8 @@ pub(crate) enum Permission {
     RunsOperate,
     /// `workers:report`: report on attempts.
     WorkersReport,
+    /// `audit:read`: read the audit log.
+    AuditRead,
+    /// `namespaces:write`: make namespaces.
+    NamespacesWrite,
 }

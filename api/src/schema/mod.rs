@@ -10,6 +10,7 @@ pub(crate) mod id;
 mod mutation_run;
 mod mutation_workflow;
 mod query;
+mod rail;
 mod run;
 mod scalars;
 mod session;
@@ -46,9 +47,15 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query, Mutation::default(), Subscription::default()).disable_suggestions()
 }
 
-/// The schema over an orchestrator.
+/// The schema over an orchestrator, for queries and subscriptions.
 pub(crate) fn build(orchestrator: Orchestrator) -> ApiSchema {
     builder().data(orchestrator).finish()
+}
+
+/// The same schema with the rail of mutations. They have one of their own because an extension costs every field.
+pub(crate) fn build_for_mutations(orchestrator: Orchestrator) -> ApiSchema {
+    let rail = rail::Rail::of_schema(&builder().finish().sdl());
+    builder().data(orchestrator).extension(rail).finish()
 }
 
 /// Gives a request its caller and its loaders.

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use cel::extractors::This;
 use cel::objects::Map;
 use cel::{Context, ExecutionError, Program, Value as Cel};
 use serde_json::Value;
@@ -10,7 +11,7 @@ use serde_json::Value;
 use super::{ExprError, OUTPUT_BYTES_MAX, value};
 
 const OWN: &[&str] = &[
-    "loose_eq", "loose_ne", "loose_lt", "loose_le", "loose_gt", "loose_ge", "truthy", "merge", "text",
+    "loose_eq", "loose_ne", "loose_lt", "loose_le", "loose_gt", "loose_ge", "truthy", "merge", "text", "date",
 ];
 
 /// Functions of CEL and of its strings extension; operators start with `_`, `@`, `!` or `-`.
@@ -101,11 +102,22 @@ pub(super) fn add(context: &mut Context<'_, '_>, names: &[&'static str]) -> Resu
             "text" => context.add_function(name, |x: Cel| {
                 plain("text", &x).map(|x| Cel::from(value::to_text(&x)))
             }),
+            "date" => context.add_function(name, |This(x): This<Cel>| date(&x)),
             _ => context.add_function(name, |a: Cel, b: Cel| merge(a, b)),
         };
         added.map_err(|e| ExprError::new(e.to_string(), 0))?;
     }
     Ok(())
+}
+
+/// The date of a time in RFC 3339 as its own offset has it, so that a time of a schedule has the date of its zone.
+fn date(time: &Cel) -> Result<Cel, ExecutionError> {
+    let time = match plain("date", time)? {
+        Value::String(text) => chrono::DateTime::parse_from_rfc3339(&text).ok(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    let time = time.ok_or_else(|| failed("date", "only a time such as 2026-01-31T09:30:00Z has a date"))?;
+    Ok(Cel::from(time.date_naive().to_string()))
 }
 
 fn failed(function: &str, message: &str) -> ExecutionError {

@@ -15,7 +15,11 @@ impl Machine<'_> {
             CancelMode::Graceful => "GRACEFUL",
             CancelMode::Now => "NOW",
         };
-        let data = serde_json::json!({"mode": mode_name, "reason": reason});
+        let mut data = serde_json::json!({"mode": mode_name, "reason": reason});
+        if let Some(outcome) = self.state.extra.outcome {
+            // only handlers are left to be cancelled
+            data["outcome"] = serde_json::json!(outcome);
+        }
         self.run_record(
             RecordKind::RunCancelRequested,
             Note {

@@ -117,7 +117,11 @@ impl Machine<'_> {
             | RunStatus::Compensated
             | RunStatus::CompensationFailed => RecordKind::RunSucceeded,
         };
-        self.run_record(kind, error.as_ref().map(Note::failure).unwrap_or_default());
+        let mut note = error.as_ref().map(Note::failure).unwrap_or_default();
+        if self.state.has_tolerated_failures {
+            note.data.get_or_insert_with(|| serde_json::json!({}))["hasToleratedFailures"] = true.into();
+        }
+        self.run_record(kind, note);
     }
 }
 

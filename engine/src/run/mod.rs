@@ -34,6 +34,7 @@ mod pause;
 mod readiness;
 mod record;
 mod repeat;
+mod replay;
 mod rerun;
 mod retry;
 mod scope;
@@ -54,6 +55,7 @@ pub use dispatch::{DispatchPayload, dispatch_payload};
 pub use gate::{GateCommand, GateInput};
 pub use input::{CancelMode, Input, Timings};
 pub use record::{Record, RecordKind};
+pub use replay::Replay;
 pub use rerun::RerunInput;
 pub use sla::SlaMissed;
 pub use state::{

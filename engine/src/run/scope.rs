@@ -105,6 +105,8 @@ impl<'a> RunScope<'a> {
             "priority": state.context.priority,
             "created_at": state.context.created_at.to_rfc3339(),
             "started_at": state.started_at.map(crate::Timestamp::to_rfc3339),
+            "scheduled_at": crate::trigger::scheduled_at(state.extra.trigger.as_deref(), state.context.created_at),
+            "trigger": state.extra.trigger,
             "error": state.error,
         })
     }

@@ -9,6 +9,7 @@ use crate::ids::{RunId, TaskIx};
 use crate::run::derived::Derived;
 use crate::run::sla::SlaMissed;
 use crate::time::Timestamp;
+use crate::trigger::RunTrigger;
 use crate::{Moment, Plan};
 
 /// Status of a run. `isPaused` is a flag beside it.
@@ -228,6 +229,9 @@ pub struct RunExtra {
     /// When an operator reopened the run; the workflow's timeout counts from here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reopened_at: Option<Timestamp>,
+    /// What started the run, when it was not a person or a program through the API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Arc<RunTrigger>>,
     /// Whether an operator ever retried a task: what followed from its failure may have run already.
     #[serde(skip_serializing_if = "is_false")]
     pub is_retried: bool,
@@ -300,6 +304,8 @@ pub struct Item {
 pub struct NewRun {
     /// Fixed facts.
     pub context: RunContext,
+    /// What started it, when it was not a person or a program through the API.
+    pub trigger: Option<Arc<RunTrigger>>,
 }
 
 impl RunState {
@@ -324,7 +330,10 @@ impl RunState {
             has_tolerated_failures: false,
             tasks,
             counts: Counts::default(),
-            extra: RunExtra::default(),
+            extra: RunExtra {
+                trigger: run.trigger,
+                ..RunExtra::default()
+            },
         };
         Self::restore(plan, stored)
     }

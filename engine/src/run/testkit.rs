@@ -99,7 +99,14 @@ impl Driver {
             priority: 50,
             created_at: now,
         };
-        let state = RunState::new(&plan, NewRun { context }, &Moment { now, entropy: 0 });
+        let state = RunState::new(
+            &plan,
+            NewRun {
+                context,
+                trigger: None,
+            },
+            &Moment { now, entropy: 0 },
+        );
         Self {
             plan,
             state,
@@ -196,6 +203,11 @@ impl Driver {
                 .unwrap_or(TaskStatus::Blocked);
             assert_eq!(told, task.status, "history of task {at}");
         }
+        let differences = super::Replay::of(&self.records).differences(&self.plan, &self.state);
+        assert!(
+            differences.is_empty(),
+            "the history tells otherwise: {differences:?}"
+        );
     }
 
     pub fn ix(&self, key: &str) -> TaskIx {

@@ -56,6 +56,11 @@ impl<'t> Report<'t> {
         self.text
     }
 
+    /// Problems so far: whether a check has found one is whether this grew.
+    pub(crate) fn count(&self) -> usize {
+        self.found.len() + self.beyond_count
+    }
+
     pub(crate) fn has_errors(&self) -> bool {
         self.has_errors
     }

@@ -127,8 +127,14 @@ impl Applier {
                     items.push(Item::Start { new, row });
                     replies.push(Reply::Start(reply));
                 }
-                Work::Inputs(InputsWork { run, inputs, reply }) => {
-                    items.push(Item::Inputs { run, inputs });
+                Work::Inputs(work) => {
+                    let InputsWork {
+                        run,
+                        inputs,
+                        audit,
+                        reply,
+                    } = work;
+                    items.push(Item::Inputs { run, inputs, audit });
                     replies.push(Reply::Inputs(reply));
                 }
                 Work::Render(render) => renders.push(render),
@@ -257,7 +263,7 @@ impl Applier {
         let holders = load::key_holders(read, shell.backend, &shell.sql, starts)
             .await
             .map_err(Failure::from)?;
-        let round = Round::compute(items, known, &holders, shell.moment());
+        let round = Round::compute(items.iter(), known, &holders, shell.moment());
         // A change is guarded by the version. That nothing changed is believed of a cached state only when it is the
         // current one: another replica may have dispatched what a report is about.
         let changed: HashSet<RunId> = round
@@ -351,7 +357,7 @@ impl Applier {
                     Item::Inputs { .. } => None,
                 });
                 let holders = load::key_holders(tx, shell.backend, &shell.sql, starts).await?;
-                let mut round = Round::compute(&items, known, &holders, moment);
+                let mut round = Round::compute(items.iter(), known, &holders, moment);
                 round.lease(&shell);
                 let statements = Statements::build(shell.backend, &shell.sql, &round.turns, &[])?;
                 if write(statements, round.has_start(), tx).await? == Saved::LostRace {

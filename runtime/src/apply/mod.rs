@@ -9,6 +9,7 @@ mod applier;
 mod cache;
 mod convert;
 mod load;
+pub mod offline;
 mod publish;
 mod round;
 mod rows;
@@ -25,6 +26,7 @@ use runnel_engine::run::{Input, NewRun, Outcome, RunStatus};
 use runnel_engine::{RunId, TaskIx};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::audit::{self, Draft};
 use crate::error::StoreError;
 use crate::message::Body;
 use crate::workflows::CompiledVersion;
@@ -66,6 +68,8 @@ pub(crate) struct StartRow {
     pub inputs: Arc<str>,
     pub tags: Vec<String>,
     pub actor: Arc<str>,
+    /// The mutation that starts it.
+    pub audit: Option<Arc<Draft>>,
 }
 
 /// What became of a start.
@@ -84,6 +88,8 @@ pub(crate) enum StartReply {
 pub(crate) struct InputsWork {
     pub run: RunId,
     pub inputs: Vec<Input>,
+    /// The mutation that they come from.
+    pub audit: Option<Arc<Draft>>,
     /// Where to say that they are committed; `None` when nobody waits.
     pub reply: Option<oneshot::Sender<Result<InputsReply, StoreError>>>,
 }
@@ -163,12 +169,13 @@ impl Appliers {
         })
     }
 
-    /// Applies inputs and waits for their commit.
+    /// Applies inputs and waits for their commit. The row of the mutation that they come from is committed with them.
     pub(crate) async fn apply(&self, run: RunId, inputs: Vec<Input>) -> Result<InputsReply, StoreError> {
         let (reply, answer) = oneshot::channel();
         self.send(Work::Inputs(InputsWork {
             run,
             inputs,
+            audit: audit::current(),
             reply: Some(reply),
         }))
         .await?;

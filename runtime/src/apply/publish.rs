@@ -1,7 +1,7 @@
 //! What happens after a commit, in this order: messages go to the relay, alarms and doorbells ring, states return to the cache.
 
 use runnel_engine::run::Command;
-use runnel_queue::crash_point;
+use runnel_queue::{TokenKeys, crash_point};
 
 use super::applier::Applier;
 use super::round::{Answer, Round};
@@ -22,7 +22,11 @@ impl Applier {
                 continue;
             }
             if turn.is_changed {
-                self.collect(&turn, &mut news);
+                metrics::counter!(APPLIED).increment(turn.effects.records.len() as u64);
+                collect(&self.shell.token_keys, &turn, &mut news);
+                turn.audits
+                    .iter()
+                    .for_each(|audited| audited.draft.mark_written());
                 rung.push(turn.run());
                 if let Some(at) = turn.known.state.wake_at {
                     self.shell.alarm.set(at);
@@ -38,45 +42,38 @@ impl Applier {
         self.shell.announcer.ring(rung);
         round.answers
     }
+}
 
-    fn collect(&self, turn: &Turn, news: &mut News) {
-        let state = &turn.known.state;
-        let (run, keys) = (turn.run(), &self.shell.token_keys);
-        metrics::counter!(APPLIED).increment(turn.effects.records.len() as u64);
-        let mut leases = turn.leased.iter();
-        for command in &turn.effects.commands {
-            let Command::Dispatch { task, attempt } = command else {
-                continue;
-            };
-            let definition = turn.known.meta.plan.task(state.tasks[task.at()].template);
-            match leases.next() {
-                Some(Lease::Mine) => news.dispatches.push(Dispatch {
-                    key: AttemptKey {
-                        run,
-                        task: *task,
-                        attempt: *attempt,
-                    },
-                    queue: definition.queue.clone(),
-                    priority: definition.priority.unwrap_or(state.context.priority),
-                    body: message::body_if_wanted(
-                        keys,
-                        &turn.known.meta,
-                        state,
-                        *task,
-                        *attempt,
-                        &turn.moment,
-                    ),
-                }),
-                Some(Lease::NoRoom) if news.backlog.contains(&definition.queue) => {}
-                Some(Lease::NoRoom) => news.backlog.push(definition.queue.clone()),
-                Some(Lease::NoWorker) | None => {}
-            }
+/// What a committed turn means to the relay.
+pub(super) fn collect(keys: &TokenKeys, turn: &Turn, news: &mut News) {
+    let state = &turn.known.state;
+    let run = turn.run();
+    let mut leases = turn.leased.iter();
+    for command in &turn.effects.commands {
+        let Command::Dispatch { task, attempt } = command else {
+            continue;
+        };
+        let definition = turn.known.meta.plan.task(state.tasks[task.at()].template);
+        match leases.next() {
+            Some(Lease::Mine) => news.dispatches.push(Dispatch {
+                key: AttemptKey {
+                    run,
+                    task: *task,
+                    attempt: *attempt,
+                },
+                queue: definition.queue.clone(),
+                priority: definition.priority.unwrap_or(state.context.priority),
+                body: message::body_if_wanted(keys, &turn.known.meta, state, *task, *attempt, &turn.moment),
+            }),
+            Some(Lease::NoRoom) if news.backlog.contains(&definition.queue) => {}
+            Some(Lease::NoRoom) => news.backlog.push(definition.queue.clone()),
+            Some(Lease::NoWorker) | None => {}
         }
-        for ix in &turn.effects.touched {
-            let task = &state.tasks[ix.at()];
-            news.touched
-                .push((run, *ix, message::is_out(task.status).then_some(task.attempt)));
-        }
+    }
+    for ix in &turn.effects.touched {
+        let task = &state.tasks[ix.at()];
+        news.touched
+            .push((run, *ix, message::is_out(task.status).then_some(task.attempt)));
     }
 }
 

@@ -1,21 +1,31 @@
 //! What a batch of items does to the runs it concerns. No database here: rows come in, turns and answers go out.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use runnel_engine::run::{Command, Input, NewRun, RunState};
-use runnel_engine::{Moment, RunId};
+use runnel_engine::run::{Command, Input, NewRun, Outcome, RunState};
+use runnel_engine::{Moment, RunId, Timestamp};
 
 use super::load::{KeyHolder, Loaded};
-use super::turn::{Known, Lease, Turn};
+use super::turn::{Audited, Known, Lease, Turn};
 use super::{InputsReply, Shell, StartReply, StartRow};
+use crate::audit::Draft;
 use crate::error::StoreError;
+use crate::relay::Room;
 use crate::view::RunView;
 
 /// One thing to apply, without the way back to its caller, so that it can be applied again.
 #[derive(Debug)]
 pub(super) enum Item {
-    Start { new: NewRun, row: StartRow },
-    Inputs { run: RunId, inputs: Vec<Input> },
+    Start {
+        new: NewRun,
+        row: StartRow,
+    },
+    Inputs {
+        run: RunId,
+        inputs: Vec<Input>,
+        audit: Option<Arc<Draft>>,
+    },
 }
 
 impl Item {
@@ -47,7 +57,12 @@ pub(super) struct Round {
 
 impl Round {
     /// Applies the items in order. `known` holds the existing runs they concern, `holders` the runs that hold their keys.
-    pub(super) fn compute(items: &[Item], known: Loaded, holders: &[KeyHolder], moment: Moment) -> Self {
+    pub(super) fn compute<'i>(
+        items: impl IntoIterator<Item = &'i Item>,
+        known: Loaded,
+        holders: &[KeyHolder],
+        moment: Moment,
+    ) -> Self {
         let mut round = Self::default();
         for (run, known) in known {
             match known {
@@ -60,7 +75,7 @@ impl Round {
         for item in items {
             let answer = match item {
                 Item::Start { new, row } => round.start(new, row, holders, moment),
-                Item::Inputs { run, inputs } => round.inputs(*run, inputs),
+                Item::Inputs { run, inputs, audit } => round.inputs(*run, inputs, audit.as_ref()),
             };
             round.answers.push(answer);
         }
@@ -71,6 +86,16 @@ impl Round {
     /// Decides which new messages this process sends itself: those that find room in their queue and a worker for their
     /// type. The others wait in the table for whoever can send them.
     pub(super) fn lease(&mut self, shell: &Shell) {
+        let is_served = |queue: &str, kind: &str, now: Timestamp| shell.registry.is_served(queue, kind, now);
+        self.lease_with(is_served, || shell.relay.room());
+    }
+
+    /// The same, whoever knows the workers and the room.
+    pub(super) fn lease_with(
+        &mut self,
+        is_served: impl Fn(&str, &str, Timestamp) -> bool,
+        room_of: impl Fn() -> Room,
+    ) {
         let mut room = None;
         for turn in &mut self.turns {
             turn.leased.clear();
@@ -80,14 +105,8 @@ impl Round {
                 };
                 let plan = &turn.known.meta.plan;
                 let definition = plan.task(turn.known.state.tasks[task.at()].template);
-                let is_served =
-                    shell
-                        .registry
-                        .is_served(&definition.queue, &definition.kind, turn.moment.now);
-                let has_room = is_served
-                    && room
-                        .get_or_insert_with(|| shell.relay.room())
-                        .take(&definition.queue);
+                let is_served = is_served(&definition.queue, &definition.kind, turn.moment.now);
+                let has_room = is_served && room.get_or_insert_with(&room_of).take(&definition.queue);
                 turn.leased.push(match (is_served, has_room) {
                     (_, true) => Lease::Mine,
                     (true, false) => Lease::NoRoom,
@@ -131,6 +150,10 @@ impl Round {
             actor: row.actor.clone(),
         })?;
         let created = view(row, &turn.known);
+        turn.audits.extend(row.audit.as_ref().map(|draft| Audited {
+            draft: Arc::clone(draft),
+            before: None,
+        }));
         self.add_turn(turn);
         Ok(Answer::Start(StartReply::Created(Box::new(created))))
     }
@@ -158,7 +181,12 @@ impl Round {
         })
     }
 
-    fn inputs(&mut self, run: RunId, inputs: &[Input]) -> Result<Answer, StoreError> {
+    fn inputs(
+        &mut self,
+        run: RunId,
+        inputs: &[Input],
+        audit: Option<&Arc<Draft>>,
+    ) -> Result<Answer, StoreError> {
         let at = match self.turn_of.get(&run) {
             None => return Ok(Answer::Inputs(InputsReply::UnknownRun)),
             Some(Err(problem)) => {
@@ -170,6 +198,7 @@ impl Round {
             Some(Ok(at)) => *at,
         };
         let turn = &mut self.turns[at];
+        let before = audit.map(|_| turn.summary());
         let mut outcomes = Vec::with_capacity(inputs.len());
         for input in inputs {
             match turn.advance(input) {
@@ -181,6 +210,12 @@ impl Round {
                     return Err(error);
                 }
             }
+        }
+        if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Applied)) {
+            turn.audits.extend(audit.map(|draft| Audited {
+                draft: Arc::clone(draft),
+                before,
+            }));
         }
         Ok(Answer::Inputs(InputsReply::Done {
             outcomes,

@@ -11,6 +11,7 @@ use super::side::SideRows;
 use super::sql::{EVENT_NEW, OUTBOX_KEY, OUTBOX_NEW, RUN_CHANGE, RUN_NEW, Sql, TASK_CHANGE, TASK_NEW};
 use super::turn::{Lease, Turn};
 use super::{Column, StartRow};
+use crate::audit::{self, AUDIT_NEW};
 use crate::error::StoreError;
 use crate::relay::{AttemptKey, LEASE};
 use crate::store::failed_to;
@@ -65,6 +66,7 @@ impl Statements {
             ("update tasks", rows.tasks, &sql.update_tasks),
             ("insert events", rows.events, &sql.insert_events),
             ("insert into the outbox", rows.outbox, &sql.insert_outbox),
+            ("write the audit log", rows.audits, &sql.insert_audits),
         ] {
             if !set.is_empty() {
                 plain.push((action, set.bind(backend, text, vec![])));
@@ -98,6 +100,7 @@ struct Rows {
     outbox: RowSet,
     gone: RowSet,
     side: SideRows,
+    audits: RowSet,
 }
 
 impl Rows {
@@ -112,6 +115,7 @@ impl Rows {
             outbox: set(OUTBOX_NEW),
             gone: set(OUTBOX_KEY),
             side: SideRows::new(backend),
+            audits: set(AUDIT_NEW),
         }
     }
 
@@ -137,6 +141,7 @@ impl Rows {
                 .int(turn.moment.now.0)
                 .text(&json_text(&turn.effects.records)?);
         }
+        self.add_audits(turn);
         let mut leases = turn.leased.iter();
         for command in &turn.effects.commands {
             match command {
@@ -165,6 +170,20 @@ impl Rows {
             }
         }
         Ok(())
+    }
+
+    /// Mutations are few: a batch without one has no statement for them.
+    fn add_audits(&mut self, turn: &Turn) {
+        for audited in &turn.audits {
+            audited.draft.aim("run", format!("run_{}", turn.run().0.simple()));
+            let after = turn.summary();
+            audit::add_row(
+                &mut self.audits,
+                &audited.draft,
+                audited.before.as_deref(),
+                Some(&after),
+            );
+        }
     }
 
     fn add_task(&mut self, run: Uuid, ix: TaskIx, turn: &Turn) -> Result<(), StoreError> {

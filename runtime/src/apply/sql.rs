@@ -140,6 +140,7 @@ pub(crate) struct Sql {
     pub(super) insert_events: String,
     pub(super) insert_outbox: String,
     pub(crate) delete_outbox: String,
+    pub(super) insert_audits: String,
 }
 
 impl Sql {
@@ -164,6 +165,11 @@ impl Sql {
             insert_events: insert(backend, "event", EVENT_NEW),
             insert_outbox: format!("{} ON CONFLICT DO NOTHING", insert(backend, "outbox", OUTBOX_NEW)),
             delete_outbox: delete_outbox(backend),
+            // a batch that is saved again after an unknown commit
+            insert_audits: format!(
+                "{} ON CONFLICT DO NOTHING",
+                insert(backend, "audit", crate::audit::AUDIT_NEW)
+            ),
         }
     }
 }

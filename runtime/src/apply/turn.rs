@@ -8,6 +8,7 @@ use runnel_engine::{Moment, RunId, TaskIx};
 
 use super::StartRow;
 use super::convert::corrupt;
+use crate::audit::Draft;
 use crate::error::StoreError;
 use crate::workflows::CompiledVersion;
 
@@ -52,6 +53,16 @@ pub(crate) struct Turn {
     pub moment: Moment,
     /// One a dispatch among the commands, in their order.
     pub leased: Vec<Lease>,
+    /// Mutations that took place in this turn.
+    pub audits: Vec<Audited>,
+}
+
+/// A mutation of a run, whose row is saved with the turn.
+#[derive(Debug)]
+pub(crate) struct Audited {
+    pub draft: Arc<Draft>,
+    /// The run before it; `None` when it made the run.
+    pub before: Option<String>,
 }
 
 /// Who sends a new message.
@@ -78,6 +89,7 @@ impl Turn {
             is_failed: false,
             moment,
             leased: Vec::new(),
+            audits: Vec::new(),
         }
     }
 
@@ -98,7 +110,14 @@ impl Turn {
             is_failed: false,
             moment,
             leased: Vec::new(),
+            audits: Vec::new(),
         }
+    }
+
+    /// The state of the run as the audit log shows it.
+    pub(crate) fn summary(&self) -> String {
+        let state = &self.known.state;
+        serde_json::json!({ "status": state.status, "isPaused": state.is_paused }).to_string()
     }
 
     /// The run.

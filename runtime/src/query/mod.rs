@@ -7,6 +7,7 @@ mod events;
 mod logs;
 mod runs;
 mod tasks;
+pub mod window;
 mod workers;
 mod workflows;
 

@@ -7,7 +7,7 @@ use runnel_engine::{RunId, TaskIx};
 use super::AttemptKey;
 
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(crate) struct Desk {
     outstanding_max: usize,
     /// Attempts whose messages this relay has sent and that have not ended.
     out: HashMap<(RunId, TaskIx), (u32, String)>,
@@ -46,7 +46,7 @@ impl Room {
 }
 
 impl Desk {
-    pub(super) fn new(outstanding_max: usize) -> Self {
+    pub(crate) fn new(outstanding_max: usize) -> Self {
         let outstanding_max = outstanding_max.max(1);
         Self {
             outstanding_max,
@@ -56,7 +56,7 @@ impl Desk {
         }
     }
 
-    pub(super) fn room(&self) -> Room {
+    pub(crate) fn room(&self) -> Room {
         let Self {
             outstanding_max,
             counts,
@@ -71,17 +71,17 @@ impl Desk {
     }
 
     /// Free places of a queue.
-    pub(super) fn free(&self, queue: &str) -> usize {
+    pub(crate) fn free(&self, queue: &str) -> usize {
         self.outstanding_max
             .saturating_sub(self.counts.get(queue).copied().unwrap_or(0))
     }
 
     /// Whether enough places are free to make a claim worth its statement.
-    pub(super) fn is_worth_a_claim(&self, queue: &str) -> bool {
+    pub(crate) fn is_worth_a_claim(&self, queue: &str) -> bool {
         self.free(queue) >= (self.outstanding_max / 8).max(1)
     }
 
-    pub(super) fn send(&mut self, key: AttemptKey, queue: &str) {
+    pub(crate) fn send(&mut self, key: AttemptKey, queue: &str) {
         self.end((key.run, key.task));
         self.out
             .insert((key.run, key.task), (key.attempt, queue.to_owned()));
@@ -92,7 +92,7 @@ impl Desk {
     }
 
     /// A task has changed; `attempt` is the one that is out, if any.
-    pub(super) fn touch(&mut self, run: RunId, task: TaskIx, attempt: Option<u32>) {
+    pub(crate) fn touch(&mut self, run: RunId, task: TaskIx, attempt: Option<u32>) {
         if self
             .out
             .get(&(run, task))
@@ -110,7 +110,7 @@ impl Desk {
         }
     }
 
-    pub(super) fn set_backlog(&mut self, queue: &str, has_backlog: bool) {
+    pub(crate) fn set_backlog(&mut self, queue: &str, has_backlog: bool) {
         if !has_backlog {
             self.backlog.remove(queue);
         } else if !self.backlog.contains(queue) {
@@ -119,7 +119,7 @@ impl Desk {
     }
 
     /// Queues with a backlog that a claim would help now.
-    pub(super) fn claimable(&self) -> Vec<String> {
+    pub(crate) fn claimable(&self) -> Vec<String> {
         self.backlog
             .iter()
             .filter(|queue| self.is_worth_a_claim(queue))
@@ -128,12 +128,12 @@ impl Desk {
     }
 
     /// Queues that were sent to.
-    pub(super) fn queues(&self) -> Vec<String> {
+    pub(crate) fn queues(&self) -> Vec<String> {
         self.counts.keys().cloned().collect()
     }
 
     /// Attempts of full queues: another replica may have heard of their end.
-    pub(super) fn doubtful(&self) -> Vec<AttemptKey> {
+    pub(crate) fn doubtful(&self) -> Vec<AttemptKey> {
         let full = |queue: &String| self.backlog.contains(queue) && !self.is_worth_a_claim(queue);
         let keys = self.out.iter().filter(|(_, (_, queue))| full(queue));
         keys.map(|((run, task), (attempt, _))| AttemptKey {

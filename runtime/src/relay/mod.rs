@@ -23,10 +23,8 @@ use tokio::sync::{Notify, mpsc};
 use crate::message::Body;
 
 pub(crate) use claim::waiting;
-pub(crate) use desk::Room;
+pub(crate) use desk::{Desk, Room};
 pub(crate) use send::Relay;
-
-use desk::Desk;
 
 /// How long rows belong to the relay that holds them. After a crash another one sends them then.
 pub(crate) const LEASE: Duration = Duration::from_secs(5);

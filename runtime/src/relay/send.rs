@@ -246,6 +246,7 @@ impl Relay {
         let work = InputsWork {
             run: key.run,
             inputs: vec![input],
+            audit: None,
             reply: None,
         };
         match self.appliers.send(Work::Inputs(work)).await {

@@ -8,6 +8,7 @@ use tracing::Instrument;
 
 use super::fault::{Fault, classify};
 use super::{Backend, Store};
+use crate::audit::{self, Draft};
 use crate::error::StoreError;
 
 /// How often a transaction is tried before the caller is told that the database is busy.
@@ -43,21 +44,34 @@ impl Store {
         F: for<'tx> Fn(&'tx DatabaseTransaction) -> Work<'tx, T> + Send + Sync + 'static,
     {
         let store = self.clone();
-        let tries = async move { store.try_until_done(action, work).await };
+        // what a mutation commits takes the mutation's row of the audit log along
+        let draft = audit::current();
+        let tries = async move {
+            let done = store.try_until_done(action, work, draft.as_deref()).await;
+            if let (Ok(_), Some(draft)) = (&done, &draft) {
+                draft.mark_written();
+            }
+            done
+        };
         // the only error of a join here is a panic of `work` or the end of the runtime; both have rolled back
         tokio::spawn(tries.in_current_span())
             .await
             .map_err(|_| StoreError::Aborted { action })?
     }
 
-    async fn try_until_done<T, F>(&self, action: &'static str, work: F) -> Result<T, StoreError>
+    async fn try_until_done<T, F>(
+        &self,
+        action: &'static str,
+        work: F,
+        draft: Option<&Draft>,
+    ) -> Result<T, StoreError>
     where
         F: for<'tx> Fn(&'tx DatabaseTransaction) -> Work<'tx, T> + Send + Sync,
         T: Send,
     {
         let mut attempts = 1;
         loop {
-            match self.try_once(action, &work).await {
+            match self.try_once(action, &work, draft).await {
                 Ok(value) => return Ok(value),
                 Err(Failed::Final(error)) => return Err(error),
                 Err(Failed::Retry(error)) if attempts == ATTEMPTS_MAX => {
@@ -74,7 +88,7 @@ impl Store {
         }
     }
 
-    async fn try_once<T, F>(&self, action: &'static str, work: &F) -> Result<T, Failed>
+    async fn try_once<T, F>(&self, action: &'static str, work: &F, draft: Option<&Draft>) -> Result<T, Failed>
     where
         F: for<'tx> Fn(&'tx DatabaseTransaction) -> Work<'tx, T> + Send + Sync,
         T: Send,
@@ -85,7 +99,15 @@ impl Store {
             .begin_with_options(begin_options(self.inner.backend))
             .await;
         let tx = begun.map_err(|source| judge(StoreError::Statement { action, source }))?;
-        let value = match work(&tx).await {
+        let worked = async {
+            let value = work(&tx).await?;
+            match draft {
+                Some(draft) if !draft.is_written() => audit::insert_into(&tx, draft).await?,
+                Some(_) | None => {}
+            }
+            Ok(value)
+        };
+        let value = match worked.await {
             Ok(value) => value,
             Err(error) => {
                 // a failed rollback means a lost connection, which rolls back by itself

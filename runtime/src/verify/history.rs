@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use runnel_engine::TaskIx;
-use runnel_engine::run::{Record, RecordKind, RunStatus, TaskStatus, status_after};
+use runnel_engine::run::{Record, RecordKind, Replay, RunStatus, TaskStatus, status_after};
 use runnel_entity::event;
 
 use super::Finding;
@@ -23,6 +23,8 @@ pub(super) struct History {
     /// The end of the run as the history tells it; `None` while it goes on.
     pub run_ended: Option<RunStatus>,
     pub last_seq: i64,
+    /// Every fact that the records determine.
+    pub told: Replay,
     place: (i64, i64),
     findings: Vec<Finding>,
 }
@@ -81,6 +83,7 @@ impl History {
             );
         }
         self.last_seq = record.seq;
+        self.told.append(record);
         match status_after(record.kind) {
             Some(status) => self.replay_task(record, status),
             None => self.replay_run(record),

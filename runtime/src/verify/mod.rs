@@ -102,18 +102,20 @@ pub(crate) async fn verify_store(store: &Store, clock: &dyn Clock) -> Result<Ver
         after = Some(*last);
         for (id, version) in &ids {
             // read before the snapshot, which must not wait for a second connection
-            let version = versions.get(WorkflowVersionId(*version)).await;
-            match version {
-                Ok(_) => check_state(store, &versions, RunId(*id), &mut report).await?,
-                Err(StoreError::Corrupt { problem, .. }) => report.add(Problem {
-                    run: Some(RunId(*id)),
-                    task: None,
-                    rule: "state",
-                    message: problem,
-                }),
+            let versions = match versions.get(WorkflowVersionId(*version)).await {
+                Ok(_) => Some(&versions),
+                Err(StoreError::Corrupt { problem, .. }) => {
+                    report.add(Problem {
+                        run: Some(RunId(*id)),
+                        task: None,
+                        rule: "state",
+                        message: problem,
+                    });
+                    None
+                }
                 Err(error) => return Err(error),
-            }
-            check_run(store, clock, RunId(*id), &mut report).await?;
+            };
+            check_run(store, versions, clock, RunId(*id), &mut report).await?;
         }
     }
 }
@@ -193,41 +195,11 @@ async fn check_orphans(store: &Store, report: &mut VerifyReport) -> Result<(), S
     Ok(())
 }
 
-/// What the engine says of the state that the rows make: readiness, alarms, ends.
-async fn check_state(
-    store: &Store,
-    versions: &Versions,
-    id: RunId,
-    report: &mut VerifyReport,
-) -> Result<(), StoreError> {
-    let failed = failed_to("read a run to check it");
-    let backend = store.backend();
-    let snapshot = store
-        .read()
-        .begin_with_options(snapshot_options(backend))
-        .await
-        .map_err(failed)?;
-    let broken = match state_of(&snapshot, backend.into(), versions, id).await {
-        Ok(Some((version, state))) => runnel_engine::run::check(&version.plan, &state),
-        // it may have been deleted since it was listed
-        Ok(None) => Vec::new(),
-        Err(StoreError::Corrupt { problem, .. }) => vec![problem],
-        Err(error) => return Err(error),
-    };
-    for message in broken {
-        report.add(Problem {
-            run: Some(id),
-            task: None,
-            rule: "state",
-            message,
-        });
-    }
-    snapshot.rollback().await.map_err(failed)
-}
-
-/// Everything of one run, in one snapshot.
+/// Everything of one run, in one snapshot: the rows against each other and their history, and what the engine says of
+/// the state that they make.
 async fn check_run(
     store: &Store,
+    versions: Option<&Versions>,
     clock: &dyn Clock,
     id: RunId,
     report: &mut VerifyReport,
@@ -253,7 +225,11 @@ async fn check_run(
             .0
             .saturating_sub(i64::try_from(OUTBOX_GRACE.as_micros()).unwrap_or(i64::MAX));
         let is_overdue = |message: &outbox::Model| message.created_at < oldest_allowed;
-        for (task, rule, message) in rows::check(&row, &tasks, &messages, is_overdue, &history) {
+        let mut findings = rows::check(&row, &tasks, &messages, is_overdue, &history);
+        if let Some(versions) = versions {
+            check_state(&snapshot, store.backend(), versions, id, &history, &mut findings).await?;
+        }
+        for (task, rule, message) in findings {
             report.add(Problem {
                 run: Some(id),
                 task,
@@ -264,6 +240,29 @@ async fn check_run(
         report.checked_runs += 1;
     }
     snapshot.rollback().await.map_err(failed)
+}
+
+/// What the engine says of the state that the rows make: readiness, alarms, ends, and whether it is what the history tells.
+async fn check_state(
+    snapshot: &DatabaseTransaction,
+    backend: Backend,
+    versions: &Versions,
+    id: RunId,
+    history: &History,
+    findings: &mut Vec<Finding>,
+) -> Result<(), StoreError> {
+    match state_of(snapshot, backend.into(), versions, id).await {
+        Ok(Some((version, state))) => {
+            let broken = runnel_engine::run::check(&version.plan, &state);
+            findings.extend(broken.into_iter().map(|message| (None, "state", message)));
+            let differences = history.told.differences(&version.plan, &state);
+            findings.extend(differences.into_iter().map(|message| (None, "replay", message)));
+        }
+        Ok(None) => {}
+        Err(StoreError::Corrupt { problem, .. }) => findings.push((None, "state", problem)),
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 fn snapshot_options(backend: Backend) -> TransactionOptions {

@@ -158,7 +158,13 @@ impl Session {
             Ok(operation) => {
                 self.operations.begin(
                     id,
-                    execute::stream(&self.app, operation, viewer, Resume::default()),
+                    execute::stream(
+                        &self.app,
+                        operation,
+                        viewer,
+                        Resume::default(),
+                        RequestId::fresh(),
+                    ),
                 );
                 Ok(())
             }

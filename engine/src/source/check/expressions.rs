@@ -33,6 +33,11 @@ pub(crate) enum Reader {
     Outputs,
     /// The workflow at the start of a run: no task exists yet.
     Start,
+    /// A trigger, before there is a run.
+    Trigger {
+        /// Whether an event is what it is about.
+        has_event: bool,
+    },
 }
 
 /// What an expression may use at its place.
@@ -190,6 +195,8 @@ impl Checker<'_, '_> {
                     "`matrix` exists only inside a task with `matrix`",
                 )
                 .help("add `matrix` to the task, or read `inputs` or `tasks`");
+        } else if let Reader::Trigger { has_event } = site.reader {
+            self.trigger_root(root, has_event, node, path);
         } else if root == "event" {
             self.unsupported_context(node, path);
         } else if root == "task" && !matches!(site.reader, Reader::Task(..)) {
@@ -199,6 +206,27 @@ impl Checker<'_, '_> {
                 path,
                 "`task` exists only inside a task",
             );
+        }
+    }
+}
+
+impl Checker<'_, '_> {
+    /// What exists before there is a run.
+    fn trigger_root(&mut self, root: &str, has_event: bool, node: &Node, path: Path<'_>) {
+        let known: &[&str] = if has_event {
+            &["event", "vars", "run", "workflow"]
+        } else {
+            &["vars", "run", "workflow"]
+        };
+        // reads of tasks and secrets have messages of their own
+        if !known.contains(&root) && !matches!(root, "tasks" | "secrets") {
+            let message = format!("a trigger cannot read `{root}`: there is no run yet");
+            self.report
+                .error("runnel::expr::context", node.at, path, message)
+                .help(format!(
+                    "an expression here starts from one of {}",
+                    known.join(", ")
+                ));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Parts of the format that this release reads but does not run.
 //!
 //! They are refused, never silently ignored: a workflow that asks for an approval must not run without one. What only adds
-//! to a run (schedules, alerts, labels) is a warning.
+//! to a run (alerts, labels) is a warning.
 
 use std::ops::RangeInclusive;
 
@@ -76,16 +76,15 @@ const UNSUPPORTED: &[(Place, &str, &str)] = &[
     ),
     (Place::Type, "lambda", "use `http` with the function's URL"),
     (Place::Wait, "event", "wait for a time with `for` or `until`"),
-    (Place::Context, "event", "declare an input and read `inputs`"),
+    (
+        Place::Context,
+        "event",
+        "pass it to an input in the `inputs` of the trigger, and read `inputs`",
+    ),
 ];
 
 /// What is accepted but does nothing yet.
 const INACTIVE: &[(Place, &str, &str)] = &[
-    (
-        Place::Workflow,
-        "triggers",
-        "runs are started by hand or through the API until triggers work",
-    ),
     (Place::Task, "resources", "workers do not reserve resources yet"),
     (
         Place::Task,
@@ -202,31 +201,6 @@ impl Checker<'_, '_> {
         fields
             .get("on_error")
             .map(|node| self.one_of(node, path.key("on_error"), &[("halt", ()), ("continue", ())]));
-    }
-
-    fn triggers(&mut self, node: &Node, path: Path<'_>) {
-        const KINDS: &[(&str, &[&str])] = &[
-            (
-                "schedule",
-                &["schedule", "timezone", "catchup", "overlap", "inputs", "enabled"],
-            ),
-            (
-                "event",
-                &["event", "source", "match", "inputs", "dedupe", "enabled"],
-            ),
-            ("webhook", &["webhook", "inputs", "enabled"]),
-        ];
-        for (index, item) in self.list(node, path).unwrap_or_default().iter().enumerate() {
-            let path = path.index(index);
-            match KINDS.iter().find(|(kind, _)| item.get(kind).is_some()) {
-                Some((_, keys)) => _ = self.fields(item, path, keys),
-                None => {
-                    let message = "a trigger has `schedule`, `event` or `webhook`";
-                    self.report
-                        .error("runnel::schema::missing", item.at, path, message);
-                }
-            }
-        }
     }
 }
 

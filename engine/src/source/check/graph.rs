@@ -228,7 +228,7 @@ impl Checker<'_, '_> {
         let (group, reader) = match read.reader {
             Reader::Outputs if main.index.contains_key(read.task.as_str()) => return,
             Reader::Outputs => return self.unknown_task(read, main),
-            Reader::Start => {
+            Reader::Start | Reader::Trigger { .. } => {
                 let message = format!(
                     "no task has run yet when this is evaluated, so `{}` cannot be read",
                     super::shorten(&read.task)

@@ -12,6 +12,7 @@ mod inputs;
 mod loops;
 mod needs;
 mod policy;
+mod triggers;
 
 pub(crate) use policy::is_one_expression;
 mod task;

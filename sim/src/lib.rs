@@ -1,0 +1,2 @@
+//! Runnel's simulator.
+pub mod chance;
