@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod bulk_item;
 pub mod bulk_operation;
+pub mod errand;
 pub mod event;
 pub mod idempotency;
 pub mod namespace;

@@ -11,6 +11,7 @@ use sea_orm_migration::prelude::{DbErr, MigrationTrait};
 use sea_orm_migration::sea_orm::{ConnectionTrait, Statement};
 
 mod m20261121_000001_initial;
+mod m20261121_000003_children;
 mod m20261121_000006_audit;
 
 /// Runs the migrations.
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m20261121_000001_initial::Migration),
+            Box::new(m20261121_000003_children::Migration),
             Box::new(m20261121_000006_audit::Migration),
         ]
     }

@@ -7,6 +7,7 @@ pub mod actor;
 mod announcer;
 mod apply;
 pub mod audit;
+mod child;
 pub mod clock;
 pub mod config;
 mod consumer;

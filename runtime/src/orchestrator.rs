@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::actor::Actor;
 use crate::announcer::Announcer;
 use crate::apply::{Applier, Appliers, Inbox, Shell, Sql};
+use crate::child::{self, ErrandBell, Errands};
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::consumer::{Consumer, DeadLetters};
@@ -317,6 +318,10 @@ impl Orchestrator {
             shell.alarm.ring();
             return Ok(false);
         }
+        if child::is_due(shell).await? {
+            shell.errands.ring();
+            return Ok(false);
+        }
         let now = shell.clock.now();
         let waiting = relay::waiting(shell, now).await?;
         let is_sendable = |queue: &str, kind: &str| {
@@ -335,7 +340,10 @@ impl Orchestrator {
 
     fn is_moving(&self) -> bool {
         let inner = &self.inner;
-        inner.appliers.unfinished() > 0 || inner.shell.relay.unfinished() > 0 || inner.consumer.is_busy()
+        inner.shell.errands.is_busy()
+            || inner.appliers.unfinished() > 0
+            || inner.shell.relay.unfinished() > 0
+            || inner.consumer.is_busy()
     }
 }
 
@@ -372,6 +380,7 @@ impl Inner {
             token_keys: config.token_keys,
             relay,
             alarm: Alarm::new(),
+            errands: ErrandBell::default(),
             announcer: Announcer::new(feed.clone()),
             registry: Registry::new(config.local_types),
             batch_max: config.batch_max.max(1),
@@ -380,6 +389,13 @@ impl Inner {
         let intake = Intake::new(Arc::clone(&shell), appliers.clone());
         let consumer = Consumer::new(intake.clone(), Arc::clone(&config.queue));
         let (queue, poll_interval) = (config.queue, config.poll_interval);
+        let errands = Errands::new(
+            Arc::clone(&shell),
+            appliers.clone(),
+            Arc::clone(&config.vars),
+            poll_interval,
+        );
+        loops.bringing.spawn(|stop| errands.run(stop));
         loops.run(
             &shell,
             &appliers,

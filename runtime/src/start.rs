@@ -125,6 +125,7 @@ impl Orchestrator {
             tags,
             actor: actor.name.clone(),
             audit: audit::current(),
+            parent: None,
         };
         let (reply, answer) = oneshot::channel();
         Ok((

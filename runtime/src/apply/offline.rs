@@ -122,6 +122,7 @@ impl Item {
             tags: Vec::new(),
             actor: "client".into(),
             audit: None,
+            parent: None,
         };
         Self(round::Item::Start {
             new: NewRun {

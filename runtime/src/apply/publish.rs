@@ -17,6 +17,7 @@ impl Applier {
     pub(super) fn publish(&mut self, round: Round) -> Vec<Result<Answer, StoreError>> {
         let mut news = News::default();
         let mut rung = Vec::new();
+        let mut has_errands = false;
         for turn in round.turns {
             if turn.is_failed {
                 continue;
@@ -28,6 +29,7 @@ impl Applier {
                     .iter()
                     .for_each(|audited| audited.draft.mark_written());
                 rung.push(turn.run());
+                has_errands |= turn.has_errands();
                 if let Some(at) = turn.known.state.wake_at {
                     self.shell.alarm.set(at);
                 }
@@ -39,6 +41,9 @@ impl Applier {
             }
         }
         self.shell.relay.tell(news);
+        if has_errands {
+            self.shell.errands.ring();
+        }
         self.shell.announcer.ring(rung);
         round.answers
     }

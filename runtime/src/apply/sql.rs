@@ -34,6 +34,11 @@ pub(super) const RUN_NEW: &[Column] = &[
     ("created_by", Kind::Text),
     ("started_at", Kind::Int),
     ("finished_at", Kind::Int),
+    ("parent_run_id", Kind::OptId),
+    ("parent_ix", Kind::Int),
+    ("parent_attempt", Kind::Int),
+    ("root_run_id", Kind::OptId),
+    ("depth", Kind::Int),
 ];
 
 /// What of a run changes; `guard` is the version that the change was computed from.

@@ -277,6 +277,11 @@ mod tests {
             created_by: "anonymous".to_owned(),
             started_at: Some(0),
             finished_at: None,
+            parent_run_id: None,
+            parent_ix: None,
+            parent_attempt: None,
+            root_run_id: None,
+            depth: 0,
         };
         let task = |ix, status: TaskStatus, attempt, wake_at| TaskRow {
             ix,

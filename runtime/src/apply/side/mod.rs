@@ -7,6 +7,7 @@ mod dead_letter;
 mod gate;
 mod wait;
 
+pub(crate) use child::errand;
 use runnel_engine::run::Command;
 use sea_orm::{DbBackend, Statement};
 
@@ -41,6 +42,11 @@ impl SideRows {
             Command::Gate(command) => self.gates.add(turn, command),
             Command::DeadLetter { task, attempt } => self.dead_letters.add(turn, *task, *attempt),
         }
+    }
+
+    /// Adds the rows that the end of the turn's run asks for.
+    pub(super) fn add_end(&mut self, turn: &Turn) {
+        self.children.add_end(turn);
     }
 
     /// The statements that write them, in their order.
