@@ -75,6 +75,12 @@ impl Viewer {
         }
     }
 
+    /// The same caller, acting in a namespace.
+    pub(crate) fn in_namespace(mut self, name: &str) -> Self {
+        self.actor.namespace = name.into();
+        self
+    }
+
     /// A caller who may do nothing, for tests that walk the schema.
     #[cfg(test)]
     pub(crate) fn without_permissions() -> Self {

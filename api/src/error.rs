@@ -20,6 +20,8 @@ pub(crate) enum Code {
     OperationResolutionFailure,
     /// An argument is out of its range.
     BadUserInput,
+    /// The `query` of a filter is not understood; `extensions.position` says where.
+    FilterInvalid,
     /// The document costs more than the limits allow.
     QueryTooComplex,
     /// No valid credentials.
@@ -53,12 +55,13 @@ pub(crate) enum Code {
 impl Code {
     /// Every code, for the test that each has a page.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::BadRequest,
         Self::GraphqlParseFailed,
         Self::GraphqlValidationFailed,
         Self::OperationResolutionFailure,
         Self::BadUserInput,
+        Self::FilterInvalid,
         Self::QueryTooComplex,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -83,6 +86,7 @@ impl Code {
             Self::GraphqlValidationFailed => "GRAPHQL_VALIDATION_FAILED",
             Self::OperationResolutionFailure => "OPERATION_RESOLUTION_FAILURE",
             Self::BadUserInput => "BAD_USER_INPUT",
+            Self::FilterInvalid => "FILTER_INVALID",
             Self::QueryTooComplex => "QUERY_TOO_COMPLEX",
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::Forbidden => "FORBIDDEN",
@@ -108,6 +112,7 @@ impl Code {
             | Self::GraphqlValidationFailed
             | Self::OperationResolutionFailure
             | Self::BadUserInput
+            | Self::FilterInvalid
             | Self::QueryTooComplex => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
@@ -141,6 +146,8 @@ pub(crate) struct ApiError {
     pub(crate) code: Code,
     /// One sentence, free of internals.
     pub(crate) message: String,
+    /// Place within a text of the caller's, in characters from 1.
+    pub(crate) position: Option<usize>,
 }
 
 impl ApiError {
@@ -149,6 +156,16 @@ impl ApiError {
         Self {
             code,
             message: message.into(),
+            position: None,
+        }
+    }
+
+    /// The text of a power filter is not understood at a place, in characters from 1.
+    pub(crate) fn filter(message: impl Into<String>, position: usize) -> Self {
+        let message = format!("{} (at character {position} of `query`)", message.into());
+        Self {
+            position: Some(position),
+            ..Self::new(Code::FilterInvalid, message)
         }
     }
 
@@ -188,6 +205,9 @@ impl ApiError {
         let mut values = ErrorExtensionValues::default();
         values.set("code", self.code.as_str());
         values.set("retryable", self.code.is_retryable());
+        if let Some(position) = self.position {
+            values.set("position", position);
+        }
         values
     }
 }

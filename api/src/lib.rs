@@ -84,6 +84,7 @@ pub async fn serve(
         origins: origin::Origins::new(&config.allowed_origins, is_loopback_only),
         metrics: metrics.clone(),
         stop: stop.clone(),
+        namespaces: app::Namespaces::default(),
     });
     let upkeep = tokio::spawn(metrics.upkeep(stop.clone()));
     server::run(listener, routes::router(app), stop).await;

@@ -62,6 +62,7 @@ impl Server {
             origins: Origins::new(&[], token.is_none()),
             metrics: Metrics::install(),
             stop: CancellationToken::new(),
+            namespaces: crate::app::Namespaces::default(),
         });
         Self {
             router: routes::router(app),

@@ -19,6 +19,7 @@ pub mod inputs;
 mod intake;
 mod log;
 mod message;
+pub mod namespace;
 pub mod orchestrator;
 pub mod query;
 mod recovery;

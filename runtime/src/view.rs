@@ -9,6 +9,8 @@ use runnel_engine::source::Dialect;
 use runnel_engine::{RunId, TaskIx, Timestamp, WorkflowId, WorkflowVersionId};
 use uuid::Uuid;
 
+use crate::query::predicate::RunPredicate;
+
 /// A workflow.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "named as in the schema")]
@@ -52,6 +54,8 @@ pub struct RunView {
     pub counts: Counts,
     pub has_tolerated_failures: bool,
     pub error: Option<TaskFailure>,
+    /// Whether inputs and outputs were read; they are empty otherwise.
+    pub has_payloads: bool,
     /// JSON text.
     pub inputs: Arc<str>,
     /// JSON text.
@@ -80,6 +84,8 @@ pub struct TaskView {
     pub retries: u32,
     pub losses: u32,
     pub worker: Option<String>,
+    /// Whether input and output were read; they are `None` otherwise.
+    pub has_payloads: bool,
     /// JSON text.
     pub input: Option<Arc<str>>,
     /// JSON text.
@@ -92,6 +98,15 @@ pub struct TaskView {
     pub finished_at: Option<Timestamp>,
     /// Why it does not run now, as an UPPER_SNAKE word: `UPSTREAM`, `NO_WORKER`, `PAUSED`, `QUEUED`, `TIMER`, `RETRY`.
     pub waiting_for: Option<&'static str>,
+}
+
+/// Input and output of a task.
+#[derive(Debug, Clone)]
+pub struct TaskPayloads {
+    /// JSON text.
+    pub input: Option<Arc<str>>,
+    /// JSON text.
+    pub output: Option<Arc<str>>,
 }
 
 /// One event of the history, with its places.
@@ -175,21 +190,42 @@ pub struct PageRequest<C> {
 pub struct RunFilter {
     pub status_in: Option<Vec<RunStatus>>,
     pub workflow_key: Option<String>,
+    /// By id, for those who have it.
+    pub workflow: Option<WorkflowId>,
     pub tag: Option<String>,
     pub is_paused: Option<bool>,
     pub created_at_gte: Option<Timestamp>,
     pub created_at_lt: Option<Timestamp>,
     pub idempotency_key: Option<String>,
+    /// Any further condition.
+    pub predicate: Option<RunPredicate>,
 }
 
-/// Order of runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum RunOrder {
-    /// Newest first.
-    #[default]
-    CreatedAtDesc,
-    /// Oldest first.
-    CreatedAtAsc,
+/// Order of runs; newest first unless said otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunOrder {
+    /// What they are sorted by.
+    pub field: RunOrderField,
+    /// The latest first.
+    pub is_descending: bool,
+}
+
+/// What runs are sorted by. A moment that has not come is later than any other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named as in the schema")]
+pub enum RunOrderField {
+    CreatedAt,
+    StartedAt,
+    FinishedAt,
+}
+
+impl Default for RunOrder {
+    fn default() -> Self {
+        Self {
+            field: RunOrderField::CreatedAt,
+            is_descending: true,
+        }
+    }
 }
 
 /// Which tasks.
@@ -197,8 +233,24 @@ pub enum RunOrder {
 #[expect(missing_docs, reason = "named as in the schema")]
 pub struct TaskFilter {
     pub status_in: Option<Vec<TaskStatus>>,
+    pub status_not_in: Option<Vec<TaskStatus>>,
     pub kind: Option<String>,
     pub key_prefix: Option<String>,
+    pub key_contains: Option<String>,
+    pub queue: Option<String>,
+    pub worker: Option<String>,
+    pub attempt_gte: Option<u32>,
+    pub has_error: Option<bool>,
+    pub started_at_gte: Option<Timestamp>,
+    pub started_at_lt: Option<Timestamp>,
+    pub finished_at_gte: Option<Timestamp>,
+    pub finished_at_lt: Option<Timestamp>,
+    /// One of these holds.
+    pub any: Option<Vec<TaskFilter>>,
+    /// All of these hold.
+    pub all: Option<Vec<TaskFilter>>,
+    /// It does not hold.
+    pub not: Option<Box<TaskFilter>>,
 }
 
 /// Which events.
@@ -208,6 +260,29 @@ pub struct EventFilter {
     pub run: Option<RunId>,
     pub task_key: Option<String>,
     pub kind_in: Option<Vec<runnel_engine::run::RecordKind>>,
+    pub attempt: Option<u32>,
+    pub actor: Option<String>,
+    pub reason: Option<String>,
+    pub at_gte: Option<Timestamp>,
+    pub at_lt: Option<Timestamp>,
+    /// One of these holds.
+    pub any: Option<Vec<EventFilter>>,
+    /// All of these hold.
+    pub all: Option<Vec<EventFilter>>,
+    /// It does not hold.
+    pub not: Option<Box<EventFilter>>,
+}
+
+/// Which workflows; all conditions must hold.
+#[derive(Debug, Clone, Default)]
+#[expect(missing_docs, reason = "named as in the schema")]
+pub struct WorkflowFilter {
+    pub key_in: Option<Vec<String>>,
+    pub key_prefix: Option<String>,
+    /// Key or name have it somewhere, whatever the case of its letters.
+    pub text: Option<String>,
+    pub updated_at_gte: Option<Timestamp>,
+    pub updated_at_lt: Option<Timestamp>,
 }
 
 /// Id of any node, for `node(id)`.

@@ -5,6 +5,7 @@
 //! failure.
 
 mod aliases;
+mod audit;
 mod bad_input;
 mod cli;
 mod crash;

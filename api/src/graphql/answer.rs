@@ -1,5 +1,7 @@
 //! Answers of the executor on their way out: every error gets a code and the request id, and nothing internal passes.
 
+use std::collections::BTreeMap;
+
 use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 use serde::Serialize;
 use serde_json::json;
@@ -15,12 +17,20 @@ pub(crate) struct Answer {
     data: Option<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<ServerError>,
+    /// What a caller should know beside it, as `warnings`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    extensions: BTreeMap<String, Value>,
 }
 
 impl Answer {
     /// From the executor.
     pub(crate) fn of(response: Response, id: &RequestId) -> Self {
-        let Response { data, mut errors, .. } = response;
+        let Response {
+            data,
+            mut errors,
+            extensions,
+            ..
+        } = response;
         let is_refused =
             data == Value::Null && !errors.is_empty() && errors.iter().all(|e| e.path.is_empty());
         for error in &mut errors {
@@ -29,6 +39,7 @@ impl Answer {
         Self {
             data: (!is_refused).then_some(data),
             errors,
+            extensions,
         }
     }
 
@@ -40,6 +51,7 @@ impl Answer {
         Self {
             data: None,
             errors: vec![refusal],
+            extensions: BTreeMap::new(),
         }
     }
 

@@ -18,8 +18,11 @@ use serde_json::{Map, Value as Json};
 use crate::error::{ApiError, Code};
 
 /// Page sizes of lists whose `first` is not given. A test keeps this table equal to the schema.
-pub(crate) const PAGE_SIZES: [(&str, u64); 5] = [
+pub(crate) const PAGE_SIZES: [(&str, u64); 8] = [
+    ("auditLog", 50),
     ("events", 100),
+    ("namespaces", 50),
+    ("recentRuns", 5),
     ("runs", 50),
     ("tasks", 50),
     ("versions", 50),
@@ -242,12 +245,12 @@ impl<'a> Walk<'a> {
         inside.saturating_add(1).saturating_mul(self.items(field))
     }
 
-    /// Most items the field may answer: its `first`, or the length of its longest list argument.
+    /// Most items the field may answer: its `first` or `last`, or the length of its longest list argument.
     fn items(&self, field: &Field) -> u64 {
         let mut items = 1;
         let mut has_first = false;
         for (name, value) in &field.arguments {
-            if name.node.as_str() == "first" {
+            if matches!(name.node.as_str(), "first" | "last") {
                 has_first = true;
                 items = items.max(self.number(value).unwrap_or(1));
             } else {

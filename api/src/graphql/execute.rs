@@ -13,20 +13,27 @@ use crate::metrics;
 use crate::request_id::RequestId;
 use crate::schema::attach;
 use crate::schema::subscription::Resume;
+use crate::schema::warnings::Warnings;
 
 /// Runs a query or mutation in a task of its own: axum drops the handler of a client that hangs up at whatever await
 /// it is on, and a transaction dropped between two awaits is a lost or doubled write.
 pub(crate) async fn once(app: &SharedApp, operation: Operation, viewer: Viewer, id: RequestId) -> Response {
     let kind = operation.kind;
+    let warnings = Warnings::default();
     let schema = match kind {
         OperationType::Mutation => app.mutations.clone(),
         OperationType::Query | OperationType::Subscription => app.schema.clone(),
     };
-    let request = attach(operation.request, &app.orchestrator, viewer).data(id);
-    let response = match tokio::spawn(async move { schema.execute(request).await }).await {
+    let request = attach(operation.request, &app.orchestrator, viewer)
+        .data(id)
+        .data(warnings.clone());
+    let mut response = match tokio::spawn(async move { schema.execute(request).await }).await {
         Ok(response) => response,
         Err(_) => failed(),
     };
+    if let Some(all) = warnings.take() {
+        response.extensions.insert("warnings".to_owned(), all);
+    }
     metrics::graphql_operation(kind, response.errors.is_empty());
     response
 }

@@ -94,7 +94,7 @@ async fn answer(
     request_body: axum::body::Body,
     id: &RequestId,
 ) -> Result<Answer, ApiError> {
-    let viewer = app.credentials.of_headers(&parts.headers)?;
+    let viewer = app.viewer(&parts.headers).await?;
     let params = read(parts, request_body, body::UPLOAD_BYTES_MAX).await?;
     let operation = params.prepare()?;
     match operation.kind {
@@ -156,6 +156,7 @@ fn is_about_document(code: Code) -> bool {
             | Code::OperationResolutionFailure
             | Code::QueryTooComplex
             | Code::BadUserInput
+            | Code::FilterInvalid
     )
 }
 

@@ -39,7 +39,7 @@ pub(crate) async fn handle(State(app): State<SharedApp>, request: Request) -> Re
             &id,
         );
     }
-    let viewer = match app.credentials.of_headers(&parts.headers) {
+    let viewer = match app.viewer(&parts.headers).await {
         Ok(viewer) => viewer,
         Err(error) => return reply::error(&error, &id),
     };

@@ -17,10 +17,7 @@ use crate::request_id::RequestId;
 /// Runs the call to its end, also when the client hangs up, and writes its row.
 pub(super) async fn layer(State(app): State<SharedApp>, request: Request, next: Next) -> Response {
     let id = RequestId::of(request.extensions());
-    let (Some(intent), Ok(viewer)) = (
-        intent_of(&request, &id),
-        app.credentials.of_headers(request.headers()),
-    ) else {
+    let (Some(intent), Ok(viewer)) = (intent_of(&request, &id), app.viewer(request.headers()).await) else {
         return next.run(request).await;
     };
     let mutation = tokio::spawn(async move {

@@ -27,7 +27,7 @@ impl FromRequestParts<SharedApp> for Call {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &SharedApp) -> Result<Self, Response> {
-        match app.credentials.of_headers(&parts.headers) {
+        match app.viewer(&parts.headers).await {
             Ok(viewer) => Ok(Self {
                 app: app.clone(),
                 viewer,

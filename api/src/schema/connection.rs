@@ -3,7 +3,10 @@
 use async_graphql::{OutputType, SimpleObject};
 use runnel_runtime::view::Page;
 
+use super::audit::AuditEntry;
 use super::event::Event;
+use super::namespace::Namespace;
+use super::paging::Count;
 use super::run::Run;
 use super::task::Task;
 use super::workflow::{Workflow, WorkflowVersion};
@@ -24,7 +27,9 @@ pub(crate) struct PageInfo {
 /// An item of a list with its cursor.
 #[derive(Debug, Clone, SimpleObject)]
 #[graphql(
+    concrete(name = "AuditEntryEdge", params(AuditEntry)),
     concrete(name = "EventEdge", params(Event)),
+    concrete(name = "NamespaceEdge", params(Namespace)),
     concrete(name = "RunEdge", params(Run)),
     concrete(name = "TaskEdge", params(Task)),
     concrete(name = "WorkflowEdge", params(Workflow)),
@@ -40,7 +45,9 @@ pub(crate) struct Edge<T: OutputType> {
 /// One page of a list.
 #[derive(Debug, SimpleObject)]
 #[graphql(
+    concrete(name = "AuditEntryConnection", params(AuditEntry)),
     concrete(name = "EventConnection", params(Event)),
+    concrete(name = "NamespaceConnection", params(Namespace)),
     concrete(name = "RunConnection", params(Run)),
     concrete(name = "TaskConnection", params(Task)),
     concrete(name = "WorkflowConnection", params(Workflow)),
@@ -56,6 +63,8 @@ where
     nodes: Vec<T>,
     /// Where the page stands.
     page_info: PageInfo,
+    /// How many items the whole list has; null where a list is not counted.
+    total_count: Option<Count>,
 }
 
 impl<T: OutputType + Clone> Connection<T>
@@ -87,6 +96,13 @@ where
             edges,
             nodes,
             page_info,
+            total_count: None,
         }
+    }
+
+    /// With the number of items of the whole list, where it was asked for.
+    pub(crate) fn counted(mut self, count: Option<impl Into<Count>>) -> Self {
+        self.total_count = count.map(Into::into);
+        self
     }
 }

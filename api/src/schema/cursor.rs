@@ -131,6 +131,16 @@ impl Cursor for LogPlace {
     }
 }
 
+impl Cursor for Uuid {
+    const TAG: char = 'a';
+    fn write(&self) -> String {
+        self.simple().to_string()
+    }
+    fn read(text: &str) -> Option<Self> {
+        Self::try_parse(text).ok()
+    }
+}
+
 /// Most ids of `nodes`.
 pub(crate) const IDS_MAX: usize = 100;
 /// Largest page.

@@ -248,6 +248,10 @@ pub(crate) enum LogStream {
 pub(crate) enum RunOrderField {
     /// When the run was accepted.
     CreatedAt,
+    /// When the first task became ready; runs that have not started count as later than all others. Not indexed.
+    StartedAt,
+    /// When the run ended; runs that have not ended count as later than all others. Not indexed.
+    FinishedAt,
 }
 
 /// Which end comes first.

@@ -1,5 +1,6 @@
 //! The GraphQL schema: parse, authorise, call the runtime, map. No rule of the product is decided here.
 
+mod audit;
 mod connection;
 pub(crate) mod cursor;
 mod diagnostic;
@@ -9,6 +10,9 @@ mod filters;
 pub(crate) mod id;
 mod mutation_run;
 mod mutation_workflow;
+mod namespace;
+mod paging;
+mod power_filter;
 mod query;
 mod rail;
 mod run;
@@ -19,21 +23,28 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod user_error;
+pub(crate) mod warnings;
 mod workflow;
 
 use async_graphql::{MergedObject, MergedSubscription, Request, SDLExportOptions, Schema, SchemaBuilder};
 use runnel_runtime::Orchestrator;
 
 use crate::auth::Viewer;
+use audit::AuditQuery;
 use mutation_run::RunMutation;
 use mutation_workflow::WorkflowMutation;
-use query::Query;
+use namespace::{NamespaceMutation, NamespaceQuery};
+use query::CoreQuery;
 use session::ReadLoader;
 use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
+/// Queries: they change nothing, and what does not exist is null.
+#[derive(Debug, Default, MergedObject)]
+pub(crate) struct Query(CoreQuery, AuditQuery, NamespaceQuery);
+
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Mutation(WorkflowMutation, RunMutation);
+pub(crate) struct Mutation(WorkflowMutation, RunMutation, NamespaceMutation);
 
 /// Subscriptions, over WebSocket (`/graphql/ws`) and SSE (`/graphql/stream`). Each message has a cursor to resume after.
 #[derive(Debug, Default, MergedSubscription)]
@@ -44,7 +55,7 @@ pub(crate) type ApiSchema = Schema<Query, Mutation, Subscription>;
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     // suggestions would tell an unauthenticated caller the names it does not know
-    Schema::build(Query, Mutation::default(), Subscription::default()).disable_suggestions()
+    Schema::build(Query::default(), Mutation::default(), Subscription::default()).disable_suggestions()
 }
 
 /// The schema over an orchestrator, for queries and subscriptions.

@@ -8,10 +8,11 @@ use super::connection::Connection;
 use super::cursor::{self, Cursor, first};
 use super::enums::Permission as PermissionName;
 use super::event::Event;
-use super::filters::{EventFilter, RunFilter, RunOrder, WorkflowFilter};
+use super::filters::{EventFilter, RunFilter, RunOrder, WorkflowFilter, run_filter};
 use super::id;
-use super::run::{Run, list_runs};
-use super::session::{load, open};
+use super::paging::{wants_count, window};
+use super::run::{Run, RunList, list_runs};
+use super::session::{TaskAt, load, open};
 use super::task::Task;
 use super::workflow::{Workflow, WorkflowVersion};
 use crate::auth::Permission;
@@ -44,11 +45,11 @@ pub(crate) struct Viewer {
 
 /// Queries.
 #[derive(Debug, Default)]
-pub(crate) struct Query;
+pub(crate) struct CoreQuery;
 
 /// Queries: they change nothing, and what does not exist is null.
 #[Object]
-impl Query {
+impl CoreQuery {
     /// Anything by its id; null when there is none.
     async fn node(
         &self,
@@ -99,20 +100,23 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(default = 50, desc = "Most items, 1 to 200.", name = "first")] size: i32,
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last items instead of the first, 1 to 200.")] last: Option<i32>,
+        #[graphql(desc = "With `last`: only items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Only these workflows.")] filter: Option<WorkflowFilter>,
     ) -> Result<Connection<Workflow>, ApiError> {
         let session = open(ctx, Permission::WorkflowsRead)?;
-        let prefix = filter.and_then(|filter| filter.key_prefix);
-        let page = PageRequest {
-            first: first(size)?,
-            after: Cursor::after(after.as_deref())?,
+        let filter = filter.unwrap_or_default().into_view();
+        let window = window(size, after.as_deref(), last, before.as_deref())?;
+        let orchestrator = session.orchestrator;
+        let count = if wants_count(ctx) {
+            let count = orchestrator.count_workflows(session.actor, filter.clone()).await;
+            Some(count.map_err(|e| ApiError::store(&e))?)
+        } else {
+            None
         };
-        let page = session
-            .orchestrator
-            .list_workflows(session.actor, prefix.as_deref(), page)
-            .await;
+        let page = orchestrator.find_workflows(session.actor, filter, window).await;
         let page = page.map_err(|e| ApiError::store(&e))?;
-        Ok(Connection::new(page, |workflow| workflow.key.encode(), Workflow))
+        Ok(Connection::new(page, |workflow| workflow.key.encode(), Workflow).counted(count))
     }
 
     /// A run by its id or bare UUID; null when there is none.
@@ -134,13 +138,23 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(default = 50, desc = "Most items, 1 to 200.", name = "first")] size: i32,
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last items instead of the first, 1 to 200.")] last: Option<i32>,
+        #[graphql(desc = "With `last`: only items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Only these runs.")] filter: Option<RunFilter>,
+        #[graphql(
+            desc = "Only runs for which this holds: a small part of CEL, see the page of FILTER_INVALID."
+        )]
+        query: Option<String>,
         #[graphql(desc = "Newest first when null.")] order_by: Option<RunOrder>,
     ) -> Result<Connection<Run>, ApiError> {
-        let session = open(ctx, Permission::RunsRead)?;
-        let filter = filter.unwrap_or_default().into_view()?;
-        let order = order_by.map_or_else(view::RunOrder::default, RunOrder::into_view);
-        list_runs(session, filter, order, size, after.as_deref()).await
+        // the permission is asked for before the arguments are understood
+        open(ctx, Permission::RunsRead)?;
+        let list = RunList {
+            filter: run_filter(filter, query.as_deref())?,
+            order: order_by.map_or_else(view::RunOrder::default, RunOrder::into_view),
+            window: window(size, after.as_deref(), last, before.as_deref())?,
+        };
+        list_runs(ctx, list).await
     }
 
     /// Events of all runs, oldest first. The `events` subscription continues from any cursor of this list.
@@ -195,12 +209,8 @@ async fn find_node(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, ApiError
                 .map(|run| Node::Run(Box::new(Run(run)))))
         }
         Some(NodeRef::Task(run, ix)) => {
-            let session = runs?;
-            let task = session
-                .orchestrator
-                .find_task_at(session.actor, RunId(run), TaskIx(ix))
-                .await;
-            let task = task.map_err(|e| ApiError::store(&e))?;
+            runs?;
+            let task = load(ctx, TaskAt(RunId(run), TaskIx(ix))).await?;
             Ok(task.map(|view| Node::Task(Box::new(Task { view, version: None }))))
         }
         Some(NodeRef::Workflow(id)) => {

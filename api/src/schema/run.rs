@@ -1,8 +1,11 @@
 //! Runs.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
+use runnel_engine::RunId;
 use runnel_engine::run as engine;
-use runnel_runtime::view::{PageRequest, RunFilter, RunOrder, RunView};
+use runnel_runtime::Orchestrator;
+use runnel_runtime::query::window::Window;
+use runnel_runtime::view::{PageRequest, RunFilter, RunOrder, RunOrderField, RunView};
 
 use super::connection::Connection;
 use super::cursor::{Cursor, RunSeq, first};
@@ -10,9 +13,11 @@ use super::enums::{FailureCategory, RunStatus};
 use super::event::{Event, run_events_after};
 use super::filters::TaskFilter;
 use super::id;
+use super::paging::{Count, wants_count, window};
 use super::scalars::{DateTime, Duration, Json};
-use super::session::{Session, load_referred, open};
+use super::session::{RunPayloads, load_referred, open};
 use super::task::Task;
+use super::warnings;
 use super::workflow::{Workflow, WorkflowVersion};
 use crate::auth::Permission;
 use crate::error::ApiError;
@@ -57,13 +62,21 @@ impl Run {
     }
 
     /// Inputs with defaults filled.
-    async fn inputs(&self) -> Result<Option<Json>, ApiError> {
-        Json::from_text(&self.0.inputs).map(Some)
+    async fn inputs(&self, ctx: &Context<'_>) -> Result<Option<Json>, ApiError> {
+        if self.0.has_payloads {
+            return Json::from_text(&self.0.inputs).map(Some);
+        }
+        let full = load_referred(ctx, RunPayloads(self.0.id)).await?;
+        Json::from_text(&full.inputs).map(Some)
     }
 
     /// Outputs; null until the run has succeeded.
-    async fn outputs(&self) -> Result<Option<Json>, ApiError> {
-        self.0.outputs.as_deref().map(Json::from_text).transpose()
+    async fn outputs(&self, ctx: &Context<'_>) -> Result<Option<Json>, ApiError> {
+        if self.0.has_payloads {
+            return self.0.outputs.as_deref().map(Json::from_text).transpose();
+        }
+        let full = load_referred(ctx, RunPayloads(self.0.id)).await?;
+        full.outputs.as_deref().map(Json::from_text).transpose()
     }
 
     /// The first root cause; null unless the run failed.
@@ -166,25 +179,26 @@ impl Run {
         ctx: &Context<'_>,
         #[graphql(default = 50, desc = "Most items, 1 to 200.", name = "first")] size: i32,
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last items instead of the first, 1 to 200.")] last: Option<i32>,
+        #[graphql(desc = "With `last`: only items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Only these tasks.")] filter: Option<TaskFilter>,
     ) -> Result<Connection<Task>, ApiError> {
         let session = open(ctx, Permission::RunsRead)?;
         let filter = filter.unwrap_or_default().into_view()?;
-        let page = PageRequest {
-            first: first(size)?,
-            after: Cursor::after(after.as_deref())?,
+        let window = window(size, after.as_deref(), last, before.as_deref())?;
+        let (orchestrator, id) = (session.orchestrator, self.0.id);
+        let count = if wants_count(ctx) {
+            let count = orchestrator.count_tasks(session.actor, id, filter.clone()).await;
+            Some(count.map_err(|e| ApiError::store(&e))?)
+        } else {
+            None
         };
-        let page = session
-            .orchestrator
-            .list_tasks(session.actor, self.0.id, filter, page)
+        let page = orchestrator
+            .list_tasks_without_payloads(session.actor, id, filter, window)
             .await;
         let page = page.map_err(|e| ApiError::store(&e))?;
         let version = Some(self.0.workflow_version_id);
-        Ok(Connection::new(
-            page,
-            |task| task.ix.encode(),
-            |view| Task { view, version },
-        ))
+        Ok(Connection::new(page, |task| task.ix.encode(), |view| Task { view, version }).counted(count))
     }
 
     /// History of the run, oldest first, without a gap.
@@ -196,22 +210,42 @@ impl Run {
             desc = "Only items after this cursor: of this list, or the `cursor` of an event of this run."
         )]
         after: Option<String>,
+        #[graphql(desc = "The last items instead of the first, 1 to 200.")] last: Option<i32>,
+        #[graphql(desc = "With `last`: only items before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Event>, ApiError> {
         let session = open(ctx, Permission::RunsRead)?;
-        let page = PageRequest {
-            first: first(size)?,
-            after: run_events_after(after.as_deref())?,
+        let after = run_events_after(after.as_deref())?;
+        let page = match (last, run_events_after(before.as_deref())?) {
+            (None, None) => PageRequest {
+                first: first(size)?,
+                after,
+            },
+            _ if after.is_some() => {
+                return Err(ApiError::input(
+                    "give `first` and `after`, or `last` and `before`",
+                ));
+            }
+            // places have no gap: the part before one is known by its number
+            (last, before) => {
+                let end = before
+                    .unwrap_or(self.0.last_seq + 1)
+                    .clamp(1, self.0.last_seq + 1);
+                let size = i64::from(first(last.unwrap_or(size))?).min(end - 1);
+                PageRequest {
+                    first: u32::try_from(size).unwrap_or(1).max(1),
+                    after: Some(end - 1 - size),
+                }
+            }
         };
         let page = session
             .orchestrator
             .run_events(session.actor, self.0.id, page)
             .await;
         let page = page.map_err(|e| ApiError::store(&e))?;
-        Ok(Connection::new(
-            page,
-            |event| RunSeq(event.record.seq).encode(),
-            Event,
-        ))
+        Ok(
+            Connection::new(page, |event| RunSeq(event.record.seq).encode(), Event)
+                .counted(Some(Count::exactly(self.0.last_seq))),
+        )
     }
 }
 
@@ -223,28 +257,46 @@ fn is_pausable(status: engine::RunStatus) -> bool {
     matches!(status, engine::RunStatus::Pending | engine::RunStatus::Running)
 }
 
+/// The arguments of a list of runs.
+pub(crate) struct RunList {
+    /// Which runs.
+    pub(crate) filter: RunFilter,
+    /// In which order.
+    pub(crate) order: RunOrder,
+    /// Which part of them.
+    pub(crate) window: Window<(i64, RunId)>,
+}
+
 /// One page of runs.
-pub(crate) async fn list_runs(
-    session: Session<'_>,
-    filter: RunFilter,
-    order: RunOrder,
-    size: i32,
-    after: Option<&str>,
-) -> Result<Connection<Run>, ApiError> {
-    let page = PageRequest {
-        first: first(size)?,
-        after: Cursor::after(after)?,
+pub(crate) async fn list_runs(ctx: &Context<'_>, list: RunList) -> Result<Connection<Run>, ApiError> {
+    let session = open(ctx, Permission::RunsRead)?;
+    let RunList {
+        filter,
+        order,
+        window,
+    } = list;
+    let is_narrow = filter.workflow.is_some();
+    if let (Some(predicate), false) = (&filter.predicate, is_narrow) {
+        warnings::unindexed(ctx, &predicate.unindexed());
+    }
+    match order.field {
+        RunOrderField::CreatedAt => {}
+        RunOrderField::StartedAt => warnings::unindexed(ctx, &["orderBy.STARTED_AT"]),
+        RunOrderField::FinishedAt => warnings::unindexed(ctx, &["orderBy.FINISHED_AT"]),
+    }
+    let orchestrator = session.orchestrator;
+    let count = if wants_count(ctx) {
+        let count = orchestrator.count_runs(session.actor, filter.clone()).await;
+        Some(count.map_err(|e| ApiError::store(&e))?)
+    } else {
+        None
     };
-    let page = session
-        .orchestrator
-        .list_runs(session.actor, filter, order, page)
+    let page = orchestrator
+        .list_runs_without_payloads(session.actor, filter, order, window)
         .await;
     let page = page.map_err(|e| ApiError::store(&e))?;
-    Ok(Connection::new(
-        page,
-        |run| (run.created_at.0, run.id).encode(),
-        Run,
-    ))
+    let place = |run: &RunView| Orchestrator::place_of_run(order, run).encode();
+    Ok(Connection::new(page, place, Run).counted(count))
 }
 
 /// Why an attempt, a task or a run did not succeed.

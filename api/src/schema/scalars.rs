@@ -29,16 +29,20 @@ impl ScalarType for DateTime {
     }
 }
 
-/// A length of time: ISO 8601, as `PT1.5S`.
+/// A length of time: ISO 8601, as `PT1.5S`. Input may also be as in workflow files, `90s` or `1h30m`, to the millisecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Duration(pub(crate) StdDuration);
 
-/// A length of time: ISO 8601, as `PT1.5S`.
+/// A length of time: ISO 8601, as `PT1.5S`. Input may also be as in workflow files, `90s` or `1h30m`, to the millisecond.
 #[Scalar(specified_by_url = "https://www.iso.org/iso-8601-date-and-time-format.html")]
 impl ScalarType for Duration {
     fn parse(value: Value) -> InputValueResult<Self> {
-        // no argument takes a duration yet; a lenient reader would be one more thing to keep
-        Err(InputValueError::expected_type(value))
+        let Value::String(text) = &value else {
+            return Err(InputValueError::expected_type(value));
+        };
+        runnel_engine::source::read_duration(text)
+            .map(Self)
+            .map_err(InputValueError::custom)
     }
 
     fn to_value(&self) -> Value {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
-use runnel_engine::{RunId, WorkflowId, WorkflowVersionId};
-use runnel_runtime::view::{RunView, VersionView, WorkflowView};
+use runnel_engine::{RunId, TaskIx, WorkflowId, WorkflowVersionId};
+use runnel_runtime::view::{RunView, TaskPayloads, TaskView, VersionView, WorkflowView};
 use runnel_runtime::{Actor, Orchestrator};
 
 use crate::auth::{Permission, Viewer};
@@ -82,9 +82,106 @@ impl Loader<RunId> for ReadLoader {
 
     async fn load(&self, ids: &[RunId]) -> Result<HashMap<RunId, RunView>, Arc<ApiError>> {
         self.orchestrator
-            .runs_by_id(&self.actor, ids)
+            .runs_by_id_without_payloads(&self.actor, ids)
             .await
             .map_err(|e| Arc::new(ApiError::store(&e)))
+    }
+}
+
+/// Inputs and outputs of a run, which lists leave out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct RunPayloads(pub(crate) RunId);
+
+impl Loader<RunPayloads> for ReadLoader {
+    type Value = RunView;
+    type Error = Arc<ApiError>;
+
+    async fn load(&self, keys: &[RunPayloads]) -> Result<HashMap<RunPayloads, RunView>, Arc<ApiError>> {
+        let ids: Vec<RunId> = keys.iter().map(|key| key.0).collect();
+        let runs = self.orchestrator.runs_by_id(&self.actor, &ids).await;
+        let runs = runs.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        Ok(runs.into_iter().map(|(id, run)| (RunPayloads(id), run)).collect())
+    }
+}
+
+/// A task by its run and index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TaskAt(pub(crate) RunId, pub(crate) TaskIx);
+
+impl Loader<TaskAt> for ReadLoader {
+    type Value = TaskView;
+    type Error = Arc<ApiError>;
+
+    async fn load(&self, keys: &[TaskAt]) -> Result<HashMap<TaskAt, TaskView>, Arc<ApiError>> {
+        let refs: Vec<_> = keys.iter().map(|key| (key.0, key.1)).collect();
+        let tasks = self.orchestrator.tasks_by_ref(&self.actor, &refs).await;
+        let tasks = tasks.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        Ok(tasks
+            .into_iter()
+            .map(|((run, ix), task)| (TaskAt(run, ix), task))
+            .collect())
+    }
+}
+
+/// Input and output of a task, which lists leave out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct PayloadsAt(pub(crate) RunId, pub(crate) TaskIx);
+
+impl Loader<PayloadsAt> for ReadLoader {
+    type Value = TaskPayloads;
+    type Error = Arc<ApiError>;
+
+    async fn load(&self, keys: &[PayloadsAt]) -> Result<HashMap<PayloadsAt, TaskPayloads>, Arc<ApiError>> {
+        let refs: Vec<_> = keys.iter().map(|key| (key.0, key.1)).collect();
+        let payloads = self.orchestrator.payloads_by_ref(&self.actor, &refs).await;
+        let payloads = payloads.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        let entries = payloads.into_iter();
+        Ok(entries
+            .map(|((run, ix), payloads)| (PayloadsAt(run, ix), payloads))
+            .collect())
+    }
+}
+
+/// A version by its workflow and number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct VersionAt(pub(crate) WorkflowId, pub(crate) i32);
+
+impl Loader<VersionAt> for ReadLoader {
+    type Value = VersionView;
+    type Error = Arc<ApiError>;
+
+    async fn load(&self, keys: &[VersionAt]) -> Result<HashMap<VersionAt, VersionView>, Arc<ApiError>> {
+        let numbers: Vec<_> = keys.iter().map(|key| (key.0, key.1)).collect();
+        let versions = self.orchestrator.versions_by_number(&self.actor, &numbers).await;
+        let versions = versions.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        let entries = versions.into_iter();
+        Ok(entries
+            .map(|((workflow, number), version)| (VersionAt(workflow, number), version))
+            .collect())
+    }
+}
+
+/// The newest runs of a workflow, this many at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct RecentRuns(pub(crate) WorkflowId, pub(crate) u32);
+
+impl Loader<RecentRuns> for ReadLoader {
+    type Value = Vec<RunView>;
+    type Error = Arc<ApiError>;
+
+    async fn load(&self, keys: &[RecentRuns]) -> Result<HashMap<RecentRuns, Vec<RunView>>, Arc<ApiError>> {
+        // a document may ask for different numbers under different names: the largest holds the others
+        let most = keys.iter().map(|key| key.1).max().unwrap_or(1);
+        let mut workflows: Vec<WorkflowId> = keys.iter().map(|key| key.0).collect();
+        workflows.sort_unstable();
+        workflows.dedup();
+        let runs = self.orchestrator.recent_runs(&self.actor, &workflows, most).await;
+        let runs = runs.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        let newest = |key: &RecentRuns| {
+            let of = runs.get(&key.0).map(Vec::as_slice).unwrap_or_default();
+            of.iter().take(key.1 as usize).cloned().collect()
+        };
+        Ok(keys.iter().map(|key| (*key, newest(key))).collect())
     }
 }
 

@@ -2,13 +2,13 @@
 
 use async_graphql::{Context, ID, Object};
 use runnel_engine::WorkflowVersionId;
-use runnel_runtime::view::TaskView;
+use runnel_runtime::view::{TaskPayloads, TaskView};
 
 use super::enums::TaskStatus;
 use super::id;
 use super::run::{Run, TaskFailure};
 use super::scalars::{DateTime, Duration, Json};
-use super::session::{load_referred, open};
+use super::session::{PayloadsAt, load_referred, open};
 use crate::auth::Permission;
 use crate::error::ApiError;
 
@@ -19,6 +19,19 @@ pub(crate) struct Task {
     pub(crate) view: TaskView,
     /// Version of the run where it is known already; saves a read of the run.
     pub(crate) version: Option<WorkflowVersionId>,
+}
+
+impl Task {
+    /// Input and output: those at hand, or those of the store, read for all tasks of the answer at once.
+    async fn payloads(&self, ctx: &Context<'_>) -> Result<TaskPayloads, ApiError> {
+        if self.view.has_payloads {
+            return Ok(TaskPayloads {
+                input: self.view.input.clone(),
+                output: self.view.output.clone(),
+            });
+        }
+        load_referred(ctx, PayloadsAt(self.view.run_id, self.view.ix)).await
+    }
 }
 
 /// One task of a run.
@@ -92,13 +105,15 @@ impl Task {
     }
 
     /// Resolved input of the current attempt.
-    async fn input(&self) -> Result<Option<Json>, ApiError> {
-        self.view.input.as_deref().map(Json::from_text).transpose()
+    async fn input(&self, ctx: &Context<'_>) -> Result<Option<Json>, ApiError> {
+        let payloads = self.payloads(ctx).await?;
+        payloads.input.as_deref().map(Json::from_text).transpose()
     }
 
     /// Output; null until the task has succeeded.
-    async fn output(&self) -> Result<Option<Json>, ApiError> {
-        self.view.output.as_deref().map(Json::from_text).transpose()
+    async fn output(&self, ctx: &Context<'_>) -> Result<Option<Json>, ApiError> {
+        let payloads = self.payloads(ctx).await?;
+        payloads.output.as_deref().map(Json::from_text).transpose()
     }
 
     /// Last failure.

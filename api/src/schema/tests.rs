@@ -111,8 +111,170 @@ fn lists_with_pages_are_connections_and_every_connection_has_its_parts() {
             .iter()
             .map(|f| f.name.node.to_string())
             .collect();
-        assert_eq!(names, ["edges", "nodes", "pageInfo"], "{}", definition.name.node);
+        assert_eq!(
+            names,
+            ["edges", "nodes", "pageInfo", "totalCount"],
+            "{}",
+            definition.name.node
+        );
     }
+}
+
+/// Mutations that may be repeated without a key: the second one finds its effect in force, or is refused by the state.
+const IDEMPOTENT_BY_NATURE: [&str; 7] = [
+    "runCancel",
+    "runPause",
+    "runResume",
+    // a task that runs again is not failed any more
+    "taskRetry",
+    "taskSkip",
+    // equal content is one version
+    "workflowPublish",
+    "workflowValidate",
+];
+
+#[test]
+fn every_mutation_is_idempotent_or_takes_a_key_and_answers_as_all_do() {
+    let types = types();
+    let fields_of = |name: &str| {
+        let found = types.iter().find(|definition| definition.name.node == name);
+        found.map(fields).unwrap_or_default()
+    };
+    let inputs_of = |name: &str| -> Vec<String> {
+        let found = types.iter().find(|definition| definition.name.node == name);
+        match found.map(|definition| &definition.kind) {
+            Some(TypeKind::InputObject(input)) => input
+                .fields
+                .iter()
+                .map(|f| f.node.name.node.to_string())
+                .collect(),
+            _ => Vec::new(),
+        }
+    };
+    let mut problems = Vec::new();
+    for field in fields_of("Mutation") {
+        let name = field.name.node.as_str();
+        let [argument] = field.arguments.as_slice() else {
+            problems.push(format!("{name} must have one argument, `input`"));
+            continue;
+        };
+        let inputs = inputs_of(argument.node.ty.node.to_string().trim_end_matches('!'));
+        let has = |wanted: &str| inputs.iter().any(|input| input == wanted);
+        if !has("clientMutationId") {
+            problems.push(format!("the input of {name} has no clientMutationId"));
+        }
+        if !has("idempotencyKey") && !IDEMPOTENT_BY_NATURE.contains(&name) {
+            problems.push(format!(
+                "{name} takes no idempotencyKey: add it (the rail of mutations does the rest), or say why it needs none"
+            ));
+        }
+        let payload = fields_of(field.ty.node.to_string().trim_end_matches('!'));
+        let answers = |wanted: &str| payload.iter().any(|field| field.name.node == wanted);
+        if !answers("userErrors") || !answers("clientMutationId") {
+            problems.push(format!(
+                "the payload of {name} lacks userErrors or clientMutationId"
+            ));
+        }
+        if has("idempotencyKey") && !answers("isReplay") {
+            problems.push(format!("the payload of {name} has no isReplay"));
+        }
+    }
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+#[test]
+fn names_follow_the_rules() {
+    let mut problems = Vec::new();
+    for definition in types() {
+        let of = definition.name.node.as_str();
+        let scalars: Vec<(String, String)> = match &definition.kind {
+            TypeKind::Object(_) | TypeKind::Interface(_) => fields(&definition)
+                .iter()
+                .map(|f| (f.name.node.to_string(), f.ty.node.to_string()))
+                .collect(),
+            TypeKind::InputObject(input) => input
+                .fields
+                .iter()
+                .map(|f| (f.node.name.node.to_string(), f.node.ty.node.to_string()))
+                .collect(),
+            _ => Vec::new(),
+        };
+        for (name, ty) in scalars {
+            let base = ty.trim_matches(|c| matches!(c, '!' | '[' | ']'));
+            let is_input = matches!(definition.kind, TypeKind::InputObject(_));
+            let is_time = name.ends_with("At") || matches!(name.as_str(), "at" | "gte" | "gt" | "lte" | "lt");
+            if base == "DateTime" && !is_time && !is_input {
+                problems.push(format!("{of}.{name} is a time and should end in `At`"));
+            }
+            let is_question = ["is", "has", "can"].iter().any(|word| {
+                name.strip_prefix(word)
+                    .is_some_and(|rest| rest.starts_with(char::is_uppercase))
+            });
+            if base == "Boolean" && !is_question && !is_input {
+                problems.push(format!(
+                    "{of}.{name} is true or false and should begin with is, has or can"
+                ));
+            }
+            let is_number_of_time = ["Ms", "Seconds", "Millis", "Minutes"]
+                .iter()
+                .any(|unit| name.ends_with(unit));
+            if matches!(base, "Int" | "Float") && is_number_of_time {
+                problems.push(format!("{of}.{name} should be a Duration"));
+            }
+            if base.ends_with("Connection") && !name.ends_with('s') && name != "auditLog" {
+                problems.push(format!("{of}.{name} is a list and should be plural"));
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+#[test]
+fn nothing_of_the_baseline_disappears_without_a_word() {
+    let read = |name: &str| {
+        let path = format!("{}/../{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    };
+    let members = |sdl: &str| -> BTreeMap<String, String> {
+        let document = parse_schema(sdl).unwrap();
+        let mut members = BTreeMap::new();
+        for definition in document.definitions {
+            let TypeSystemDefinition::Type(definition) = definition else {
+                continue;
+            };
+            let of = definition.node.name.node.to_string();
+            for field in fields(&definition.node) {
+                members.insert(format!("{of}.{}", field.name.node), field.ty.node.to_string());
+                for argument in &field.arguments {
+                    let name = format!("{of}.{}({})", field.name.node, argument.node.name.node);
+                    members.insert(name, argument.node.ty.node.to_string());
+                }
+            }
+            match &definition.node.kind {
+                TypeKind::Enum(values) => values.values.iter().for_each(|value| {
+                    members.insert(format!("{of}.{}", value.node.value.node), String::new());
+                }),
+                TypeKind::InputObject(input) => input.fields.iter().for_each(|field| {
+                    let name = format!("{of}.{}", field.node.name.node);
+                    members.insert(name, field.node.ty.node.to_string());
+                }),
+                _ => {}
+            }
+            members.insert(of, String::new());
+        }
+        members
+    };
+    let (now, breaking) = (members(&sdl()), read("BREAKING.md"));
+    let broken: Vec<String> = members(&read("schema.baseline.graphql"))
+        .into_iter()
+        .filter(|(name, ty)| now.get(name) != Some(ty))
+        .map(|(name, _)| name)
+        .filter(|name| !breaking.contains(&format!("`{name}`")))
+        .collect();
+    assert!(
+        broken.is_empty(),
+        "gone or of another type since the baseline, and not in BREAKING.md: {broken:#?}"
+    );
 }
 
 /// A call of the root field with arguments that are right in form.
@@ -127,6 +289,7 @@ fn call(field: &FieldDefinition) -> String {
                 ("input", "runStart") => "{ workflow: \"w\" }",
                 ("input", "workflowPublish" | "workflowValidate") => "{ source: \"id: a\" }",
                 ("input", "taskRetry" | "taskSkip") => "{ run: \"r\", task: \"t\" }",
+                ("input", "namespaceCreate") => "{ name: \"n\" }",
                 ("input", _) => "{ id: \"r\" }",
                 ("ids", _) => "[\"x\"]",
                 _ => "\"x\"",
@@ -177,7 +340,7 @@ async fn every_root_field_refuses_a_caller_without_permissions() {
         }
     }
     assert_eq!(
-        checked, 18,
+        checked, 21,
         "a root field was added: see that it asks for a permission, then count it here"
     );
 }

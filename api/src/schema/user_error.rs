@@ -30,12 +30,14 @@ pub(crate) enum ErrorCode {
     RunStateConflict,
     /// A value is over its limit.
     TooLarge,
+    /// There is a namespace of this name already.
+    NamespaceExists,
 }
 
 impl ErrorCode {
     /// Every code, for the test that each has a page.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::WorkflowInvalid,
         Self::WorkflowNotFound,
         Self::VersionNotFound,
@@ -45,6 +47,7 @@ impl ErrorCode {
         Self::IdempotencyConflict,
         Self::RunStateConflict,
         Self::TooLarge,
+        Self::NamespaceExists,
     ];
 
     /// As written in answers.
@@ -59,6 +62,7 @@ impl ErrorCode {
             Self::IdempotencyConflict => "IDEMPOTENCY_CONFLICT",
             Self::RunStateConflict => "RUN_STATE_CONFLICT",
             Self::TooLarge => "TOO_LARGE",
+            Self::NamespaceExists => "NAMESPACE_EXISTS",
         }
     }
 }
@@ -188,7 +192,11 @@ impl UserError {
 
     /// An argument does not fit.
     pub(crate) fn input(message: impl Into<String>, argument: &str) -> Self {
-        let code = ErrorCode::InputInvalid;
+        Self::refused(ErrorCode::InputInvalid, message, argument)
+    }
+
+    /// An argument does not fit for a reason with a code of its own.
+    pub(crate) fn refused(code: ErrorCode, message: impl Into<String>, argument: &str) -> Self {
         let (message, path) = (message.into(), path(&["input", argument]));
         Self::Input(InputError {
             code,

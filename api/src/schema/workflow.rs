@@ -1,20 +1,23 @@
 //! Workflows and their versions.
 
 use async_graphql::{Context, ID, Object};
-use runnel_runtime::view::{
-    PageRequest, RunFilter as RunViewFilter, RunOrder as RunViewOrder, VersionView, WorkflowView,
-};
+use runnel_runtime::query::window::Window;
+use runnel_runtime::view::{RunFilter as RunViewFilter, RunOrder as RunViewOrder, VersionView, WorkflowView};
 
 use super::connection::Connection;
-use super::cursor::{Cursor, VersionNumber, first};
+use super::cursor::{Cursor, VersionNumber};
 use super::enums::Dialect;
-use super::filters::{RunFilter, RunOrder};
+use super::filters::{RunFilter, RunOrder, run_filter};
 use super::id;
-use super::run::{Run, list_runs};
+use super::paging::{Count, window};
+use super::run::{Run, RunList, list_runs};
 use super::scalars::DateTime;
-use super::session::{load_referred, open};
+use super::session::{RecentRuns, VersionAt, load, load_referred, open};
 use crate::auth::Permission;
 use crate::error::ApiError;
+
+/// Most of the newest runs of each workflow.
+const RECENT_MAX: u32 = 20;
 
 /// A workflow: the sequence of its versions under one key.
 #[derive(Debug, Clone)]
@@ -59,22 +62,10 @@ impl Workflow {
         ctx: &Context<'_>,
         #[graphql(desc = "Number of the version; the newest when null.")] number: Option<i32>,
     ) -> Result<Option<WorkflowVersion>, ApiError> {
-        let session = open(ctx, Permission::WorkflowsRead)?;
+        open(ctx, Permission::WorkflowsRead)?;
         let number = number.unwrap_or(self.0.latest_version);
-        // newest first: the page after the next number begins with the one asked for
-        let page = PageRequest {
-            first: 1,
-            after: Some(number.saturating_add(1)),
-        };
-        let versions = session
-            .orchestrator
-            .list_versions(session.actor, self.0.id, page)
-            .await;
-        let versions = versions.map_err(|e| ApiError::store(&e))?;
-        Ok(versions
-            .items
-            .into_iter()
-            .find(|v| v.number == number)
+        Ok(load(ctx, VersionAt(self.0.id, number))
+            .await?
             .map(WorkflowVersion))
     }
 
@@ -84,23 +75,30 @@ impl Workflow {
         ctx: &Context<'_>,
         #[graphql(default = 50, desc = "Most items, 1 to 200.", name = "first")] size: i32,
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last items instead of the first, 1 to 200.")] last: Option<i32>,
+        #[graphql(desc = "With `last`: only items before this cursor.")] before: Option<String>,
     ) -> Result<Connection<WorkflowVersion>, ApiError> {
         let session = open(ctx, Permission::WorkflowsRead)?;
-        let after = VersionNumber::after(after.as_deref())?.map(|v| v.0);
-        let page = PageRequest {
-            first: first(size)?,
-            after,
+        let window = match window(size, after.as_deref(), last, before.as_deref())? {
+            Window::First { size, after } => Window::First {
+                size,
+                after: after.map(|number: VersionNumber| number.0),
+            },
+            Window::Last { size, before } => Window::Last {
+                size,
+                before: before.map(|number: VersionNumber| number.0),
+            },
         };
         let page = session
             .orchestrator
-            .list_versions(session.actor, self.0.id, page)
+            .list_versions(session.actor, self.0.id, window)
             .await;
         let page = page.map_err(|e| ApiError::store(&e))?;
-        Ok(Connection::new(
-            page,
-            |v| VersionNumber(v.number).encode(),
-            WorkflowVersion,
-        ))
+        Ok(
+            Connection::new(page, |v| VersionNumber(v.number).encode(), WorkflowVersion)
+                // numbers have no gap
+                .counted(Some(Count::exactly(i64::from(self.0.latest_version)))),
+        )
     }
 
     /// Runs of all versions.
@@ -109,17 +107,40 @@ impl Workflow {
         ctx: &Context<'_>,
         #[graphql(default = 50, desc = "Most items, 1 to 200.", name = "first")] size: i32,
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only these runs; `workflow` is ignored here.")] filter: Option<RunFilter>,
+        #[graphql(desc = "The last items instead of the first, 1 to 200.")] last: Option<i32>,
+        #[graphql(desc = "With `last`: only items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only these runs.")] filter: Option<RunFilter>,
+        #[graphql(
+            desc = "Only runs for which this holds: a small part of CEL, see the page of FILTER_INVALID."
+        )]
+        query: Option<String>,
         #[graphql(desc = "Newest first when null.")] order_by: Option<RunOrder>,
     ) -> Result<Connection<Run>, ApiError> {
-        let session = open(ctx, Permission::RunsRead)?;
-        let filter = filter.unwrap_or_default().into_view()?;
         let filter = RunViewFilter {
-            workflow_key: Some(self.0.key.clone()),
-            ..filter
+            workflow: Some(self.0.id),
+            ..run_filter(filter, query.as_deref())?
         };
-        let order = order_by.map_or_else(RunViewOrder::default, RunOrder::into_view);
-        list_runs(session, filter, order, size, after.as_deref()).await
+        let list = RunList {
+            filter,
+            order: order_by.map_or_else(RunViewOrder::default, RunOrder::into_view),
+            window: window(size, after.as_deref(), last, before.as_deref())?,
+        };
+        list_runs(ctx, list).await
+    }
+
+    /// Its newest runs, newest first; for lists of workflows, where all of them are read at once.
+    async fn recent_runs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 5, desc = "Most items, 1 to 20.", name = "first")] size: i32,
+    ) -> Result<Vec<Run>, ApiError> {
+        open(ctx, Permission::RunsRead)?;
+        let size = u32::try_from(size)
+            .ok()
+            .filter(|size| (1..=RECENT_MAX).contains(size))
+            .ok_or_else(|| ApiError::input(format!("`first` must be from 1 to {RECENT_MAX} here")))?;
+        let runs = load(ctx, RecentRuns(self.0.id, size)).await?;
+        Ok(runs.unwrap_or_default().into_iter().map(Run).collect())
     }
 }
 

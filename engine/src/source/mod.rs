@@ -20,6 +20,14 @@ mod yaml;
 pub use check::{EDGES_MAX, INPUT_BYTES_MAX, NAME_CHARS_MAX};
 pub use write::to_v1_yaml;
 
+/// Reads a length of time as workflow files have it: `90s`, `1h30m`, or ISO 8601 `PT1H30M`.
+///
+/// # Errors
+/// One sentence that says what is wrong.
+pub fn read_duration(text: &str) -> Result<std::time::Duration, String> {
+    duration::parse(text)
+}
+
 use crate::{Diagnostic, Workflow};
 use report::Report;
 use tree::{Extent, Node, Path};

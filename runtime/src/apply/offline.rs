@@ -107,7 +107,7 @@ impl States {
 }
 
 /// One thing to apply.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Item(round::Item);
 
 impl Item {

@@ -15,7 +15,7 @@ use crate::relay::Room;
 use crate::view::RunView;
 
 /// One thing to apply, without the way back to its caller, so that it can be applied again.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Item {
     Start {
         new: NewRun,
@@ -240,6 +240,7 @@ fn view(row: &StartRow, known: &Known) -> RunView {
         counts: state.counts,
         has_tolerated_failures: state.has_tolerated_failures,
         error: state.error.clone(),
+        has_payloads: true,
         inputs: row.inputs.clone(),
         outputs: state.outputs.clone(),
         created_at: state.context.created_at,

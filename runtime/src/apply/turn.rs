@@ -1,5 +1,6 @@
 //! A run's turn in a batch: its state, what its inputs did to it, and what of it must be saved. No database here.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -172,6 +173,7 @@ impl Turn {
         }
         self.effects.touched.sort_unstable();
         self.effects.touched.dedup();
+        forget_stopped(&mut self.effects.commands);
         self.is_changed |= !self.effects.records.is_empty() || !self.effects.touched.is_empty();
     }
 
@@ -205,10 +207,46 @@ impl Turn {
     }
 }
 
+/// A dispatch that a later input of the same batch has stopped leaves nothing to send: its row would be inserted after the
+/// stop has deleted what there was.
+fn forget_stopped(commands: &mut Vec<Command>) {
+    let mut stopped = HashSet::new();
+    let mut kept = vec![true; commands.len()];
+    for (kept, command) in kept.iter_mut().zip(commands.iter()).rev() {
+        match command {
+            Command::Stop { task, attempt } => drop(stopped.insert((*task, *attempt))),
+            Command::Dispatch { task, attempt } => *kept = !stopped.contains(&(*task, *attempt)),
+            Command::DeadLetter { .. } | Command::Wait(_) | Command::Child(_) | Command::Gate(_) => {}
+        }
+    }
+    let mut kept = kept.into_iter();
+    commands.retain(|_| kept.next().unwrap_or(true));
+}
+
 /// SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators").
 fn mix(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dispatch_that_its_own_batch_has_stopped_is_not_sent() {
+        let dispatch = |attempt| Command::Dispatch {
+            task: TaskIx(0),
+            attempt,
+        };
+        let stop = |attempt| Command::Stop {
+            task: TaskIx(0),
+            attempt,
+        };
+        let mut commands = vec![dispatch(1), stop(1), dispatch(2), stop(7), dispatch(7)];
+        forget_stopped(&mut commands);
+        assert_eq!(commands, [stop(1), dispatch(2), stop(7), dispatch(7)]);
+    }
 }

@@ -187,14 +187,30 @@ fn passes(filter: &EventFilter, event: &EventView) -> bool {
         run,
         task_key,
         kind_in,
+        attempt,
+        actor,
+        reason,
+        at_gte,
+        at_lt,
+        any,
+        all,
+        not,
     } = filter;
+    let record = &event.record;
+    let is_same = |wanted: &Option<String>, given: &Option<String>| wanted.is_none() || wanted == given;
     run.is_none_or(|run| run == event.run_id)
-        && task_key
+        && is_same(task_key, &record.key)
+        && is_same(actor, &record.actor)
+        && is_same(reason, &record.reason)
+        && kind_in.as_ref().is_none_or(|kinds| kinds.contains(&record.kind))
+        && attempt.is_none_or(|attempt| record.attempt == Some(attempt))
+        && at_gte.is_none_or(|from| record.at >= from)
+        && at_lt.is_none_or(|until| record.at < until)
+        && all.iter().flatten().all(|part| passes(part, event))
+        && any
             .as_ref()
-            .is_none_or(|key| event.record.key.as_ref() == Some(key))
-        && kind_in
-            .as_ref()
-            .is_none_or(|kinds| kinds.contains(&event.record.kind))
+            .is_none_or(|parts| parts.iter().any(|part| passes(part, event)))
+        && !not.as_ref().is_some_and(|part| passes(part, event))
 }
 
 async fn rows_of_feed(

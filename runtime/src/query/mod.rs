@@ -3,8 +3,10 @@
 //! A list is a keyset page: stable while rows are added, and as fast at its end as at its beginning. The number of
 //! statements of a read does not depend on what it finds.
 
+pub mod count;
 mod events;
 mod logs;
+pub mod predicate;
 mod runs;
 mod tasks;
 pub mod window;
@@ -24,11 +26,13 @@ use crate::orchestrator::Orchestrator;
 use crate::store::Store;
 use crate::view::{
     EventFilter, EventView, FeedCursor, FeedPage, LogView, Page, PageRequest, RunFilter, RunOrder, RunView,
-    TaskFilter, TaskView, VersionView, WorkerView, WorkflowView,
+    TaskFilter, TaskPayloads, TaskView, VersionView, WorkerView, WorkflowFilter, WorkflowView,
 };
 use crate::workflows::Versions;
 
+use count::Count;
 use tasks::Payloads;
+use window::Window;
 
 /// Most items of a page; more are not refused but not given.
 pub const PAGE_MAX: u32 = 200;
@@ -100,9 +104,36 @@ impl Orchestrator {
         &self,
         actor: &Actor,
         key_prefix: Option<&str>,
-        page: PageRequest<String>,
+        page: impl Into<Window<String>>,
     ) -> Result<Page<WorkflowView>, StoreError> {
-        workflows::list(self.reads(), actor, key_prefix, page).await
+        let filter = WorkflowFilter {
+            key_prefix: key_prefix.map(str::to_owned),
+            ..WorkflowFilter::default()
+        };
+        workflows::list(self.reads(), actor, filter, page.into()).await
+    }
+
+    /// Sorted by key.
+    pub async fn find_workflows(
+        &self,
+        actor: &Actor,
+        filter: WorkflowFilter,
+        window: Window<String>,
+    ) -> Result<Page<WorkflowView>, StoreError> {
+        workflows::list(self.reads(), actor, filter, window).await
+    }
+
+    pub async fn count_workflows(&self, actor: &Actor, filter: WorkflowFilter) -> Result<Count, StoreError> {
+        workflows::count(self.reads(), actor, filter).await
+    }
+
+    /// Versions by workflow and number.
+    pub async fn versions_by_number(
+        &self,
+        actor: &Actor,
+        numbers: &[(WorkflowId, i32)],
+    ) -> Result<HashMap<(WorkflowId, i32), VersionView>, StoreError> {
+        workflows::versions_by_number(self.reads(), actor, numbers).await
     }
 
     /// Newest first; the cursor is the version number.
@@ -110,9 +141,9 @@ impl Orchestrator {
         &self,
         actor: &Actor,
         workflow: WorkflowId,
-        page: PageRequest<i32>,
+        page: impl Into<Window<i32>>,
     ) -> Result<Page<VersionView>, StoreError> {
-        workflows::list_versions(self.reads(), actor, workflow, page).await
+        workflows::list_versions(self.reads(), actor, workflow, page.into()).await
     }
 
     pub async fn find_run(&self, actor: &Actor, id: RunId) -> Result<Option<RunView>, StoreError> {
@@ -124,18 +155,85 @@ impl Orchestrator {
         actor: &Actor,
         ids: &[RunId],
     ) -> Result<HashMap<RunId, RunView>, StoreError> {
-        runs::by_id(self.reads(), actor, ids).await
+        runs::by_id(self.reads(), actor, ids, Payloads::Read).await
     }
 
-    /// Keyset over (created_at, id).
+    /// As [`Self::runs_by_id`], but without inputs and outputs, which are not even read.
+    pub async fn runs_by_id_without_payloads(
+        &self,
+        actor: &Actor,
+        ids: &[RunId],
+    ) -> Result<HashMap<RunId, RunView>, StoreError> {
+        runs::by_id(self.reads(), actor, ids, Payloads::Left).await
+    }
+
+    /// Keyset over the order's time and the id.
     pub async fn list_runs(
         &self,
         actor: &Actor,
         filter: RunFilter,
         order: RunOrder,
-        page: PageRequest<(i64, RunId)>,
+        page: impl Into<Window<(i64, RunId)>>,
     ) -> Result<Page<RunView>, StoreError> {
-        runs::list(self.reads(), actor, filter, order, page).await
+        runs::list(self.reads(), actor, filter, order, page.into(), Payloads::Read).await
+    }
+
+    /// As [`Self::list_runs`], but without inputs and outputs, which are not even read.
+    pub async fn list_runs_without_payloads(
+        &self,
+        actor: &Actor,
+        filter: RunFilter,
+        order: RunOrder,
+        window: Window<(i64, RunId)>,
+    ) -> Result<Page<RunView>, StoreError> {
+        runs::list(self.reads(), actor, filter, order, window, Payloads::Left).await
+    }
+
+    /// Where a run stands in a list of the order.
+    #[must_use]
+    pub fn place_of_run(order: RunOrder, run: &RunView) -> (i64, RunId) {
+        runs::place(order, run)
+    }
+
+    pub async fn count_runs(&self, actor: &Actor, filter: RunFilter) -> Result<Count, StoreError> {
+        runs::count(self.reads(), actor, filter).await
+    }
+
+    /// The newest runs of each workflow, without payloads.
+    pub async fn recent_runs(
+        &self,
+        actor: &Actor,
+        workflows: &[WorkflowId],
+        each: u32,
+    ) -> Result<HashMap<WorkflowId, Vec<RunView>>, StoreError> {
+        runs::recent(self.reads(), actor, workflows, each).await
+    }
+
+    /// Tasks by run and index, without payloads; those of other namespaces are not there.
+    pub async fn tasks_by_ref(
+        &self,
+        actor: &Actor,
+        refs: &[(RunId, TaskIx)],
+    ) -> Result<HashMap<(RunId, TaskIx), TaskView>, StoreError> {
+        tasks::by_ref(self.reads(), actor, refs).await
+    }
+
+    /// Input and output of tasks by run and index; those of other namespaces are not there.
+    pub async fn payloads_by_ref(
+        &self,
+        actor: &Actor,
+        refs: &[(RunId, TaskIx)],
+    ) -> Result<HashMap<(RunId, TaskIx), TaskPayloads>, StoreError> {
+        tasks::payloads_by_ref(self.reads(), actor, refs).await
+    }
+
+    pub async fn count_tasks(
+        &self,
+        actor: &Actor,
+        run: RunId,
+        filter: TaskFilter,
+    ) -> Result<Count, StoreError> {
+        tasks::count(self.reads(), actor, run, filter).await
     }
 
     pub async fn find_task(
@@ -162,9 +260,9 @@ impl Orchestrator {
         actor: &Actor,
         run: RunId,
         filter: TaskFilter,
-        page: PageRequest<TaskIx>,
+        page: impl Into<Window<TaskIx>>,
     ) -> Result<Page<TaskView>, StoreError> {
-        tasks::list(self.reads(), actor, run, filter, page, Payloads::Read).await
+        tasks::list(self.reads(), actor, run, filter, page.into(), Payloads::Read).await
     }
 
     /// As [`Self::list_tasks`], but without inputs and outputs, which are not even read.
@@ -173,9 +271,9 @@ impl Orchestrator {
         actor: &Actor,
         run: RunId,
         filter: TaskFilter,
-        page: PageRequest<TaskIx>,
+        page: impl Into<Window<TaskIx>>,
     ) -> Result<Page<TaskView>, StoreError> {
-        tasks::list(self.reads(), actor, run, filter, page, Payloads::Left).await
+        tasks::list(self.reads(), actor, run, filter, page.into(), Payloads::Left).await
     }
 
     /// Keys of the upstreams of tasks of one version, by template index; from the cached plan, no statement when cached.

@@ -80,12 +80,12 @@ async fn publishing_numbers_versions(sample: Sample) {
         .collect();
     numbers.sort_unstable();
     assert_eq!(numbers, [2, 3, 4, 5, 6, 7]);
-    let page = workflows::list_versions(reads, &sample.actor, one.workflow.id, first(3, None))
+    let page = workflows::list_versions(reads, &sample.actor, one.workflow.id, first(3, None).into())
         .await
         .expect("read");
     assert_eq!(page.items.iter().map(|v| v.number).collect::<Vec<_>>(), [7, 6, 5]);
     assert!(page.has_next);
-    let other = workflows::list_versions(reads, &actor("other"), one.workflow.id, first(3, None))
+    let other = workflows::list_versions(reads, &actor("other"), one.workflow.id, first(3, None).into())
         .await
         .expect("read");
     assert!(other.items.is_empty(), "another namespace sees nothing");
@@ -129,29 +129,39 @@ async fn runs_are_listed_by_keyset(sample: Sample) {
     rows[1].tags = Set(r#"["red","a\"b","x,","y","]"]"#.to_owned());
     rows[4].namespace = Set("other".to_owned());
     sample.insert(rows).await;
-    let list = |filter: RunFilter, order, page| runs::list(&sample.reads, &sample.actor, filter, order, page);
+    let list = |filter: RunFilter, order, page: PageRequest<(i64, runnel_engine::RunId)>| {
+        let reads = &sample.reads;
+        runs::list(
+            reads,
+            &sample.actor,
+            filter,
+            order,
+            page.into(),
+            tasks::Payloads::Read,
+        )
+    };
     let all = |order, page| list(RunFilter::default(), order, page);
 
-    let page = all(RunOrder::CreatedAtDesc, first(2, None)).await.expect("read");
+    let page = all(RunOrder::default(), first(2, None)).await.expect("read");
     assert_eq!(
         page.items.iter().map(|run| run.id).collect::<Vec<_>>(),
         [run_id(4), run_id(3)]
     );
     assert_eq!((page.has_next, page.has_previous), (true, false));
     let last = page.items.last().expect("an item");
-    let page = all(
-        RunOrder::CreatedAtDesc,
-        first(2, Some((last.created_at.0, last.id))),
-    )
-    .await
-    .expect("read");
+    let page = all(RunOrder::default(), first(2, Some((last.created_at.0, last.id))))
+        .await
+        .expect("read");
     assert_eq!(
         page.items.iter().map(|run| run.id).collect::<Vec<_>>(),
         [run_id(2), run_id(1)]
     );
     assert_eq!((page.has_next, page.has_previous), (false, true));
     let page = all(
-        RunOrder::CreatedAtAsc,
+        RunOrder {
+            is_descending: false,
+            ..RunOrder::default()
+        },
         first(9, Some((NOW + 3_000_000, run_id(3)))),
     )
     .await
@@ -169,8 +179,9 @@ async fn runs_are_filtered(sample: &Sample) {
             &sample.reads,
             &sample.actor,
             filter,
-            RunOrder::CreatedAtDesc,
-            first(9, None),
+            RunOrder::default(),
+            first(9, None).into(),
+            tasks::Payloads::Read,
         )
     };
     for (tag, found) in [
@@ -198,9 +209,14 @@ async fn runs_are_filtered(sample: &Sample) {
         let page = list(filter).await.expect("read");
         assert_eq!(page.items.len(), found, "{key}");
     }
-    let found = runs::by_id(&sample.reads, &sample.actor, &[run_id(1), run_id(5)])
-        .await
-        .expect("read");
+    let found = runs::by_id(
+        &sample.reads,
+        &sample.actor,
+        &[run_id(1), run_id(5)],
+        tasks::Payloads::Left,
+    )
+    .await
+    .expect("read");
     assert_eq!(
         found.keys().copied().collect::<Vec<_>>(),
         [run_id(1)],
@@ -229,7 +245,7 @@ async fn tasks_say_what_they_wait_for(sample: Sample) {
             &sample.actor,
             run_id(1),
             TaskFilter::default(),
-            first(9, None),
+            first(9, None).into(),
             tasks::Payloads::Read,
         )
     };
@@ -290,7 +306,7 @@ async fn tasks_are_found_by_key(sample: &Sample) {
         &sample.actor,
         run_id(1),
         filter,
-        first(1, None),
+        first(1, None).into(),
         tasks::Payloads::Left,
     )
     .await
@@ -345,6 +361,7 @@ async fn events_are_unpacked_and_resumed(sample: Sample) {
         run: Some(run_id(1)),
         task_key: Some("t4".to_owned()),
         kind_in: None,
+        ..EventFilter::default()
     };
     let page = feed::list(reads, &sample.actor, of_one, first(9, None))
         .await

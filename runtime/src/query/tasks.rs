@@ -1,23 +1,29 @@
 //! Tasks, and what each waits for.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use runnel_engine::run::TaskStatus;
 use runnel_engine::{RunId, TaskIx, WorkflowVersionId};
 use runnel_entity::{run, task};
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, Iterable, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::sea_query::{Expr, ExprTrait, Func};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, Iterable, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+};
 use uuid::Uuid;
 
-use super::{Reads, after_prefix, limit, page, workers};
+use super::count::{self, Count};
+use super::window::{Window, Windowed};
+use super::{Reads, after_prefix, workers};
 use crate::actor::Actor;
 use crate::error::StoreError;
-use crate::store::failed_to;
-use crate::view::convert::task_from_row;
-use crate::view::{Page, PageRequest, TaskFilter, TaskView};
+use crate::store::{Backend, failed_to};
+use crate::view::convert::{task_from_row, task_ix};
+use crate::view::{Page, TaskFilter, TaskPayloads, TaskView};
 
 /// What must be known of a run to show its tasks.
 struct Parent {
+    run: RunId,
     version: WorkflowVersionId,
     is_paused: bool,
 }
@@ -54,7 +60,7 @@ pub(super) async fn find(
             .filter(task::Column::Template.eq(template.0))
             .filter(task::Column::Key.eq(key)),
     };
-    one(reads, &parent, rows).await
+    one(reads, parent, rows).await
 }
 
 pub(super) async fn find_at(
@@ -66,7 +72,7 @@ pub(super) async fn find_at(
     let Some(parent) = parent(reads, actor, id).await? else {
         return Ok(None);
     };
-    one(reads, &parent, of_run(id).filter(task::Column::Ix.eq(ix.0))).await
+    one(reads, parent, of_run(id).filter(task::Column::Ix.eq(ix.0))).await
 }
 
 pub(super) async fn list(
@@ -74,18 +80,23 @@ pub(super) async fn list(
     actor: &Actor,
     id: RunId,
     filter: TaskFilter,
-    request: PageRequest<TaskIx>,
+    window: Window<TaskIx>,
     payloads: Payloads,
 ) -> Result<Page<TaskView>, StoreError> {
-    let limit = limit(&request);
+    let walk = Windowed::new(&window);
     let Some(parent) = parent(reads, actor, id).await? else {
-        return Ok(page(Vec::new(), limit, false));
+        return Ok(walk.page(Vec::new()));
     };
-    let mut rows = filtered(of_run(id), filter)
-        .order_by_asc(task::Column::Ix)
-        .limit(limit as u64 + 1);
-    if let Some(after) = request.after {
-        rows = rows.filter(task::Column::Ix.gt(after.0));
+    let backend = reads.store.backend();
+    let mut rows = of_run(id)
+        .filter(condition(backend, filter))
+        .order_by(task::Column::Ix, walk.order(false))
+        .limit(walk.fetch());
+    if let Some(place) = window.place() {
+        rows = rows.filter(match walk.ascends(false) {
+            true => task::Column::Ix.gt(place.0),
+            false => task::Column::Ix.lt(place.0),
+        });
     }
     if payloads == Payloads::Left {
         rows = without_payloads(rows);
@@ -96,26 +107,187 @@ pub(super) async fn list(
         .map_err(failed_to("list tasks"))?;
     let mut items = rows
         .into_iter()
-        .map(task_from_row)
+        .map(|row| view(row, payloads))
         .collect::<Result<Vec<_>, _>>()?;
-    explain(reads, &parent, &mut items).await?;
-    Ok(page(items, limit, request.after.is_some()))
+    explain(reads, &[parent], &mut items).await?;
+    Ok(walk.page(items))
 }
 
-fn filtered(mut rows: Select<task::Entity>, filter: TaskFilter) -> Select<task::Entity> {
-    if let Some(statuses) = filter.status_in {
-        rows = rows.filter(task::Column::Status.is_in(statuses.into_iter().map(|status| status as i16)));
+pub(super) async fn count(
+    reads: &Reads,
+    actor: &Actor,
+    id: RunId,
+    filter: TaskFilter,
+) -> Result<Count, StoreError> {
+    let own_run = own_runs(actor, &[id]);
+    let rows = of_run(id)
+        .filter(task::Column::RunId.in_subquery(own_run))
+        .filter(condition(reads.store.backend(), filter));
+    count::capped(reads, rows, "count tasks").await
+}
+
+pub(super) async fn by_ref(
+    reads: &Reads,
+    actor: &Actor,
+    refs: &[(RunId, TaskIx)],
+) -> Result<HashMap<(RunId, TaskIx), TaskView>, StoreError> {
+    let mut runs: Vec<RunId> = refs.iter().map(|(run, _)| *run).collect();
+    runs.sort_unstable();
+    runs.dedup();
+    let parents = parents(reads, actor, &runs).await?;
+    let rows = without_payloads(task::Entity::find().filter(one_of(refs)))
+        .all(reads.store.read())
+        .await
+        .map_err(failed_to("read tasks"))?;
+    let mut items = rows
+        .into_iter()
+        .filter(|row| parents.iter().any(|parent| parent.run.0 == row.run_id))
+        .map(|row| view(row, Payloads::Left))
+        .collect::<Result<Vec<_>, _>>()?;
+    explain(reads, &parents, &mut items).await?;
+    Ok(items
+        .into_iter()
+        .map(|task| ((task.run_id, task.ix), task))
+        .collect())
+}
+
+pub(super) async fn payloads_by_ref(
+    reads: &Reads,
+    actor: &Actor,
+    refs: &[(RunId, TaskIx)],
+) -> Result<HashMap<(RunId, TaskIx), TaskPayloads>, StoreError> {
+    let runs: Vec<RunId> = refs.iter().map(|(run, _)| *run).collect();
+    let rows: Vec<(Uuid, i32, Option<String>, Option<String>)> = task::Entity::find()
+        .select_only()
+        .columns([
+            task::Column::RunId,
+            task::Column::Ix,
+            task::Column::Input,
+            task::Column::Output,
+        ])
+        .filter(one_of(refs))
+        .filter(task::Column::RunId.in_subquery(own_runs(actor, &runs)))
+        .into_tuple()
+        .all(reads.store.read())
+        .await
+        .map_err(failed_to("read inputs and outputs of tasks"))?;
+    let payloads = rows.into_iter().map(|(run, ix, input, output)| {
+        let payloads = TaskPayloads {
+            input: input.map(Arc::from),
+            output: output.map(Arc::from),
+        };
+        ((RunId(run), task_ix(ix)), payloads)
+    });
+    Ok(payloads.collect())
+}
+
+/// The tasks asked for, gathered by run so that a page of one run is one range of its index.
+fn one_of(refs: &[(RunId, TaskIx)]) -> Condition {
+    let mut by_run: BTreeMap<RunId, Vec<u32>> = BTreeMap::new();
+    for (run, ix) in refs {
+        by_run.entry(*run).or_default().push(ix.0);
     }
-    if let Some(kind) = filter.kind {
-        rows = rows.filter(task::Column::Kind.eq(kind));
+    by_run.into_iter().fold(Condition::any(), |any, (run, ixs)| {
+        any.add(task::Column::RunId.eq(run.0).and(task::Column::Ix.is_in(ixs)))
+    })
+}
+
+fn own_runs(actor: &Actor, runs: &[RunId]) -> sea_orm::sea_query::SelectStatement {
+    run::Entity::find()
+        .select_only()
+        .column(run::Column::Id)
+        .filter(run::Column::Id.is_in(runs.iter().map(|run| run.0)))
+        .filter(run::Column::Namespace.eq(&*actor.namespace))
+        .into_query()
+}
+
+fn view(row: task::Model, payloads: Payloads) -> Result<TaskView, StoreError> {
+    Ok(TaskView {
+        has_payloads: payloads == Payloads::Read,
+        ..task_from_row(row)?
+    })
+}
+
+fn condition(backend: Backend, filter: TaskFilter) -> Condition {
+    let mut all = Condition::all();
+    let numbers = |statuses: Vec<TaskStatus>| statuses.into_iter().map(|status| status as i16);
+    if let Some(statuses) = filter.status_in {
+        all = all.add(task::Column::Status.is_in(numbers(statuses)));
+    }
+    if let Some(statuses) = filter.status_not_in {
+        all = all.add(task::Column::Status.is_not_in(numbers(statuses)));
+    }
+    let equal = [
+        (task::Column::Kind, filter.kind),
+        (task::Column::Queue, filter.queue),
+        (task::Column::Worker, filter.worker),
+    ];
+    for (column, value) in equal {
+        if let Some(value) = value {
+            all = all.add(column.is_not_null().and(column.eq(value)));
+        }
     }
     if let Some(prefix) = filter.key_prefix {
         if let Some(end) = after_prefix(&prefix) {
-            rows = rows.filter(task::Column::Key.lt(end));
+            all = all.add(task::Column::Key.lt(end));
         }
-        rows = rows.filter(task::Column::Key.gte(prefix));
+        all = all.add(task::Column::Key.gte(prefix));
     }
-    rows
+    if let Some(text) = filter.key_contains {
+        let place = Func::cust(backend.pick("strpos", "instr"))
+            .arg(Expr::col(task::Column::Key))
+            .arg(Expr::val(text));
+        all = all.add(Expr::expr(place).gt(0));
+    }
+    if let Some(attempt) = filter.attempt_gte {
+        all = all.add(task::Column::Attempt.gte(attempt));
+    }
+    match filter.has_error {
+        Some(true) => all = all.add(task::Column::Error.is_not_null()),
+        Some(false) => all = all.add(task::Column::Error.is_null()),
+        None => {}
+    }
+    let times = [
+        (
+            task::Column::StartedAt,
+            filter.started_at_gte,
+            filter.started_at_lt,
+        ),
+        (
+            task::Column::FinishedAt,
+            filter.finished_at_gte,
+            filter.finished_at_lt,
+        ),
+    ];
+    for (column, from, until) in times {
+        if let Some(from) = from {
+            all = all.add(column.is_not_null().and(column.gte(from.0)));
+        }
+        if let Some(until) = until {
+            all = all.add(column.is_not_null().and(column.lt(until.0)));
+        }
+    }
+    for part in filter.all.into_iter().flatten() {
+        all = all.add(condition(backend, part));
+    }
+    if let Some(parts) = filter.any {
+        let any = parts
+            .into_iter()
+            .fold(Condition::any(), |any, part| any.add(condition(backend, part)));
+        // an empty list of alternatives would be dropped from the statement
+        all = match any.is_empty() {
+            true => all.add(Expr::val(1).eq(0)),
+            false => all.add(any),
+        };
+    }
+    if let Some(part) = filter.not {
+        let negated = condition(backend, *part);
+        all = match negated.is_empty() {
+            true => all.add(Expr::val(1).eq(0)),
+            false => all.add(negated.not()),
+        };
+    }
+    all
 }
 
 fn without_payloads(rows: Select<task::Entity>) -> Select<task::Entity> {
@@ -132,24 +304,34 @@ fn of_run(id: RunId) -> Select<task::Entity> {
 }
 
 async fn parent(reads: &Reads, actor: &Actor, id: RunId) -> Result<Option<Parent>, StoreError> {
-    let row: Option<(Uuid, bool)> = run::Entity::find_by_id(id.0)
+    Ok(parents(reads, actor, &[id]).await?.pop())
+}
+
+async fn parents(reads: &Reads, actor: &Actor, ids: &[RunId]) -> Result<Vec<Parent>, StoreError> {
+    let rows: Vec<(Uuid, Uuid, bool)> = run::Entity::find()
+        .filter(run::Column::Id.is_in(ids.iter().map(|id| id.0)))
         .filter(run::Column::Namespace.eq(&*actor.namespace))
         .select_only()
-        .column(run::Column::WorkflowVersionId)
-        .column(run::Column::IsPaused)
+        .columns([
+            run::Column::Id,
+            run::Column::WorkflowVersionId,
+            run::Column::IsPaused,
+        ])
         .into_tuple()
-        .one(reads.store.read())
+        .all(reads.store.read())
         .await
-        .map_err(failed_to("read a run"))?;
-    Ok(row.map(|(version, is_paused)| Parent {
+        .map_err(failed_to("read runs"))?;
+    let parent = |(run, version, is_paused)| Parent {
+        run: RunId(run),
         version: WorkflowVersionId(version),
         is_paused,
-    }))
+    };
+    Ok(rows.into_iter().map(parent).collect())
 }
 
 async fn one(
     reads: &Reads,
-    parent: &Parent,
+    parent: Parent,
     rows: Select<task::Entity>,
 ) -> Result<Option<TaskView>, StoreError> {
     let row = rows
@@ -159,12 +341,12 @@ async fn one(
     let Some(mut task) = row.map(task_from_row).transpose()? else {
         return Ok(None);
     };
-    explain(reads, parent, std::slice::from_mut(&mut task)).await?;
+    explain(reads, &[parent], std::slice::from_mut(&mut task)).await?;
     Ok(Some(task))
 }
 
 /// Says what each task waits for; asks for the workers only when a task may lack one.
-async fn explain(reads: &Reads, parent: &Parent, tasks: &mut [TaskView]) -> Result<(), StoreError> {
+async fn explain(reads: &Reads, parents: &[Parent], tasks: &mut [TaskView]) -> Result<(), StoreError> {
     let is_local = |task: &TaskView| reads.local_types.contains(&task.kind);
     let may_lack =
         |task: &TaskView| matches!(task.status, TaskStatus::Ready | TaskStatus::Queued) && !is_local(task);
@@ -179,7 +361,10 @@ async fn explain(reads: &Reads, parent: &Parent, tasks: &mut [TaskView]) -> Resu
         .collect();
     for task in tasks {
         let has_worker = is_local(task) || served.contains(&(task.queue.as_str(), task.kind.as_str()));
-        task.waiting_for = waiting_for(task.status, parent.is_paused, has_worker);
+        let is_paused = parents
+            .iter()
+            .any(|parent| parent.run == task.run_id && parent.is_paused);
+        task.waiting_for = waiting_for(task.status, is_paused, has_worker);
     }
     Ok(())
 }

@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use runnel_engine::{WorkflowId, WorkflowVersionId};
 use runnel_entity::{workflow, workflow_version};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, ExprTrait, Func};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 
-use super::{Reads, after_prefix, limit, page};
+use super::count::{self, Count};
+use super::window::{Window, Windowed};
+use super::{Reads, after_prefix};
 use crate::actor::Actor;
 use crate::error::StoreError;
 use crate::store::failed_to;
 use crate::view::convert::{version_from_row, workflow_from_row};
-use crate::view::{Page, PageRequest, VersionView, WorkflowView};
+use crate::view::{Page, VersionView, WorkflowFilter, WorkflowView};
 
 pub(super) async fn find(
     reads: &Reads,
@@ -62,55 +65,113 @@ pub(super) async fn versions_by_id(
 pub(super) async fn list(
     reads: &Reads,
     actor: &Actor,
-    key_prefix: Option<&str>,
-    request: PageRequest<String>,
+    filter: WorkflowFilter,
+    window: Window<String>,
 ) -> Result<Page<WorkflowView>, StoreError> {
-    let limit = limit(&request);
-    let mut rows = in_namespace(actor)
-        .order_by_asc(workflow::Column::Key)
-        .limit(limit as u64 + 1);
-    if let Some(prefix) = key_prefix {
-        rows = rows.filter(workflow::Column::Key.gte(prefix));
-        if let Some(end) = after_prefix(prefix) {
-            rows = rows.filter(workflow::Column::Key.lt(end));
-        }
-    }
-    let has_previous = request.after.is_some();
-    if let Some(after) = request.after {
-        rows = rows.filter(workflow::Column::Key.gt(after));
+    let walk = Windowed::new(&window);
+    let mut rows = filtered(reads, actor, filter)
+        .order_by(workflow::Column::Key, walk.order(false))
+        .limit(walk.fetch());
+    if let Some(place) = window.place() {
+        rows = rows.filter(match walk.ascends(false) {
+            true => workflow::Column::Key.gt(place),
+            false => workflow::Column::Key.lt(place),
+        });
     }
     let rows = rows
         .all(reads.store.read())
         .await
         .map_err(failed_to("list workflows"))?;
-    Ok(page(
-        rows.into_iter().map(workflow_from_row).collect(),
-        limit,
-        has_previous,
-    ))
+    Ok(walk.page(rows.into_iter().map(workflow_from_row).collect()))
+}
+
+pub(super) async fn count(reads: &Reads, actor: &Actor, filter: WorkflowFilter) -> Result<Count, StoreError> {
+    count::capped(reads, filtered(reads, actor, filter), "count workflows").await
+}
+
+fn filtered(reads: &Reads, actor: &Actor, filter: WorkflowFilter) -> Select<workflow::Entity> {
+    let WorkflowFilter {
+        key_in,
+        key_prefix,
+        text,
+        updated_at_gte,
+        updated_at_lt,
+    } = filter;
+    let mut rows = in_namespace(actor);
+    if let Some(keys) = key_in {
+        rows = rows.filter(workflow::Column::Key.is_in(keys));
+    }
+    if let Some(prefix) = key_prefix {
+        if let Some(end) = after_prefix(&prefix) {
+            rows = rows.filter(workflow::Column::Key.lt(end));
+        }
+        rows = rows.filter(workflow::Column::Key.gte(prefix));
+    }
+    if let Some(text) = text {
+        let has = |column: workflow::Column| {
+            let place = Func::cust(reads.store.backend().pick("strpos", "instr"))
+                .arg(Func::lower(Expr::col(column)))
+                .arg(Func::lower(Expr::val(text.clone())));
+            Expr::expr(place).gt(0)
+        };
+        rows = rows.filter(has(workflow::Column::Key).or(has(workflow::Column::Name)));
+    }
+    if let Some(from) = updated_at_gte {
+        rows = rows.filter(workflow::Column::UpdatedAt.gte(from.0));
+    }
+    if let Some(until) = updated_at_lt {
+        rows = rows.filter(workflow::Column::UpdatedAt.lt(until.0));
+    }
+    rows
 }
 
 pub(super) async fn list_versions(
     reads: &Reads,
     actor: &Actor,
     id: WorkflowId,
-    request: PageRequest<i32>,
+    window: Window<i32>,
 ) -> Result<Page<VersionView>, StoreError> {
-    let limit = limit(&request);
+    let walk = Windowed::new(&window);
     let mut rows = workflow_version::Entity::find()
         .filter(workflow_version::Column::WorkflowId.eq(id.0))
         .filter(workflow_version::Column::WorkflowId.in_subquery(ids_in_namespace(actor)))
-        .order_by_desc(workflow_version::Column::Number)
-        .limit(limit as u64 + 1);
-    if let Some(after) = request.after {
-        rows = rows.filter(workflow_version::Column::Number.lt(after));
+        .order_by(workflow_version::Column::Number, walk.order(true))
+        .limit(walk.fetch());
+    if let Some(place) = window.place() {
+        rows = rows.filter(match walk.ascends(true) {
+            true => workflow_version::Column::Number.gt(*place),
+            false => workflow_version::Column::Number.lt(*place),
+        });
     }
     let rows = rows
         .all(reads.store.read())
         .await
         .map_err(failed_to("list workflow versions"))?;
     let items = rows.into_iter().map(version_from_row).collect::<Result<_, _>>()?;
-    Ok(page(items, limit, request.after.is_some()))
+    Ok(walk.page(items))
+}
+
+pub(super) async fn versions_by_number(
+    reads: &Reads,
+    actor: &Actor,
+    numbers: &[(WorkflowId, i32)],
+) -> Result<HashMap<(WorkflowId, i32), VersionView>, StoreError> {
+    let one_of = numbers.iter().fold(Condition::any(), |any, (id, number)| {
+        let version = workflow_version::Column::WorkflowId.eq(id.0);
+        any.add(version.and(workflow_version::Column::Number.eq(*number)))
+    });
+    let rows = workflow_version::Entity::find()
+        .filter(one_of)
+        .filter(workflow_version::Column::WorkflowId.in_subquery(ids_in_namespace(actor)))
+        .all(reads.store.read())
+        .await
+        .map_err(failed_to("read workflow versions"))?;
+    rows.into_iter()
+        .map(|row| {
+            let key = (WorkflowId(row.workflow_id), row.number);
+            Ok((key, version_from_row(row)?))
+        })
+        .collect()
 }
 
 pub(super) async fn upstream_keys(

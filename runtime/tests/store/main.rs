@@ -78,3 +78,8 @@ async fn increment(store: &Store) -> Result<(), StoreError> {
         })
         .await
 }
+
+/// Number of migrations that this program knows.
+fn migrations() -> usize {
+    <runnel_migration::Migrator as sea_orm_migration::MigratorTrait>::migrations().len()
+}

@@ -9,7 +9,7 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
 
-use crate::app::SharedApp;
+use crate::app::{NAMESPACE, SharedApp};
 use crate::error::{ApiError, Code};
 use crate::reply;
 use crate::request_id::RequestId;
@@ -34,11 +34,15 @@ pub(crate) async fn handle(State(app): State<SharedApp>, request: Request) -> Re
         .headers
         .get(header::AUTHORIZATION)
         .map(|v| v.to_str().unwrap_or_default().to_owned());
+    let namespace = parts
+        .headers
+        .get(NAMESPACE)
+        .map(|v| v.to_str().unwrap_or_default().to_owned());
     upgrade
         .protocols([PROTOCOL])
         .max_message_size(FRAME_BYTES_MAX)
         .max_frame_size(FRAME_BYTES_MAX)
-        .on_upgrade(move |socket| session::serve(socket, app, authorization))
+        .on_upgrade(move |socket| session::serve(socket, app, authorization, namespace))
 }
 
 fn offers_protocol(headers: &HeaderMap) -> bool {

@@ -8,7 +8,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use super::message::{self, Incoming};
 use super::operations::{LIVE_MAX, Operations, Said};
-use crate::app::SharedApp;
+use crate::app::{NAMESPACE, SharedApp};
 use crate::auth::Viewer;
 use crate::error::{ApiError, Code};
 use crate::graphql::answer::Answer;
@@ -32,7 +32,12 @@ const CLOSE_WAIT: Duration = Duration::from_millis(500);
 type Close = (u16, &'static str);
 
 /// Runs one connection.
-pub(super) async fn serve(socket: WebSocket, app: SharedApp, authorization: Option<String>) {
+pub(super) async fn serve(
+    socket: WebSocket,
+    app: SharedApp,
+    authorization: Option<String>,
+    namespace: Option<String>,
+) {
     let start = Instant::now() + PING_EVERY;
     let mut pings = interval_at(start, PING_EVERY);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -40,6 +45,7 @@ pub(super) async fn serve(socket: WebSocket, app: SharedApp, authorization: Opti
         socket,
         app,
         authorization,
+        namespace,
         viewer: None,
         operations: Operations::default(),
         unanswered: 0,
@@ -72,6 +78,8 @@ struct Session {
     app: SharedApp,
     /// Header of the upgrade request, for clients that can set one.
     authorization: Option<String>,
+    /// The same of the namespace.
+    namespace: Option<String>,
     /// Known once the connection is acknowledged.
     viewer: Option<Viewer>,
     operations: Operations,
@@ -139,6 +147,15 @@ impl Session {
             .credentials
             .identify(authorization)
             .map_err(|_| (4403, "Forbidden"))?;
+        let given = payload.get(NAMESPACE).and_then(Value::as_str);
+        let viewer = match given.or(self.namespace.as_deref()) {
+            None => viewer,
+            Some(name) => self
+                .app
+                .enter(viewer, name)
+                .await
+                .map_err(|_| (4403, "Forbidden"))?,
+        };
         self.viewer = Some(viewer);
         self.send(message::ack()).await
     }

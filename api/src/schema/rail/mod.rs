@@ -25,8 +25,6 @@ use document::Input;
 use keyed::{Key, Turn};
 use shape::Shapes;
 
-#[cfg(test)]
-pub(crate) use keyed::SELF_KEYED;
 pub(crate) use shape::CHANGES_NOTHING;
 
 /// Makes the rail of each request.
@@ -237,12 +235,12 @@ fn replayed() -> AuditEnd {
 
 /// Whether the code says that nothing was done.
 fn is_refusal(code: &str) -> bool {
-    [
+    let refusals = [
         Code::Forbidden,
         Code::BadUserInput,
+        Code::FilterInvalid,
         Code::NotFound,
         Code::Conflict,
-    ]
-    .iter()
-    .any(|refusal| refusal.as_str() == code)
+    ];
+    refusals.iter().any(|refusal| refusal.as_str() == code)
 }

@@ -1,0 +1,494 @@
+//! The rules: what must hold after every step, and at the end. Each has a name, which is what a failing seed shows first.
+//!
+//! | rule | says |
+//! | --- | --- |
+//! | `state` | the engine's own check of a stored run: alarms, counters, readiness, nothing is stuck |
+//! | `replay` | the history tells exactly what is stored |
+//! | `gapless` | the events of a run are numbered without a gap, each once |
+//! | `order` | nothing is dispatched before its upstreams allow it |
+//! | `one-completion` | an attempt ends once |
+//! | `authentic` | an accepted end was reported by a worker that executed this very attempt |
+//! | `terminal` | what has ended absorbs every event; only an operator's retry begins again |
+//! | `frozen` | a paused, cancelled or ended run dispatches nothing |
+//! | `grace` | a cancelled run ends within its grace |
+//! | `outbox` | no message waits that nobody wants |
+//! | `carried` | an attempt in flight has a message somewhere: in the outbox, in a queue, or in what reports its end |
+//! | `reports-kept` | a report is deleted only when what it says is committed |
+//! | `accepted-kept` | what was answered is stored |
+//! | `one-run-a-key` | an idempotency key starts one run |
+//! | `same-end` | duplicates, losses, delays and order change nothing about the end |
+//! | `recompute` | going on from stored states comes to the same as one walk through the whole history |
+//! | `ends` | when the faults have stopped, every run ends |
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use runnel_engine::definition::Join;
+use runnel_engine::plan::Section;
+use runnel_engine::run::{
+    Command, Record, RecordKind, Replay, RunState, RunStatus, TaskStatus, check, status_after,
+};
+use runnel_engine::{Moment, Plan, RunId, TaskIx};
+use runnel_runtime::offline::{Attempt, Batch, Change, Item, Stored};
+
+use crate::calm;
+use crate::queue::Queue;
+use crate::script::{Ending, Script};
+use crate::store::Store;
+use crate::world::SECOND;
+
+/// How much later than its deadline a cancelled run may end once the faults have stopped.
+const GRACE_DELAY: i64 = 180 * SECOND;
+
+/// What is known of a run besides its rows.
+#[derive(Debug, Default)]
+struct Watched {
+    told: Replay,
+    statuses: BTreeMap<TaskIx, TaskStatus>,
+    last_seq: i64,
+    ended: BTreeSet<(TaskIx, u32)>,
+    /// Batches that changed the run, for the walk through the whole history.
+    batches: Vec<(Vec<Item>, Moment)>,
+    before: Option<Before>,
+}
+
+/// A run before a commit.
+#[derive(Debug, Clone, Copy)]
+struct Before {
+    status: RunStatus,
+    is_paused: bool,
+}
+
+/// The rules and what they remember.
+#[derive(Debug, Default)]
+pub struct Oracle {
+    /// The first broken rule.
+    pub broken: Option<(&'static str, String)>,
+    runs: BTreeMap<RunId, Watched>,
+    sent: BTreeSet<Attempt>,
+    executed: BTreeMap<Attempt, Vec<Ending>>,
+    retries: BTreeMap<Attempt, u32>,
+}
+
+impl Oracle {
+    /// A rule is broken. Only the first is kept: the others follow from it.
+    pub fn fail(&mut self, rule: &'static str, message: String) {
+        if self.broken.is_none() {
+            self.broken = Some((rule, message));
+        }
+    }
+
+    /// A queue has accepted a message.
+    pub fn sent(&mut self, at: Attempt) {
+        self.sent.insert(at);
+    }
+
+    /// A worker has executed an attempt.
+    pub fn executed(&mut self, at: Attempt, ending: &Ending) {
+        self.executed.entry(at).or_default().push(ending.clone());
+    }
+
+    /// How many retries went before an attempt.
+    #[must_use]
+    pub fn retries_before(&self, at: Attempt) -> u32 {
+        self.retries.get(&at).copied().unwrap_or(0)
+    }
+
+    /// Attempts in flight.
+    pub fn live<'s>(&self, store: &'s Store) -> impl Iterator<Item = Attempt> + use<'s> {
+        store.runs.iter().flat_map(|(run, row)| {
+            let tasks = row.tasks().iter().enumerate();
+            tasks
+                .filter(|(_, task)| matches!(task.status, TaskStatus::Queued | TaskStatus::Running))
+                .map(|(at, task)| Attempt {
+                    run: *run,
+                    task: TaskIx(u32::try_from(at).unwrap_or(u32::MAX)),
+                    attempt: task.attempt,
+                })
+        })
+    }
+
+    /// A start was answered with this run.
+    pub fn accepted(&mut self, store: &Store, run: RunId) {
+        if !store.runs.contains_key(&run) {
+            self.fail(
+                "accepted-kept",
+                format!("run {run} was accepted and does not exist"),
+            );
+        }
+    }
+
+    /// A cancel was answered as done.
+    pub fn cancelled(&mut self, store: &Store, run: RunId) {
+        let is_told = store.runs.get(&run).is_some_and(|row| {
+            row.records
+                .iter()
+                .any(|record| record.kind == RecordKind::RunCancelRequested)
+        });
+        if !is_told {
+            self.fail(
+                "accepted-kept",
+                format!("the cancel of {run} was answered and is not stored"),
+            );
+        }
+    }
+
+    /// A message of reports is about to be deleted.
+    pub fn report_deleted(&mut self, store: &Store, carries: &[Attempt]) {
+        for at in carries {
+            if store.is_out(at) {
+                self.fail(
+                    "reports-kept",
+                    format!(
+                        "a report of {} is deleted, its attempt is still in flight",
+                        crate::relay::short(*at)
+                    ),
+                );
+            }
+        }
+    }
+
+    /// Looks at the runs before a transaction.
+    pub fn before_commit(&mut self, store: &Store, changes: &[Change<'_>]) {
+        for change in changes {
+            let before = store.runs.get(&change.run).map(|row| Before {
+                status: row.columns().status,
+                is_paused: row.columns().is_paused,
+            });
+            self.runs.entry(change.run).or_default().before = before;
+        }
+    }
+
+    /// Looks at what a transaction has written.
+    pub fn after_commit(&mut self, store: &Store, changes: &[Change<'_>]) {
+        for change in changes {
+            let Some(row) = store.runs.get(&change.run) else {
+                continue;
+            };
+            let state = row.state();
+            let plan = change.version.plan();
+            let records = &row.records[row.records.len().saturating_sub(change.records.len())..];
+            let twins = store.runs.values().filter(|other| other.key == row.key).count();
+            if twins > 1 {
+                self.fail("one-run-a-key", format!("{twins} runs have the key {}", row.key));
+            }
+            self.check_records(change, row.tasks(), records);
+            self.check_commands(plan, &state, change);
+            for message in check(plan, &state) {
+                self.fail("state", message);
+            }
+            let watched = self.runs.entry(change.run).or_default();
+            let mut with_outputs = state.clone();
+            with_outputs.counts = row.columns().counts;
+            let differences = watched.told.differences(plan, &with_outputs);
+            if let Some(first) = differences.first() {
+                self.fail("replay", first.clone());
+            }
+        }
+    }
+
+    fn check_records(
+        &mut self,
+        change: &Change<'_>,
+        stored: &[runnel_engine::run::TaskState],
+        records: &[Record],
+    ) {
+        let mut found = Vec::new();
+        let watched = self.runs.entry(change.run).or_default();
+        let was_terminal = watched.before.is_some_and(|before| before.status.is_terminal());
+        let is_reopened = change
+            .records
+            .iter()
+            .any(|record| record.kind == RecordKind::RunReopened);
+        if was_terminal && !is_reopened {
+            found.push(("terminal", "a run that has ended was changed".to_owned()));
+        }
+        for record in records {
+            if record.seq != watched.last_seq + 1 {
+                let text = format!("event {} follows event {}", record.seq, watched.last_seq);
+                found.push(("gapless", text));
+            }
+            watched.last_seq = record.seq;
+            watched.told.append(record);
+            let Some(ix) = record.task else { continue };
+            if let Some(status) = status_after(record.kind) {
+                let before = watched.statuses.insert(ix, status);
+                let is_final = before.is_some_and(TaskStatus::is_terminal);
+                if is_final && record.kind != RecordKind::TaskRetryRequested {
+                    found.push((
+                        "terminal",
+                        format!("event {} changes a task that has ended", record.seq),
+                    ));
+                }
+            }
+            let attempt = record.attempt.unwrap_or(0);
+            let is_end = matches!(
+                record.kind,
+                RecordKind::TaskSucceeded
+                    | RecordKind::AttemptFailed
+                    | RecordKind::AttemptTimedOut
+                    | RecordKind::AttemptLost
+            );
+            if is_end && !watched.ended.insert((ix, attempt)) {
+                found.push((
+                    "one-completion",
+                    format!("attempt {attempt} of task {} ends twice", ix.0),
+                ));
+            }
+            let at = Attempt {
+                run: change.run,
+                task: ix,
+                attempt,
+            };
+            if self.retries.contains_key(&at)
+                && matches!(record.kind, RecordKind::TaskSucceeded | RecordKind::AttemptFailed)
+            {
+                let output = stored.get(ix.at()).and_then(|task| task.output.as_deref());
+                let endings = self.executed.get(&at).map_or(&[][..], Vec::as_slice);
+                let is_real = endings.iter().any(|ending| match ending {
+                    Ending::Output(value) => {
+                        record.kind == RecordKind::TaskSucceeded && Some(value.to_string().as_str()) == output
+                    }
+                    Ending::Failure(_) => record.kind == RecordKind::AttemptFailed,
+                });
+                if !is_real {
+                    let text = format!(
+                        "{:?} of {} comes from no worker",
+                        record.kind,
+                        crate::relay::short(at)
+                    );
+                    found.push(("authentic", text));
+                }
+            }
+        }
+        for (rule, message) in found {
+            self.fail(rule, message);
+        }
+    }
+
+    fn check_commands(&mut self, plan: &Plan, state: &RunState, change: &Change<'_>) {
+        let before = self.runs.get(&change.run).and_then(|watched| watched.before);
+        let mut found = Vec::new();
+        for command in change.commands {
+            let Command::Dispatch { task, attempt } = command else {
+                continue;
+            };
+            let at = Attempt {
+                run: change.run,
+                task: *task,
+                attempt: *attempt,
+            };
+            let row = &state.tasks[task.at()];
+            self.retries.entry(at).or_insert(row.retries);
+            let was_paused = before.is_some_and(|before| before.is_paused);
+            let was_cancelling = before.is_some_and(|before| before.status == RunStatus::Cancelling);
+            let is_handler = plan.section(row.template) != Section::Main;
+            if (was_paused && state.is_paused)
+                || (was_cancelling && !is_handler)
+                || state.status.is_terminal()
+            {
+                let text = format!(
+                    "{} was dispatched although the run rests",
+                    crate::relay::short(at)
+                );
+                found.push(("frozen", text));
+            }
+            if !state.extra.is_retried && !may_begin(plan, state, *task) {
+                let text = format!(
+                    "{} was dispatched before its upstreams allow it",
+                    crate::relay::short(at)
+                );
+                found.push(("order", text));
+            }
+        }
+        for (rule, message) in found {
+            self.fail(rule, message);
+        }
+    }
+
+    /// Remembers what changed which run, for the walk at the end.
+    pub fn committed(&mut self, items: &[Item], changes: &[Change<'_>], moment: Moment) {
+        for change in changes {
+            let own: Vec<Item> = items
+                .iter()
+                .filter(|item| item.run() == change.run)
+                .cloned()
+                .collect();
+            self.runs
+                .entry(change.run)
+                .or_default()
+                .batches
+                .push((own, moment));
+        }
+    }
+
+    /// After each step: nothing waits for nobody, and nothing in flight is forgotten.
+    pub fn after_a_step(&mut self, store: &Store, tasks: &Queue, completions: &Queue, is_carrying: bool) {
+        for at in store.outbox.keys() {
+            if !self.sent.contains(at) && !store.is_out(at) {
+                self.fail(
+                    "outbox",
+                    format!("a message of {} waits, nobody wants it", crate::relay::short(*at)),
+                );
+            }
+        }
+        if !is_carrying {
+            return;
+        }
+        let mut live = self.live(store).peekable();
+        if live.peek().is_none() {
+            return;
+        }
+        let carried: BTreeSet<Attempt> = tasks.carried().chain(completions.carried()).collect();
+        let forgotten = live.find(|at| !carried.contains(at) && !store.outbox.contains_key(at));
+        if let Some(at) = forgotten {
+            self.fail(
+                "carried",
+                format!("{} is in flight and nothing carries it", crate::relay::short(at)),
+            );
+        }
+    }
+
+    /// When time passes: a cancelled run must not outlive its grace.
+    pub fn as_time_passes(&mut self, store: &Store, now: i64, calm_at: Option<i64>) {
+        let Some(calm_at) = calm_at else { return };
+        for (id, row) in &store.runs {
+            let columns = row.columns();
+            let state_extra = row.state().extra;
+            if columns.status != RunStatus::Cancelling || state_extra.outcome.is_some() {
+                continue;
+            }
+            let deadline = state_extra.cancel_deadline.map_or(calm_at, |at| at.0);
+            if now > deadline.max(calm_at) + GRACE_DELAY {
+                self.fail("grace", format!("run {id} is cancelled and goes on"));
+            }
+        }
+    }
+
+    /// When everything has ended.
+    pub fn at_the_end(&mut self, script: &Script, store: &Store) {
+        for (id, row) in &store.runs {
+            self.walk_again(*id, store);
+            if !script.is_settled {
+                continue;
+            }
+            let run = row
+                .key
+                .strip_prefix("run-")
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(0);
+            let state = row.state();
+            match calm::end_of(script, run) {
+                Ok(calm) => {
+                    if let Some(difference) = difference(row.of.plan(), &calm, &state, row.tasks()) {
+                        self.fail("same-end", format!("{}: {difference}", row.key));
+                    }
+                }
+                Err(problem) => self.fail("same-end", format!("without faults, {}: {problem}", row.key)),
+            }
+        }
+    }
+
+    /// `recompute`: everything that ever changed the run, in one walk, without a database in between.
+    fn walk_again(&mut self, id: RunId, store: &Store) {
+        let (Some(watched), Some(row)) = (self.runs.get(&id), store.runs.get(&id)) else {
+            return;
+        };
+        let mut state: Option<RunState> = None;
+        for (items, moment) in &watched.batches {
+            let read = state.take().map(|state| (id, Stored::new(&row.of, state, 0)));
+            let batch = Batch::compute(items, read.into_iter().collect(), &[], *moment);
+            state = batch.changes().next().map(|change| change.state.clone());
+        }
+        let stored = row.state();
+        let walked = state.map(|mut state| {
+            for (task, stored) in state.tasks.iter_mut().zip(&stored.tasks) {
+                if stored.output.is_none() {
+                    task.output = None;
+                }
+                task.input.clone_from(&stored.input);
+            }
+            state
+        });
+        if walked.as_ref() != Some(&stored) {
+            self.fail(
+                "recompute",
+                format!("{}: the walk through the whole history ends otherwise", row.key),
+            );
+        }
+    }
+}
+
+/// Whether the upstreams of a task allow it: the rule of the semantics, written down once more.
+fn may_begin(plan: &Plan, state: &RunState, ix: TaskIx) -> bool {
+    let template = state.tasks[ix.at()].template;
+    if plan.section(template) != Section::Main {
+        return state.extra.outcome.is_some();
+    }
+    let task = plan.task(template);
+    let satisfied = task.needs.iter().filter(|need| {
+        let Some(upstream) = plan.find(&need.task) else {
+            return false;
+        };
+        let is_tolerated = plan.task(upstream).continue_on_error;
+        match state.tasks[upstream.at()].status {
+            TaskStatus::Succeeded | TaskStatus::Cached => need.accepts.succeeded,
+            TaskStatus::Failed | TaskStatus::TimedOut => {
+                need.accepts.failed || (need.accepts.succeeded && is_tolerated)
+            }
+            TaskStatus::Skipped => need.accepts.skipped,
+            TaskStatus::Cancelled => need.accepts.cancelled,
+            TaskStatus::Blocked
+            | TaskStatus::Ready
+            | TaskStatus::Queued
+            | TaskStatus::Running
+            | TaskStatus::Waiting
+            | TaskStatus::RetryWait => false,
+        }
+    });
+    let satisfied = satisfied.count();
+    match task.join {
+        Join::All => satisfied == task.needs.len(),
+        Join::Any => satisfied > 0 || task.needs.is_empty(),
+        Join::AtLeast(least) => satisfied >= task.needs.len().min(least as usize),
+    }
+}
+
+/// How two ends of one run differ, where they must not: the status of the run and of each task of the file, and what they
+/// gave. Items of a fan-out may be cancelled at different moments.
+fn difference(
+    plan: &Plan,
+    calm: &RunState,
+    rough: &RunState,
+    stored: &[runnel_engine::run::TaskState],
+) -> Option<String> {
+    if calm.status != rough.status {
+        return Some(format!(
+            "it ends as {:?}, without faults as {:?}",
+            rough.status, calm.status
+        ));
+    }
+    if calm.outputs != rough.outputs {
+        return Some(format!(
+            "it gives {:?}, without faults {:?}",
+            rough.outputs, calm.outputs
+        ));
+    }
+    for at in 0..plan.len() {
+        let (calm, rough) = (&calm.tasks[at], &stored[at]);
+        let key = &plan.task(calm.template).key;
+        if calm.status != rough.status {
+            return Some(format!(
+                "{key} is {:?}, without faults {:?}",
+                rough.status, calm.status
+            ));
+        }
+        let is_timer = plan.task(calm.template).kind == "wait";
+        if calm.output != rough.output && !is_timer {
+            return Some(format!(
+                "{key} gives {:?}, without faults {:?}",
+                rough.output, calm.output
+            ));
+        }
+    }
+    None
+}
