@@ -13,6 +13,7 @@ pub mod config;
 mod consumer;
 mod control;
 pub mod error;
+pub mod fanout;
 pub mod feed;
 pub mod idempotency;
 pub mod inputs;

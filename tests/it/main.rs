@@ -7,6 +7,7 @@
 mod aliases;
 mod audit;
 mod bad_input;
+mod children;
 mod cli;
 mod crash;
 mod dialect_files;

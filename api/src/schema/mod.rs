@@ -6,6 +6,7 @@ pub(crate) mod cursor;
 mod diagnostic;
 mod enums;
 mod event;
+mod fanout;
 mod filters;
 pub(crate) mod id;
 mod mutation_run;
@@ -31,6 +32,7 @@ use runnel_runtime::Orchestrator;
 
 use crate::auth::Viewer;
 use audit::AuditQuery;
+use fanout::FanoutMutation;
 use mutation_run::RunMutation;
 use mutation_workflow::WorkflowMutation;
 use namespace::{NamespaceMutation, NamespaceQuery};
@@ -44,7 +46,7 @@ pub(crate) struct Query(CoreQuery, AuditQuery, NamespaceQuery);
 
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Mutation(WorkflowMutation, RunMutation, NamespaceMutation);
+pub(crate) struct Mutation(WorkflowMutation, RunMutation, FanoutMutation, NamespaceMutation);
 
 /// Subscriptions, over WebSocket (`/graphql/ws`) and SSE (`/graphql/stream`). Each message has a cursor to resume after.
 #[derive(Debug, Default, MergedSubscription)]

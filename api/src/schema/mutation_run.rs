@@ -115,6 +115,18 @@ pub(crate) struct TaskPayload {
     client_mutation_id: Option<String>,
 }
 
+impl TaskPayload {
+    /// Nothing was done.
+    pub(crate) fn refused(problem: UserError, client_mutation_id: Option<String>) -> Self {
+        Self {
+            task: None,
+            run: None,
+            user_errors: vec![problem],
+            client_mutation_id,
+        }
+    }
+}
+
 /// Mutations of runs.
 #[derive(Debug, Default)]
 pub(crate) struct RunMutation;
@@ -284,7 +296,7 @@ fn run_payload(
     }
 }
 
-fn task_payload(
+pub(crate) fn task_payload(
     done: Result<(RunView, TaskView), OperateError>,
     client_mutation_id: Option<String>,
 ) -> Result<TaskPayload, ApiError> {

@@ -16,6 +16,7 @@ mod runs;
 mod schema;
 mod serve;
 mod show;
+mod task;
 mod validate;
 mod verify;
 mod version;
@@ -76,6 +77,8 @@ pub enum Command {
     Retry(operate::Retry),
     /// Skip a task that has not ended
     Skip(operate::Skip),
+    /// Change a task of a run
+    Task(task::TaskCommand),
     /// Print the JSON Schema of workflow files or the GraphQL schema
     Schema(schema::Schema),
     /// Print the version
@@ -109,6 +112,7 @@ pub async fn execute(command: Command) -> Ended {
         Command::Resume(resume) => resume.execute().await,
         Command::Retry(retry) => retry.execute().await,
         Command::Skip(skip) => skip.execute().await,
+        Command::Task(task) => task.execute().await,
         Command::Schema(schema) => schema.execute(),
         Command::Version(version) => version.execute(),
     }

@@ -394,6 +394,12 @@ impl Counts {
         counts
     }
 
+    /// Counts so many more of a status.
+    pub fn add(&mut self, status: TaskStatus, number: u32) {
+        let slot = self.slot(status);
+        *slot = slot.saturating_add(number);
+    }
+
     pub(crate) fn slot(&mut self, status: TaskStatus) -> &mut u32 {
         match status {
             TaskStatus::Blocked => &mut self.blocked,

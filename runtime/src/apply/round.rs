@@ -12,7 +12,7 @@ use super::{InputsReply, Shell, StartReply, StartRow};
 use crate::audit::Draft;
 use crate::error::StoreError;
 use crate::relay::Room;
-use crate::view::RunView;
+use crate::view::{ParentView, RunView};
 
 /// One thing to apply, without the way back to its caller, so that it can be applied again.
 #[derive(Debug, Clone)]
@@ -249,5 +249,11 @@ fn view(row: &StartRow, known: &Known) -> RunView {
         finished_at: state.finished_at,
         wake_at: state.wake_at,
         last_seq: state.next_seq - 1,
+        parent: row.parent.map(|parent| ParentView {
+            run: parent.run,
+            task: parent.task,
+            attempt: parent.attempt,
+        }),
+        depth: row.parent.map_or(0, |parent| parent.depth),
     }
 }

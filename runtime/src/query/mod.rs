@@ -5,6 +5,7 @@
 
 pub mod count;
 mod events;
+pub mod family;
 mod logs;
 pub mod predicate;
 mod runs;
