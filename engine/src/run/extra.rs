@@ -34,6 +34,9 @@ pub(crate) struct TaskExtra {
     pub max_parallel: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tolerate: Option<Tolerate>,
+    /// When a fan-out goes on making items, while it leaves a place to others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expand_at: Option<Timestamp>,
     /// Rounds of a loop that are over.
     #[serde(skip_serializing_if = "is_zero")]
     pub rounds: u32,
@@ -76,6 +79,7 @@ impl TaskExtra {
             mark: String::new(),
             idempotency_key: None,
             redispatches: 0,
+            expand_at: None,
             repeat_at: None,
             retry_at: None,
             child: None,

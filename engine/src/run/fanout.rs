@@ -9,11 +9,13 @@ use super::items::{Items, texts};
 use super::machine::{Machine, Note};
 use super::scope::parse;
 use super::{Category, Item, Outcome, RecordKind, Refusal, Stale, TaskFailure, TaskState, TaskStatus};
-use crate::TaskIx;
 use crate::definition::Tolerate;
+use crate::{TaskIx, Timestamp};
 
 /// Most items in flight of a fan-out without an own limit: the backlog stays a list, not rows.
 const WINDOW: u32 = 1_000;
+/// Most items that become tasks in one call; the alarm rings at once for the others.
+const EXPANSIONS_MAX: u32 = 2_000;
 
 /// What bounds a fan-out.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -113,8 +115,9 @@ impl Machine<'_> {
             }
             let next = match fanout.backlog.first() {
                 Some(waiting) => Ok(*waiting),
-                None if fanout.children.len() < fanout.values.len() => self.add_item(ix),
-                None => break,
+                None if fanout.children.len() >= fanout.values.len() => break,
+                None if self.expanded >= EXPANSIONS_MAX => return self.expand_later(ix),
+                None => self.add_item(ix),
             };
             match next {
                 Ok(child) => self.make_eligible(child),
@@ -122,6 +125,32 @@ impl Machine<'_> {
             }
         }
         self.finish_fanout(ix);
+    }
+
+    /// Items without a worker end as soon as they begin: all of them in one call would be one transaction of any size.
+    fn expand_later(&mut self, ix: TaskIx) {
+        let mut extra = TaskExtra::of(self.task(ix));
+        if extra.expand_at.is_none() {
+            extra.expand_at = Some(self.now());
+            self.task_mut(ix).extra = extra.store();
+            self.rearm(ix);
+        }
+    }
+
+    /// When a fan-out that left a place to others goes on.
+    pub fn expands_at(&self, ix: TaskIx) -> Option<Timestamp> {
+        let task = self.task(ix);
+        let is_expanding = task.extra.is_some() && self.is_fanout(ix);
+        is_expanding.then(|| TaskExtra::of(task).expand_at)?
+    }
+
+    /// It goes on.
+    pub fn expand_further(&mut self, ix: TaskIx) {
+        let mut extra = TaskExtra::of(self.task(ix));
+        extra.expand_at = None;
+        self.task_mut(ix).extra = extra.store();
+        self.rearm(ix);
+        self.continue_fanout(ix);
     }
 
     /// An operator changed the limits: more items may start, or the failures so far are too many.
@@ -247,6 +276,7 @@ impl Machine<'_> {
     }
 
     fn add_item(&mut self, parent: TaskIx) -> Result<TaskIx, Box<TaskFailure>> {
+        self.expanded += 1;
         let fanout = self.derived().fanouts.entry(parent).or_default();
         let at = fanout.children.len();
         let value = fanout

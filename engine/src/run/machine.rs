@@ -22,6 +22,8 @@ pub(super) struct Machine<'a> {
     pub effects: &'a mut Effects,
     /// Tasks that became terminal and whose downstreams have not heard of it yet.
     settled: VecDeque<TaskIx>,
+    /// Items that became tasks in this call.
+    pub expanded: u32,
     /// How child runs are cancelled in this call.
     pub cancel_mode: CancelMode,
 }
@@ -70,6 +72,7 @@ impl<'a> Machine<'a> {
             moment,
             effects,
             settled: VecDeque::new(),
+            expanded: 0,
             cancel_mode: CancelMode::Graceful,
         }
     }

@@ -31,6 +31,7 @@ enum Due {
     Retry,
     Timer,
     Repeat,
+    Expand,
     Sla,
 }
 
@@ -153,6 +154,9 @@ impl Machine<'_> {
             TaskStatus::Waiting if self.repeats_at(ix).is_some() => {
                 [self.repeats_at(ix).map(|at| (at, Due::Repeat)), None]
             }
+            TaskStatus::Waiting if self.expands_at(ix).is_some() => {
+                [self.expands_at(ix).map(|at| (at, Due::Expand)), None]
+            }
             TaskStatus::Waiting if self.waits_for_child(ix) => {
                 let started_at = task.started_at.unwrap_or(self.now());
                 let timeout = definition.timeout.map(|limit| started_at.after(limit));
@@ -226,6 +230,7 @@ impl Machine<'_> {
             Due::Retry => self.start(ix),
             Due::Timer => self.end_wait(ix),
             Due::Repeat => self.begin_round(ix),
+            Due::Expand => self.expand_further(ix),
             Due::Sla => self.on_task_sla_due(ix),
         }
     }

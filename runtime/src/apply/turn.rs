@@ -198,6 +198,11 @@ impl Turn {
         for ix in self.effects.touched.into_iter().chain(added) {
             let task = &mut known.state.tasks[ix.at()];
             known.saved_inputs[ix.at()].clone_from(&task.input);
+            if task.status.is_terminal() && task.item.is_some() {
+                // written, and resolved anew should an operator retry it
+                task.input = None;
+                known.saved_inputs[ix.at()] = None;
+            }
             if task.status.is_terminal() && task.item.is_none() && !plan.is_output_read(task.template) {
                 task.output = None;
             }
