@@ -6,7 +6,9 @@
 
 pub mod definition;
 pub mod diagnostic;
+pub mod explain;
 pub mod expr;
+pub mod gate;
 pub mod ids;
 pub mod inputs;
 pub mod plan;

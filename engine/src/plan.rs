@@ -30,6 +30,8 @@ pub struct Plan {
     depth: Vec<u32>,
     compiled: Vec<CompiledTask>,
     outputs: Template,
+    /// Name of the run's concurrency group, where the file gives one.
+    run_group: Option<Template>,
     is_output_read: Vec<bool>,
     /// First index of each section, and the end.
     section_starts: [u32; 5],
@@ -189,6 +191,10 @@ impl Plan {
 
     pub(crate) fn compiled(&self, ix: TaskIx) -> &CompiledTask {
         &self.compiled[ix.at()]
+    }
+
+    pub(crate) fn run_group(&self) -> Option<&Template> {
+        self.run_group.as_ref()
     }
 
     pub(crate) fn outputs(&self) -> &Template {

@@ -4,16 +4,21 @@
 //! parses what nobody reads and any valid JSON (also `\u0000`) can be stored.
 
 pub mod audit;
+pub mod backfill;
 pub mod bulk_item;
 pub mod bulk_operation;
 pub mod errand;
 pub mod event;
+pub mod event_trigger;
 pub mod idempotency;
+pub mod inbound_event;
 pub mod namespace;
 pub mod outbox;
 pub mod run;
+pub mod schedule;
 pub mod task;
 pub mod task_log;
+pub mod trigger_outcome;
 pub mod worker;
 pub mod workflow;
 pub mod workflow_version;

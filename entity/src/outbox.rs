@@ -25,6 +25,10 @@ pub struct Model {
     pub created_at: i64,
     /// The relay that holds the message in memory sends it before this moment; others leave it alone until then.
     pub leased_until: i64,
+    /// Namespace of the run: those of a queue take turns.
+    pub namespace: String,
+    /// Place in the order of the namespace: smaller goes first.
+    pub rank: i64,
 }
 
 /// No relations: joins are written where they are needed.

@@ -110,6 +110,26 @@ impl TokenKeys {
         format!("{}.{}", self.signing.id, hex::encode(digest))
     }
 
+    /// Name of the key that signs, for who keeps what is derived from it.
+    #[must_use]
+    pub fn signing_id(&self) -> &str {
+        &self.signing.id
+    }
+
+    /// A secret of its own for another purpose, the same for the same key and message. `None` when no key has this id. The
+    /// message must begin with what it is for, and be longer than that of a completion token.
+    #[must_use]
+    pub fn derive(&self, key_id: &str, message: &[u8]) -> Option<[u8; 32]> {
+        let key = std::iter::once(&self.signing)
+            .chain(&self.retired)
+            .find(|key| key.id == key_id)?;
+        let mut mac = key.state.clone();
+        mac.update(b"derived\0");
+        mac.update(&(message.len() as u64).to_be_bytes());
+        mac.update(message);
+        Some(mac.finalize().into_bytes().into())
+    }
+
     /// Whether the token belongs to the attempt. Constant time in the token.
     #[must_use]
     pub fn verify(&self, run: Uuid, task: u32, attempt: u32, token: &str) -> bool {

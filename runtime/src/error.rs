@@ -111,6 +111,12 @@ pub enum StartError {
         /// The run that holds the key.
         run: RunId,
     },
+    /// The idempotency key was used for another delayed start.
+    #[error("idempotency key was used for another delayed start, schedule `{key}`")]
+    DelayedConflict {
+        /// The schedule that holds it.
+        key: String,
+    },
     /// A value is over its limit.
     #[error("{what} is {actual}, more than the limit of {limit}")]
     TooLarge {

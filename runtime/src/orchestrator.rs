@@ -1,10 +1,11 @@
 //! The one handle on a running orchestrator: start it, ask it, stop it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use runnel_engine::source::{Format, Reading};
+use runnel_engine::trigger::RunTrigger;
 use runnel_queue::{AttemptRef, QueueName, ReportBatch, TaskQueue};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
@@ -13,17 +14,21 @@ use tokio_util::task::TaskTracker;
 use crate::actor::Actor;
 use crate::announcer::Announcer;
 use crate::apply::{Applier, Appliers, Inbox, Shell, Sql};
+use crate::bulk;
 use crate::child::{self, ErrandBell, Errands};
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::consumer::{Consumer, DeadLetters};
 use crate::error::{PublishError, StoreError};
 use crate::feed::Feed;
+use crate::gate::{GateHandle, Gatekeeper};
 use crate::intake::Intake;
 use crate::query::Reads;
 use crate::registry::Registry;
 use crate::relay::{self, CallReceiver, Relay, RelayHandle};
+use crate::schedule::{self, ScheduleBell, Scheduler};
 use crate::store::{Schema, Store};
+use crate::trigger::Refusals;
 use crate::view::{RunView, VersionView, WorkflowView};
 use crate::waker::{Alarm, Waker};
 use crate::{recovery, unwanted, workflows};
@@ -36,6 +41,7 @@ pub const CRASH_POINTS: &[&str] = &[
     "relay.after_send",
     "complete.before_commit",
     "complete.after_commit",
+    "gate.after_grant",
 ];
 
 /// Open long polls of the completion queue: one receives while the others apply.
@@ -54,6 +60,18 @@ pub struct Orchestrator {
     inner: Arc<Inner>,
 }
 
+/// A handle that keeps nothing alive: for loops that work through the orchestrator itself.
+#[derive(Clone)]
+pub(crate) struct WeakOrchestrator(Weak<Inner>);
+
+impl WeakOrchestrator {
+    /// The orchestrator, unless it is gone.
+    pub(crate) fn upgrade(&self) -> Option<Orchestrator> {
+        let inner = self.0.upgrade()?;
+        Some(Orchestrator { inner })
+    }
+}
+
 struct Inner {
     reads: Reads,
     feed: Feed,
@@ -62,6 +80,7 @@ struct Inner {
     intake: Intake,
     consumer: Consumer,
     vars: Arc<Map<String, Value>>,
+    bulk_bell: Arc<bulk::Bell>,
     loops: Loops,
 }
 
@@ -121,6 +140,23 @@ pub struct StartRequest {
     pub priority: Option<u8>,
     /// Tags, over the workflow's.
     pub tags: Vec<String>,
+    /// What to do when another run holds the idempotency key; `None`: the same request answers it, another is refused.
+    pub on_conflict: Option<OnConflict>,
+    /// What starts it, when it is not a person or a program through the API.
+    pub trigger: Option<Arc<RunTrigger>>,
+    /// Every task does its work, also where a kept result would be good; results are kept all the same.
+    pub ignores_cache: bool,
+}
+
+/// What a start does when a run holds its idempotency key already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConflict {
+    /// Answers that run, whatever it was started with.
+    ReturnExisting,
+    /// Is refused, also when the request is the same.
+    Fail,
+    /// Cancels that run if it goes on, takes the key from it, and starts. The same request is a replay all the same.
+    CancelExisting,
 }
 
 /// What the appliers have done.
@@ -157,6 +193,21 @@ impl Orchestrator {
         &self.inner.appliers
     }
 
+    /// What the loops share.
+    pub(crate) fn shell(&self) -> &Shell {
+        &self.inner.shell
+    }
+
+    /// Wakes the scheduler.
+    pub(crate) fn schedule_bell(&self) -> &ScheduleBell {
+        &self.inner.shell.schedules
+    }
+
+    /// Lets the gatekeeper look now.
+    pub(crate) fn ring_gates(&self) {
+        self.inner.shell.gate.ring();
+    }
+
     /// The time.
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.inner.shell.clock
@@ -165,6 +216,11 @@ impl Orchestrator {
     /// Ids.
     pub(crate) fn entropy(&self) -> &dyn Entropy {
         &*self.inner.shell.entropy
+    }
+
+    /// Tells the loop of operations on many runs that there is one.
+    pub(crate) fn bulk_bell(&self) -> Arc<bulk::Bell> {
+        Arc::clone(&self.inner.bulk_bell)
     }
 
     /// `vars.X` of new runs.
@@ -193,9 +249,20 @@ impl Orchestrator {
                 "attempts of before the start are dispatched again"
             );
         }
-        Ok(Self {
+        let poll_interval = config.poll_interval;
+        let orchestrator = Self {
             inner: Arc::new(Inner::assemble(config, store)),
-        })
+        };
+        let scheduler = Scheduler::new(orchestrator.clone(), poll_interval);
+        orchestrator
+            .inner
+            .loops
+            .bringing
+            .spawn(|stop| scheduler.run(stop));
+        let weak = WeakOrchestrator(Arc::downgrade(&orchestrator.inner));
+        let bringing = &orchestrator.inner.loops.bringing;
+        bringing.spawn(|stop| bulk::work_off(weak, poll_interval, stop));
+        Ok(orchestrator)
     }
 
     /// Stops taking work, finishes what is in flight within `grace`, closes the database.
@@ -240,7 +307,10 @@ impl Orchestrator {
     /// # Errors
     /// See [`PublishError`].
     pub async fn publish(&self, actor: &Actor, request: PublishRequest) -> Result<Published, PublishError> {
-        workflows::publish(self.reads(), actor, request).await
+        let published = workflows::publish(self.reads(), actor, request).await;
+        // its schedules may be due earlier than what the scheduler sleeps until
+        self.schedule_bell().ring();
+        published
     }
 
     /// Accepts what a worker reports other than through the completion queue (in-process and HTTP control channel), and
@@ -322,7 +392,15 @@ impl Orchestrator {
             shell.errands.ring();
             return Ok(false);
         }
+        if schedule::is_due(self).await? {
+            shell.schedules.ring();
+            return Ok(false);
+        }
         let now = shell.clock.now();
+        if shell.gate.is_due(now) {
+            shell.gate.ring();
+            return Ok(false);
+        }
         let waiting = relay::waiting(shell, now).await?;
         let is_sendable = |queue: &str, kind: &str| {
             shell.registry.is_served(queue, kind, now) && shell.relay.has_room(queue)
@@ -340,8 +418,11 @@ impl Orchestrator {
 
     fn is_moving(&self) -> bool {
         let inner = &self.inner;
-        inner.shell.errands.is_busy()
-            || inner.appliers.unfinished() > 0
+        inner.appliers.unfinished() > 0
+            || inner.shell.errands.is_busy()
+            || inner.shell.schedules.is_busy()
+            || inner.shell.gate.is_moving()
+            || inner.bulk_bell.is_busy()
             || inner.shell.relay.unfinished() > 0
             || inner.consumer.is_busy()
     }
@@ -381,8 +462,11 @@ impl Inner {
             relay,
             alarm: Alarm::new(),
             errands: ErrandBell::default(),
+            gate: GateHandle::new(),
             announcer: Announcer::new(feed.clone()),
             registry: Registry::new(config.local_types),
+            schedules: ScheduleBell::default(),
+            refusals: Refusals::default(),
             batch_max: config.batch_max.max(1),
             appliers: inboxes.len(),
         });
@@ -412,6 +496,7 @@ impl Inner {
             intake,
             consumer,
             vars: config.vars,
+            bulk_bell: Arc::default(),
             loops,
         }
     }
@@ -451,6 +536,8 @@ impl Loops {
         self.bringing.spawn(|stop| dead.run(stop));
         let waker = Waker::new(Arc::clone(shell), appliers.clone(), poll_interval);
         self.bringing.spawn(|stop| waker.run(stop));
+        let gatekeeper = Gatekeeper::new(Arc::clone(shell), appliers.clone(), poll_interval);
+        self.bringing.spawn(|stop| gatekeeper.run(stop));
         self.telling
             .spawn(|stop| shell.announcer.clone().run(shell.store.clone(), stop));
     }

@@ -4,6 +4,7 @@
 //! ended with this process: every attempt that was out gets an outbox row again. The attempt stays the same; should two
 //! of its messages be executed after all, the first valid report wins.
 
+use runnel_engine::gate;
 use runnel_engine::run::{RunStatus, TaskStatus};
 use sea_orm::ConnectionTrait;
 
@@ -21,9 +22,10 @@ pub(crate) async fn run(store: &Store, clock: &dyn Clock, is_queue_durable: bool
         statements.push(backend.statement("UPDATE outbox SET leased_until = 0 WHERE leased_until > 0", []));
     }
     if !is_queue_durable {
+        let ageing = i64::try_from(gate::AGEING.as_micros()).unwrap_or(i64::MAX);
         let sql = format!(
-            "INSERT INTO outbox(run_id, ix, attempt, queue, kind, priority, created_at, leased_until) \
-             SELECT t.run_id, t.ix, t.attempt, t.queue, t.kind, r.priority, {now}, 0 FROM run r JOIN task t ON t.run_id = r.id \
+            "INSERT INTO outbox(run_id, ix, attempt, queue, kind, priority, created_at, leased_until, namespace, rank) \
+             SELECT t.run_id, t.ix, t.attempt, t.queue, t.kind, r.priority, {now}, 0, r.namespace, COALESCE(t.queued_at, {now}) - {ageing} * r.priority FROM run r JOIN task t ON t.run_id = r.id \
              WHERE r.status < {} AND t.status IN ({}, {}) ORDER BY t.queued_at, t.ix ON CONFLICT DO NOTHING",
             RunStatus::Succeeded as u8,
             TaskStatus::Queued as u8,

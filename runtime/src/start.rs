@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use runnel_engine::RunId;
 use runnel_engine::inputs::StartFacts;
-use runnel_engine::run::{NewRun, RunContext};
+use runnel_engine::run::{CancelMode, NewRun, RunContext};
+use runnel_entity::run;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
@@ -12,13 +15,18 @@ use tokio::sync::oneshot;
 use crate::actor::Actor;
 use crate::apply::{StartReply, StartRow, StartWork, Work};
 use crate::audit;
-use crate::error::{StartError, StoreError};
+use crate::error::{OperateError, StartError, StoreError};
 use crate::inputs;
-use crate::orchestrator::{Orchestrator, StartRequest, StartedRun};
+use crate::orchestrator::{OnConflict, Orchestrator, StartRequest, StartedRun};
+use crate::store::failed_to;
+use crate::view::RunView;
 use crate::workflows::{CompiledVersion, Lookup};
 
 /// Longest idempotency key.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
+
+/// Starts with `CancelExisting` that race for one key; the last of so many is told of the conflict.
+const CONFLICTS_MAX: u32 = 5;
 
 /// Most tags of a run.
 pub const TAGS_MAX: usize = 64;
@@ -29,6 +37,29 @@ impl Orchestrator {
     /// # Errors
     /// See [`StartError`].
     pub async fn start_run(&self, actor: &Actor, request: StartRequest) -> Result<StartedRun, StartError> {
+        let on_conflict = request.on_conflict;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match (self.try_start(actor, request.clone()).await, on_conflict) {
+                (Ok(started), Some(OnConflict::Fail)) if started.is_replay => {
+                    return Err(StartError::IdempotencyConflict { run: started.run.id });
+                }
+                (Err(StartError::IdempotencyConflict { run }), Some(OnConflict::ReturnExisting)) => {
+                    let run = self.holder(actor, run).await?;
+                    return Ok(StartedRun { run, is_replay: true });
+                }
+                (Err(StartError::IdempotencyConflict { run }), Some(OnConflict::CancelExisting))
+                    if tries < CONFLICTS_MAX =>
+                {
+                    self.make_way(actor, run).await?;
+                }
+                (done, _) => return done,
+            }
+        }
+    }
+
+    async fn try_start(&self, actor: &Actor, request: StartRequest) -> Result<StartedRun, StartError> {
         let version = self.version_of(actor, &request).await?;
         let work = self.prepare(actor, request, version)?;
         let hash = work.0.row.request_hash.clone();
@@ -44,14 +75,60 @@ impl Orchestrator {
                 is_replay: false,
             }),
             StartReply::KeyTaken { run, request_hash } if request_hash == hash => {
-                let run = self.find_run(actor, run).await?;
-                let run = run.ok_or(StoreError::Conflict {
-                    action: "read the run of an idempotency key",
-                })?;
+                let run = self.holder(actor, run).await?;
                 Ok(StartedRun { run, is_replay: true })
             }
             StartReply::KeyTaken { run, .. } => Err(StartError::IdempotencyConflict { run }),
         }
+    }
+
+    async fn holder(&self, actor: &Actor, run: RunId) -> Result<RunView, StoreError> {
+        let run = self.find_run(actor, run).await?;
+        run.ok_or(StoreError::Conflict {
+            action: "read the run of an idempotency key",
+        })
+    }
+
+    /// Cancels a run that goes on, and takes its idempotency key from it. Both may have happened already.
+    async fn make_way(&self, actor: &Actor, run: RunId) -> Result<(), StartError> {
+        let reason = Some("another start took its idempotency key".to_owned());
+        match self.cancel_run(actor, run, CancelMode::Graceful, reason).await {
+            // an end of its own is as good
+            Ok(_)
+            | Err(
+                OperateError::UnknownRun | OperateError::UnknownTask { .. } | OperateError::Conflict { .. },
+            ) => {}
+            Err(OperateError::Store(error)) => return Err(error.into()),
+        }
+        let release = run::Entity::update_many()
+            .col_expr(run::Column::IdempotencyKey, Expr::value(Option::<String>::None))
+            .filter(run::Column::Id.eq(run.0))
+            .filter(run::Column::Namespace.eq(&*actor.namespace));
+        self.reads()
+            .store
+            .tx("take an idempotency key", move |tx| {
+                let release = release.clone();
+                Box::pin(async move {
+                    release
+                        .exec(tx)
+                        .await
+                        .map_err(failed_to("take an idempotency key"))?;
+                    Ok(())
+                })
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// What a start of this request now would be refused for; the version that it would run.
+    pub(crate) async fn check_start(
+        &self,
+        actor: &Actor,
+        request: &StartRequest,
+    ) -> Result<Arc<CompiledVersion>, StartError> {
+        let version = self.version_of(actor, request).await?;
+        self.prepare(actor, request.clone(), Arc::clone(&version))?;
+        Ok(version)
     }
 
     async fn version_of(
@@ -99,7 +176,7 @@ impl Orchestrator {
             created_at: now,
             workflow_version: version.number,
             vars: self.vars(),
-            trigger: None,
+            trigger: request.trigger.as_deref(),
         };
         let inputs = inputs::resolve(workflow, &request.inputs, &facts)?;
         let mut tags = workflow.tags.clone();
@@ -124,6 +201,7 @@ impl Orchestrator {
             inputs: inputs.text,
             tags,
             actor: actor.name.clone(),
+            ignores_cache: request.ignores_cache,
             audit: audit::current(),
             parent: None,
         };
@@ -132,7 +210,7 @@ impl Orchestrator {
             StartWork {
                 new: NewRun {
                     context,
-                    trigger: None,
+                    trigger: request.trigger,
                 },
                 row,
                 reply,
@@ -151,8 +229,14 @@ fn check_size(what: &'static str, actual: usize, limit: usize) -> Result<(), Sta
 }
 
 /// Identifies what was asked for, whatever the order of the inputs' keys.
-fn request_hash(request: &StartRequest) -> String {
-    let parts = serde_json::json!([request.workflow, request.version, request.priority, request.tags]);
+pub(crate) fn request_hash(request: &StartRequest) -> String {
+    let parts = serde_json::json!([
+        request.workflow,
+        request.version,
+        request.priority,
+        request.tags,
+        request.ignores_cache
+    ]);
     let mut hash = Sha256::new();
     hash.update(parts.to_string());
     hash_value(&mut hash, &Value::Object(request.inputs.clone()));

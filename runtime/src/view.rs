@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use runnel_engine::run::{Counts, Record, RunStatus, TaskFailure, TaskStatus};
 use runnel_engine::source::Dialect;
+use runnel_engine::trigger::RunTrigger;
 use runnel_engine::{RunId, TaskIx, Timestamp, WorkflowId, WorkflowVersionId};
 use uuid::Uuid;
 
@@ -65,6 +66,8 @@ pub struct RunView {
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
     pub wake_at: Option<Timestamp>,
+    /// What started it, when it was not a person or a program through the API.
+    pub trigger: Option<RunTrigger>,
     /// Sequence number of the last event: the cursor a snapshot stands at.
     pub last_seq: i64,
     /// The task that started it.
@@ -310,4 +313,7 @@ pub enum NodeRef {
     WorkflowVersion(Uuid),
     Run(Uuid),
     Task(Uuid, u32),
+    Schedule(Uuid),
+    Trigger(Uuid),
+    Bulk(Uuid),
 }

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use runnel_engine::run::{CancelMode, Input};
+use runnel_engine::run::Input;
 use runnel_engine::{Moment, RunId};
-use runnel_runtime::offline::{Answer, Attempt, Batch, Change, Item, Parcel};
+use runnel_runtime::offline::{Answer, Attempt, Batch, Change, Item, Parcel, Stored};
 
 use crate::defect::Defect;
 use crate::fault::Fault;
 use crate::replica::{Phase, Work};
-use crate::store::Saved;
+use crate::store::{ReadRow, Saved};
 use crate::world::World;
 
 impl World {
@@ -31,6 +31,9 @@ impl World {
     pub(crate) fn apply(&mut self, at: usize) {
         match std::mem::take(&mut self.replicas[at].phase) {
             Phase::Idle => self.begin_batch(at),
+            Phase::Reading(items, tickets, cached, rows) => {
+                self.compute(at, items, tickets, cached, rows);
+            }
             Phase::Computed(items, tickets, batch, moment) => {
                 self.commit(at, items, tickets, *batch, moment);
             }
@@ -75,19 +78,6 @@ impl World {
     fn spoil(&mut self, item: &mut Item) {
         let (run, defect) = (item.run(), self.plot.defect);
         let Some(inputs) = item.inputs_mut() else { return };
-        if defect == Some(Defect::CancelLost) {
-            for input in inputs.iter_mut() {
-                if matches!(
-                    input,
-                    Input::CancelRequested {
-                        mode: CancelMode::Now,
-                        ..
-                    }
-                ) {
-                    *input = Input::Tick;
-                }
-            }
-        }
         if defect != Some(Defect::FenceOpen) {
             return;
         }
@@ -106,18 +96,35 @@ impl World {
 
     /// `try_cached`: states from the cache, no lock before the first write, the version guards.
     fn apply_cached(&mut self, at: usize, items: Vec<Item>, tickets: Vec<u64>) {
-        let moment = self.moment(at);
-        let (mut read, mut cached, mut missing) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let (mut cached, mut missing) = (Vec::new(), BTreeSet::new());
         for run in runs_of(&items) {
             match self.replicas[at].states.take(run) {
-                Some(stored) => {
-                    cached.push((run, stored.version()));
-                    read.push((run, stored));
-                }
+                Some(stored) => cached.push((run, stored)),
                 None => drop(missing.insert(run)),
             }
         }
-        read.extend(self.store.load(&missing));
+        let rows = self.store.load_rows(&missing);
+        if rows.is_empty() {
+            self.compute(at, items, tickets, cached, rows);
+        } else {
+            self.replicas[at].phase = Phase::Reading(items, tickets, cached, rows);
+        }
+    }
+
+    fn compute(
+        &mut self,
+        at: usize,
+        items: Vec<Item>,
+        tickets: Vec<u64>,
+        mut read: Vec<(RunId, Stored)>,
+        rows: Vec<ReadRow>,
+    ) {
+        let moment = self.moment(at);
+        let mut cached: Vec<(RunId, i64)> = read
+            .iter()
+            .map(|(run, stored)| (*run, stored.version()))
+            .collect();
+        read.extend(self.store.load_tasks(rows));
         let keys: Vec<&str> = items.iter().filter_map(Item::start_key).collect();
         let holders = self.store.key_holders(&keys);
         let batch = Batch::compute(&items, read, &holders, moment);

@@ -25,7 +25,14 @@ pub fn end_of(script: &Script, run: usize) -> Result<RunState, String> {
         now: context.created_at,
         entropy: 1,
     };
-    let mut state = RunState::new(plan, NewRun { context }, &moment);
+    let mut state = RunState::new(
+        plan,
+        NewRun {
+            context,
+            trigger: None,
+        },
+        &moment,
+    );
     let mut open: VecDeque<(TaskIx, u32)> = VecDeque::new();
     feed(
         plan,

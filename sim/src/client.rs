@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use runnel_engine::run::{CancelMode, Input, Outcome, RunContext};
+use runnel_engine::run::{CancelMode, Input, Outcome, RunContext, RunStatus};
 use runnel_engine::{RunId, TaskIx, Timestamp};
 use runnel_runtime::offline::{Answer, Item};
 use serde_json::Map;
 use uuid::Uuid;
 
 use crate::chance::Chance;
+use crate::defect::Defect;
 use crate::fault::{Fault, Faults};
 use crate::script::Script;
 use crate::store::Store;
@@ -278,7 +279,14 @@ impl World {
         };
         self.tell(|| format!("an operator asks replica {replica}: {input:?}"));
         let is_cancel = matches!(input, Input::CancelRequested { .. });
-        let ticket = self.submit(replica, Item::inputs(run, vec![input]));
+        let ticket = if is_cancel && self.plot.defect == Some(Defect::CancelLost) {
+            let ticket = self.ticket();
+            let answer = Answer::Done(vec![Outcome::Applied], RunStatus::Cancelling);
+            self.replicas[replica].replies.insert(ticket, Some(answer));
+            ticket
+        } else {
+            self.submit(replica, Item::inputs(run, vec![input]))
+        };
         if is_cancel {
             self.client.asked.push(Asked {
                 replica,

@@ -6,11 +6,6 @@
 //! relay's books, messages, reports). What is SQL or a loop there is played here, a transaction a step: see `store`,
 //! `applier`, `relay`, `intake`, `waker`, each of which names what it stands for. `docs/testing.md` tells how to use it.
 
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "indices of replicas, workers and tasks come from the collections that they index"
-)]
-
 pub mod applier;
 pub mod calm;
 pub mod chance;
@@ -25,6 +20,7 @@ pub mod relay;
 pub mod replica;
 pub mod script;
 pub mod store;
+pub mod truth;
 pub mod waker;
 pub mod worker;
 pub mod world;

@@ -13,6 +13,7 @@
 //! | `grace` | a cancelled run ends within its grace |
 //! | `outbox` | no message waits that nobody wants |
 //! | `carried` | an attempt in flight has a message somewhere: in the outbox, in a queue, or in what reports its end |
+//! | `sent-soon` | what waits to be sent is sent when its queue has room |
 //! | `reports-kept` | a report is deleted only when what it says is committed |
 //! | `accepted-kept` | what was answered is stored |
 //! | `one-run-a-key` | an idempotency key starts one run |
@@ -22,10 +23,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use runnel_engine::definition::Join;
 use runnel_engine::plan::Section;
 use runnel_engine::run::{
-    Command, Record, RecordKind, Replay, RunState, RunStatus, TaskStatus, check, status_after,
+    Command, Record, RecordKind, Replay, RunState, RunStatus, TaskState, TaskStatus, check, status_after,
 };
 use runnel_engine::{Moment, Plan, RunId, TaskIx};
 use runnel_runtime::offline::{Attempt, Batch, Change, Item, Stored};
@@ -34,10 +34,14 @@ use crate::calm;
 use crate::queue::Queue;
 use crate::script::{Ending, Script};
 use crate::store::Store;
+use crate::truth::{difference, may_begin};
 use crate::world::SECOND;
 
 /// How much later than its deadline a cancelled run may end once the faults have stopped.
 const GRACE_DELAY: i64 = 180 * SECOND;
+
+/// How long a message may wait that nobody holds and that finds room.
+const IDLE_MAX: i64 = 60 * SECOND;
 
 /// What is known of a run besides its rows.
 #[derive(Debug, Default)]
@@ -67,6 +71,8 @@ pub struct Oracle {
     sent: BTreeSet<Attempt>,
     executed: BTreeMap<Attempt, Vec<Ending>>,
     retries: BTreeMap<Attempt, u32>,
+    /// Since when a message waits that nobody holds and that finds room.
+    idle: BTreeMap<Attempt, i64>,
 }
 
 impl Oracle {
@@ -186,12 +192,7 @@ impl Oracle {
         }
     }
 
-    fn check_records(
-        &mut self,
-        change: &Change<'_>,
-        stored: &[runnel_engine::run::TaskState],
-        records: &[Record],
-    ) {
+    fn check_records(&mut self, change: &Change<'_>, stored: &[TaskState], records: &[Record]) {
         let mut found = Vec::new();
         let watched = self.runs.entry(change.run).or_default();
         let was_terminal = watched.before.is_some_and(|before| before.status.is_terminal());
@@ -239,25 +240,13 @@ impl Oracle {
                 task: ix,
                 attempt,
             };
-            if self.retries.contains_key(&at)
-                && matches!(record.kind, RecordKind::TaskSucceeded | RecordKind::AttemptFailed)
-            {
-                let output = stored.get(ix.at()).and_then(|task| task.output.as_deref());
-                let endings = self.executed.get(&at).map_or(&[][..], Vec::as_slice);
-                let is_real = endings.iter().any(|ending| match ending {
-                    Ending::Output(value) => {
-                        record.kind == RecordKind::TaskSucceeded && Some(value.to_string().as_str()) == output
-                    }
-                    Ending::Failure(_) => record.kind == RecordKind::AttemptFailed,
-                });
-                if !is_real {
-                    let text = format!(
-                        "{:?} of {} comes from no worker",
-                        record.kind,
-                        crate::relay::short(at)
-                    );
-                    found.push(("authentic", text));
-                }
+            if !is_real(&self.retries, &self.executed, at, record.kind, stored) {
+                let text = format!(
+                    "{:?} of {} comes from no worker",
+                    record.kind,
+                    crate::relay::short(at)
+                );
+                found.push(("authentic", text));
             }
         }
         for (rule, message) in found {
@@ -279,8 +268,12 @@ impl Oracle {
             };
             let row = &state.tasks[task.at()];
             self.retries.entry(at).or_insert(row.retries);
-            let was_paused = before.is_some_and(|before| before.is_paused);
-            let was_cancelling = before.is_some_and(|before| before.status == RunStatus::Cancelling);
+            // several inputs may share a transaction: resumed and paused again in one
+            let has = |kind| change.records.iter().any(|record| record.kind == kind);
+            let is_free_again = has(RecordKind::RunResumed) || has(RecordKind::RunReopened);
+            let was_paused = before.is_some_and(|before| before.is_paused) && !is_free_again;
+            let was_cancelling =
+                before.is_some_and(|before| before.status == RunStatus::Cancelling) && !is_free_again;
             let is_handler = plan.section(row.template) != Section::Main;
             if (was_paused && state.is_paused)
                 || (was_cancelling && !is_handler)
@@ -339,7 +332,10 @@ impl Oracle {
             return;
         }
         let carried: BTreeSet<Attempt> = tasks.carried().chain(completions.carried()).collect();
-        let forgotten = live.find(|at| !carried.contains(at) && !store.outbox.contains_key(at));
+        // what a cancel has told to stop waits for its end or for the grace, and is not sent again
+        let is_wanted = |at: &Attempt| store.status(at.run) != Some(RunStatus::Cancelling);
+        let forgotten =
+            live.find(|at| !carried.contains(at) && !store.outbox.contains_key(at) && is_wanted(at));
         if let Some(at) = forgotten {
             self.fail(
                 "carried",
@@ -360,6 +356,29 @@ impl Oracle {
             let deadline = state_extra.cancel_deadline.map_or(calm_at, |at| at.0);
             if now > deadline.max(calm_at) + GRACE_DELAY {
                 self.fail("grace", format!("run {id} is cancelled and goes on"));
+            }
+        }
+    }
+
+    /// When time passes and every process is up: what finds room is sent, whoever held it before.
+    pub fn as_room_is(&mut self, store: &Store, now: i64, has_room: bool) {
+        if !has_room {
+            self.idle.clear();
+            return;
+        }
+        self.idle.retain(|at, _| store.outbox.contains_key(at));
+        for (at, row) in &store.outbox {
+            if row.leased_until > now {
+                self.idle.remove(at);
+                continue;
+            }
+            let since = *self.idle.entry(*at).or_insert(now);
+            if now - since > IDLE_MAX {
+                self.fail(
+                    "sent-soon",
+                    format!("{} waits although there is room", crate::relay::short(*at)),
+                );
+                return;
             }
         }
     }
@@ -418,77 +437,24 @@ impl Oracle {
     }
 }
 
-/// Whether the upstreams of a task allow it: the rule of the semantics, written down once more.
-fn may_begin(plan: &Plan, state: &RunState, ix: TaskIx) -> bool {
-    let template = state.tasks[ix.at()].template;
-    if plan.section(template) != Section::Main {
-        return state.extra.outcome.is_some();
+/// Whether an accepted end was reported by a worker that executed this very attempt; ends that no worker reports are real.
+fn is_real(
+    dispatched: &BTreeMap<Attempt, u32>,
+    executed: &BTreeMap<Attempt, Vec<Ending>>,
+    at: Attempt,
+    kind: RecordKind,
+    stored: &[TaskState],
+) -> bool {
+    let is_reported = matches!(kind, RecordKind::TaskSucceeded | RecordKind::AttemptFailed);
+    if !is_reported || !dispatched.contains_key(&at) {
+        return true;
     }
-    let task = plan.task(template);
-    let satisfied = task.needs.iter().filter(|need| {
-        let Some(upstream) = plan.find(&need.task) else {
-            return false;
-        };
-        let is_tolerated = plan.task(upstream).continue_on_error;
-        match state.tasks[upstream.at()].status {
-            TaskStatus::Succeeded | TaskStatus::Cached => need.accepts.succeeded,
-            TaskStatus::Failed | TaskStatus::TimedOut => {
-                need.accepts.failed || (need.accepts.succeeded && is_tolerated)
-            }
-            TaskStatus::Skipped => need.accepts.skipped,
-            TaskStatus::Cancelled => need.accepts.cancelled,
-            TaskStatus::Blocked
-            | TaskStatus::Ready
-            | TaskStatus::Queued
-            | TaskStatus::Running
-            | TaskStatus::Waiting
-            | TaskStatus::RetryWait => false,
+    let output = stored.get(at.task.at()).and_then(|task| task.output.as_deref());
+    let endings = executed.get(&at).map_or(&[][..], Vec::as_slice);
+    endings.iter().any(|ending| match ending {
+        Ending::Output(value) => {
+            kind == RecordKind::TaskSucceeded && Some(value.to_string().as_str()) == output
         }
-    });
-    let satisfied = satisfied.count();
-    match task.join {
-        Join::All => satisfied == task.needs.len(),
-        Join::Any => satisfied > 0 || task.needs.is_empty(),
-        Join::AtLeast(least) => satisfied >= task.needs.len().min(least as usize),
-    }
-}
-
-/// How two ends of one run differ, where they must not: the status of the run and of each task of the file, and what they
-/// gave. Items of a fan-out may be cancelled at different moments.
-fn difference(
-    plan: &Plan,
-    calm: &RunState,
-    rough: &RunState,
-    stored: &[runnel_engine::run::TaskState],
-) -> Option<String> {
-    if calm.status != rough.status {
-        return Some(format!(
-            "it ends as {:?}, without faults as {:?}",
-            rough.status, calm.status
-        ));
-    }
-    if calm.outputs != rough.outputs {
-        return Some(format!(
-            "it gives {:?}, without faults {:?}",
-            rough.outputs, calm.outputs
-        ));
-    }
-    for at in 0..plan.len() {
-        let (calm, rough) = (&calm.tasks[at], &stored[at]);
-        let key = &plan.task(calm.template).key;
-        if calm.status != rough.status {
-            return Some(format!(
-                "{key} is {:?}, without faults {:?}",
-                rough.status, calm.status
-            ));
-        }
-        let is_timer = plan.task(calm.template).kind == "wait";
-        if calm.output != rough.output && !is_timer {
-            return Some(format!(
-                "{key} gives {:?}, without faults {:?}",
-                rough.output, calm.output
-            ));
-        }
-    }
-    None
+        Ending::Failure(_) => kind == RecordKind::AttemptFailed,
+    })
 }

@@ -6,9 +6,6 @@ use runnel_runtime::offline::Attempt;
 
 use crate::chance::Chance;
 
-/// Deliveries of a message before it goes to the dead letters.
-const RECEIVE_MAX: u32 = 5;
-
 /// A message in a queue.
 #[derive(Debug, Clone)]
 struct Message {
@@ -58,15 +55,16 @@ pub struct Queue {
     /// Messages that were received too often.
     dead: BTreeMap<u64, Message>,
     last_id: u64,
-    has_limit: bool,
+    /// Deliveries of a message before it goes to the dead letters.
+    receive_max: Option<u32>,
 }
 
 impl Queue {
     /// A queue whose messages die when they were received too often.
     #[must_use]
-    pub fn mortal() -> Self {
+    pub fn mortal(receive_max: u32) -> Self {
         Self {
-            has_limit: true,
+            receive_max: Some(receive_max),
             ..Self::default()
         }
     }
@@ -127,7 +125,7 @@ impl Queue {
             let Some(message) = self.messages.get_mut(&id) else {
                 break;
             };
-            if self.has_limit && message.receive_count >= RECEIVE_MAX {
+            if self.receive_max.is_some_and(|max| message.receive_count >= max) {
                 if let Some(mut dead) = self.messages.remove(&id) {
                     dead.receive_count = 0;
                     self.dead.insert(id, dead);

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use runnel_engine::{Moment, RunId, Timestamp};
-use runnel_runtime::offline::{Answer, Attempt, Batch, Books, Item, Parcel, States, Tidings};
+use runnel_runtime::offline::{Answer, Attempt, Batch, Books, Item, Parcel, States, Stored, Tidings};
 
 use crate::queue::Receipt;
+use crate::store::ReadRow;
 
 /// A process.
 #[derive(Debug)]
@@ -63,6 +64,8 @@ pub enum Phase {
     /// Nothing.
     #[default]
     Idle,
+    /// Rows of runs were read, and not their tasks; the remembered states of the others are at hand.
+    Reading(Vec<Item>, Vec<u64>, Vec<(RunId, Stored)>, Vec<ReadRow>),
     /// A batch was computed from remembered or read states, and is not saved.
     Computed(Vec<Item>, Vec<u64>, Box<Batch>, Moment),
     /// A race was lost, or the commit is in doubt: everything is to be read again under locks.

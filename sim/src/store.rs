@@ -60,21 +60,36 @@ pub enum Saved {
     LostRace,
 }
 
+/// A row of `run`, read without its tasks.
+#[derive(Debug)]
+pub struct ReadRow {
+    run: RunId,
+    version: i64,
+    columns: RunState,
+    extra: String,
+}
+
+fn state_of(of: &Version, columns: RunState, tasks: &[TaskState], extra: &str) -> RunState {
+    let plan = of.plan();
+    let mut state = RunState {
+        tasks: tasks.to_vec(),
+        extra: serde_json::from_str(extra).unwrap_or_default(),
+        ..columns
+    };
+    for task in &mut state.tasks {
+        if task.item.is_none() && !plan.is_output_read(task.template) {
+            task.output = None;
+        }
+    }
+    RunState::restore(plan, state)
+}
+
 impl RunRow {
     /// The state that the rows make, as `apply::load` and `apply::convert` read it: derived parts are rebuilt, outputs that
     /// nobody reads stay in the database.
     #[must_use]
     pub fn state(&self) -> RunState {
-        let plan = self.of.plan();
-        let mut state = self.columns.clone();
-        state.tasks = self.tasks.clone();
-        for task in &mut state.tasks {
-            if task.item.is_none() && !plan.is_output_read(task.template) {
-                task.output = None;
-            }
-        }
-        state.extra = serde_json::from_str(&self.extra).unwrap_or_default();
-        RunState::restore(plan, state)
+        state_of(&self.of, self.columns.clone(), &self.tasks, &self.extra)
     }
 
     /// The stored tasks, outputs included.
@@ -99,15 +114,35 @@ impl RunRow {
 }
 
 impl Store {
-    /// `apply::load::runs`: the runs that exist.
+    /// `apply::load::runs` under locks: the runs that exist.
     #[must_use]
     pub fn load(&self, ids: &BTreeSet<RunId>) -> Vec<(RunId, Stored)> {
-        ids.iter()
-            .filter_map(|id| {
-                let row = self.runs.get(id)?;
-                Some((*id, Stored::new(&row.of, row.state(), row.version)))
+        self.load_tasks(self.load_rows(ids))
+    }
+
+    /// The first statement of `apply::load::runs`.
+    #[must_use]
+    pub fn load_rows(&self, ids: &BTreeSet<RunId>) -> Vec<ReadRow> {
+        let found = ids.iter().filter_map(|id| Some((*id, self.runs.get(id)?)));
+        found
+            .map(|(run, row)| ReadRow {
+                run,
+                version: row.version,
+                columns: row.columns.clone(),
+                extra: row.extra.clone(),
             })
             .collect()
+    }
+
+    /// Its second statement: without a lock, a change may have come between the two.
+    #[must_use]
+    pub fn load_tasks(&self, rows: Vec<ReadRow>) -> Vec<(RunId, Stored)> {
+        let load = |read: ReadRow| {
+            let row = self.runs.get(&read.run)?;
+            let state = state_of(&row.of, read.columns, &row.tasks, &read.extra);
+            Some((read.run, Stored::new(&row.of, state, read.version)))
+        };
+        rows.into_iter().filter_map(load).collect()
     }
 
     /// `apply::load::key_holders`.
@@ -159,7 +194,7 @@ impl Store {
         let mut later = Vec::new();
         for change in changes {
             self.save_run(change, defect);
-            for row in self.outbox_rows(change) {
+            for row in self.outbox_rows(change, defect) {
                 if defect == Some(Defect::OutboxAfterCommit) {
                     later.push(row);
                 } else {
@@ -193,6 +228,9 @@ impl Store {
         if defect == Some(Defect::CountsNotSaved) && row.version > 0 {
             columns.counts = row.columns.counts;
         }
+        if defect == Some(Defect::PauseNotSaved) && row.version > 0 {
+            columns.is_paused = row.columns.is_paused;
+        }
         row.version = change.guard + 1;
         row.columns = columns;
         row.extra = extra;
@@ -213,8 +251,11 @@ impl Store {
         row.records.extend(records);
     }
 
-    fn outbox_rows(&self, change: &Change<'_>) -> Vec<(Attempt, OutboxRow)> {
+    fn outbox_rows(&self, change: &Change<'_>, defect: Option<Defect>) -> Vec<(Attempt, OutboxRow)> {
         let plan = change.version.plan();
+        if defect == Some(Defect::DispatchedEarly) && change.start_key.is_some() {
+            return early_row(change).into_iter().collect();
+        }
         let dispatches = change.commands.iter().filter_map(|command| match command {
             Command::Dispatch { task, attempt } => Some((*task, *attempt)),
             _ => None,
@@ -360,6 +401,20 @@ impl Store {
     pub fn status(&self, run: RunId) -> Option<RunStatus> {
         self.runs.get(&run).map(|row| row.columns.status)
     }
+}
+
+/// A defect: a message of a task that still waits for its upstreams.
+fn early_row(change: &Change<'_>) -> Option<(Attempt, OutboxRow)> {
+    let blocked = |task: &TaskState| task.status == TaskStatus::Blocked;
+    let at = change.state.tasks.iter().position(blocked)?;
+    let ix = TaskIx(u32::try_from(at).ok()?);
+    let row = OutboxRow {
+        id: 0,
+        queue: change.version.plan().task(ix).queue.clone(),
+        priority: 50,
+        leased_until: 0,
+    };
+    Some((key(change.run, ix, 1), row))
 }
 
 fn is_free(row: &OutboxRow, now: Timestamp, defect: Option<Defect>) -> bool {

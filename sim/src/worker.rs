@@ -14,9 +14,6 @@ use crate::queue::Receipt;
 use crate::script::Ending;
 use crate::world::{SECOND, World};
 
-/// How long a received task belongs to a worker unless it extends that.
-const VISIBILITY: i64 = 30 * SECOND;
-
 /// Between two heartbeats of an attempt without a setting of its own.
 const HEARTBEAT_EVERY: i64 = 10 * SECOND;
 
@@ -114,7 +111,7 @@ impl World {
         let now = self.now;
         for delivery in self
             .tasks
-            .receive(free, now, VISIBILITY, manners, &mut self.chance)
+            .receive(free, now, self.visibility, manners, &mut self.chance)
         {
             let Ok(message) = decode_task(&delivery.body) else {
                 self.oracle
@@ -152,7 +149,7 @@ impl World {
             started_at: now,
             is_told: false,
             next_beat: now + every,
-            extend_at: now + VISIBILITY / 2,
+            extend_at: now + self.visibility / 2,
             end_at: now + takes,
             ending,
             is_reported: false,
@@ -211,8 +208,8 @@ impl World {
                 });
             self.beat(at, n, &name, reference);
         } else {
-            let (receipt, until) = (running.receipt, now + VISIBILITY);
-            running.extend_at = now + VISIBILITY / 2;
+            let (receipt, until) = (running.receipt, now + self.visibility);
+            running.extend_at = now + self.visibility / 2;
             self.tasks.extend(receipt, until);
         }
     }

@@ -130,6 +130,8 @@ pub struct World {
     pub oracle: Oracle,
     /// Messages out at once, per replica.
     pub outstanding_max: usize,
+    /// How long a received task belongs to a worker unless it extends that.
+    pub visibility: i64,
     /// Items of one batch.
     pub batch_max: usize,
     /// Outbox rows that a defective shell writes after its commit.
@@ -203,6 +205,8 @@ impl World {
         let workers = chance.between(1, 3);
         let calm_at = now + chance.millis(1_000, 150_000);
         let batch_max = usize::try_from(chance.between(1, 20)).unwrap_or(1);
+        let receive_max = u32::try_from(chance.between(1, 5)).unwrap_or(1);
+        let visibility = chance.millis(4_000, 30_000);
         let client = Client::new(&script, &faults, now, calm_at, &mut chance);
         Ok(Self {
             plot,
@@ -213,7 +217,8 @@ impl World {
             is_calm: false,
             is_durable,
             store: Store::default(),
-            tasks: Queue::mortal(),
+            tasks: Queue::mortal(receive_max),
+            visibility,
             completions: Queue::default(),
             replicas: (0..replicas)
                 .map(|_| Replica::new(0, now, outstanding_max))
@@ -382,6 +387,12 @@ impl World {
                 .max(self.now + 1);
             self.oracle
                 .as_time_passes(&self.store, self.now, self.is_calm.then_some(self.calm_at));
+            let has_room = self.is_calm
+                && self
+                    .replicas
+                    .iter()
+                    .all(|replica| replica.is_up() && replica.books.free("default") > 0);
+            self.oracle.as_room_is(&self.store, self.now, has_room);
             return;
         }
         let action = offers.actions[self.chance.index(offers.actions.len())];

@@ -91,6 +91,21 @@ impl TestDatabase {
     }
 }
 
+/// Executes statements on a database, as another program would.
+///
+/// # Errors
+/// The database refuses them.
+pub async fn execute(url: &str, sql: &str) -> anyhow::Result<()> {
+    if url.starts_with("sqlite") {
+        let mut connection = sqlx::SqliteConnection::connect(url).await?;
+        connection.execute(AssertSqlSafe(sql.to_owned())).await?;
+    } else {
+        let mut connection = PgConnection::connect(url).await?;
+        connection.execute(AssertSqlSafe(sql.to_owned())).await?;
+    }
+    Ok(())
+}
+
 /// Plays a scenario, then checks every database that it made: the rows are sound and are what their histories tell.
 ///
 /// # Errors

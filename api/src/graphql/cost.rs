@@ -18,13 +18,21 @@ use serde_json::{Map, Value as Json};
 use crate::error::{ApiError, Code};
 
 /// Page sizes of lists whose `first` is not given. A test keeps this table equal to the schema.
-pub(crate) const PAGE_SIZES: [(&str, u64); 8] = [
+pub(crate) const PAGE_SIZES: &[(&str, u64)] = &[
     ("auditLog", 50),
+    ("backfills", 10),
+    ("bulkOperations", 50),
     ("events", 100),
+    ("failures", 50),
     ("namespaces", 50),
+    ("nextRuns", 20),
+    ("outcomes", 50),
     ("recentRuns", 5),
     ("runs", 50),
+    ("schedules", 50),
     ("tasks", 50),
+    ("triggerOutcomes", 50),
+    ("triggers", 50),
     ("versions", 50),
     ("workflows", 50),
 ];

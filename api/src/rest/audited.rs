@@ -58,7 +58,9 @@ fn action_of(method: &Method, route: &str) -> Option<String> {
         .filter(|part| !part.is_empty() && !matches!(*part, "api" | "v1"))
         .collect();
     Some(match (parts.as_slice(), method) {
-        (["worker", ..], _) | ([.., "validate"], _) => return None,
+        // a delivery leaves an outcome of its own
+        (["worker" | "hooks", ..], _) | ([.., "validate"], _) => return None,
+        (["events"], _) => "eventPublish".to_owned(),
         (["workflow", "{id}"], &Method::DELETE) => "runCancel".to_owned(),
         (["workflow", "trigger", ..], _) => "runStart".to_owned(),
         (["workflow" | "workflows" | "dags"] | [.., "upload"], _) => "workflowPublish".to_owned(),

@@ -83,7 +83,9 @@ impl Failure {
                 Self::new(Code::NotFound, message)
             }
             StartError::Inputs(_) => Self::new(Code::BadUserInput, message),
-            StartError::IdempotencyConflict { .. } => Self::new(Code::Conflict, message),
+            StartError::IdempotencyConflict { .. } | StartError::DelayedConflict { .. } => {
+                Self::new(Code::Conflict, message)
+            }
             StartError::TooLarge { .. } => Self::new(Code::PayloadTooLarge, message),
             StartError::Store(error) => Self::store(error),
         }

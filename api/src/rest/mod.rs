@@ -8,6 +8,7 @@
 mod audited;
 mod call;
 mod dialects;
+mod events;
 mod runs;
 mod show;
 mod worker;
@@ -39,6 +40,8 @@ pub(crate) fn routes(app: &SharedApp) -> Router<SharedApp> {
         .route("/api/v1/tasks/{id}/retry", post(runs::retry_task))
         .route("/api/v1/tasks/{id}/skip", post(runs::skip_task))
         .route("/api/v1/worker/reports", post(worker::reports))
+        .route("/api/v1/events", post(events::publish))
+        .route("/hooks/{id}", post(events::hook))
         // the paths of the commands dialect
         .route("/dags", get(workflows::list).post(workflows::publish))
         .route("/dags/upload", post(workflows::upload))

@@ -112,12 +112,15 @@ pub(super) fn start_request(
         Some(value) => serde_json::from_value(value).map_err(|_| bad("`tags` must be a list of strings"))?,
     };
     Ok(StartRequest {
+        on_conflict: None,
+        trigger: None,
         workflow: String::new(),
         version,
         inputs,
         idempotency_key,
         priority,
         tags,
+        ..StartRequest::default()
     })
 }
 

@@ -4,11 +4,14 @@ use async_graphql::{OutputType, SimpleObject};
 use runnel_runtime::view::Page;
 
 use super::audit::AuditEntry;
+use super::bulk::{BulkFailure, BulkOperation};
 use super::event::Event;
 use super::namespace::Namespace;
 use super::paging::Count;
 use super::run::Run;
+use super::schedule::{Schedule, TriggerOutcome};
 use super::task::Task;
+use super::trigger::Trigger;
 use super::workflow::{Workflow, WorkflowVersion};
 
 /// Where a page stands in its list.
@@ -28,10 +31,15 @@ pub(crate) struct PageInfo {
 #[derive(Debug, Clone, SimpleObject)]
 #[graphql(
     concrete(name = "AuditEntryEdge", params(AuditEntry)),
+    concrete(name = "BulkFailureEdge", params(BulkFailure)),
+    concrete(name = "BulkOperationEdge", params(BulkOperation)),
     concrete(name = "EventEdge", params(Event)),
     concrete(name = "NamespaceEdge", params(Namespace)),
     concrete(name = "RunEdge", params(Run)),
+    concrete(name = "ScheduleEdge", params(Schedule)),
     concrete(name = "TaskEdge", params(Task)),
+    concrete(name = "TriggerEdge", params(Trigger)),
+    concrete(name = "TriggerOutcomeEdge", params(TriggerOutcome)),
     concrete(name = "WorkflowEdge", params(Workflow)),
     concrete(name = "WorkflowVersionEdge", params(WorkflowVersion))
 )]
@@ -46,10 +54,15 @@ pub(crate) struct Edge<T: OutputType> {
 #[derive(Debug, SimpleObject)]
 #[graphql(
     concrete(name = "AuditEntryConnection", params(AuditEntry)),
+    concrete(name = "BulkFailureConnection", params(BulkFailure)),
+    concrete(name = "BulkOperationConnection", params(BulkOperation)),
     concrete(name = "EventConnection", params(Event)),
     concrete(name = "NamespaceConnection", params(Namespace)),
     concrete(name = "RunConnection", params(Run)),
+    concrete(name = "ScheduleConnection", params(Schedule)),
     concrete(name = "TaskConnection", params(Task)),
+    concrete(name = "TriggerConnection", params(Trigger)),
+    concrete(name = "TriggerOutcomeConnection", params(TriggerOutcome)),
     concrete(name = "WorkflowConnection", params(Workflow)),
     concrete(name = "WorkflowVersionConnection", params(WorkflowVersion))
 )]

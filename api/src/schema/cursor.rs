@@ -131,6 +131,20 @@ impl Cursor for LogPlace {
     }
 }
 
+/// A place in an operation on many runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BulkPlace(pub(crate) i32);
+
+impl Cursor for BulkPlace {
+    const TAG: char = 'b';
+    fn write(&self) -> String {
+        self.0.to_string()
+    }
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+}
+
 impl Cursor for Uuid {
     const TAG: char = 'a';
     fn write(&self) -> String {
@@ -138,6 +152,21 @@ impl Cursor for Uuid {
     }
     fn read(text: &str) -> Option<Self> {
         Self::try_parse(text).ok()
+    }
+}
+
+/// A place in the list of outcomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OutcomePlace(pub(crate) i64, pub(crate) Uuid);
+
+impl Cursor for OutcomePlace {
+    const TAG: char = 'o';
+    fn write(&self) -> String {
+        format!("{}.{}", self.0, self.1.simple())
+    }
+    fn read(text: &str) -> Option<Self> {
+        let (at, id) = text.split_once('.')?;
+        Some(Self(at.parse().ok()?, Uuid::try_parse(id).ok()?))
     }
 }
 
@@ -168,7 +197,7 @@ mod tests {
     use runnel_runtime::view::FeedCursor;
     use uuid::Uuid;
 
-    use super::{Cursor, LogPlace, RunSeq, VersionNumber, first};
+    use super::{Cursor, LogPlace, OutcomePlace, RunSeq, VersionNumber, first};
 
     fn check<C: Cursor + PartialEq + std::fmt::Debug>(cursor: C) {
         assert_eq!(C::decode(&cursor.encode()).as_ref(), Some(&cursor));
@@ -198,6 +227,7 @@ mod tests {
         });
         check(RunSeq(0));
         check(LogPlace(12));
+        check(OutcomePlace(1_700_000_000_000_000, Uuid::from_u128(8)));
         assert_eq!(FeedCursor::decode(&RunSeq(3).encode()), None);
         assert!(RunSeq::after(Some("junk")).is_err());
     }

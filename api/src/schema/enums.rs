@@ -282,3 +282,15 @@ pub(crate) enum Permission {
     /// `namespaces:write`: make namespaces.
     NamespacesWrite,
 }
+
+/// What a start does when a run holds its idempotency key already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "runnel_runtime::OnConflict")]
+pub(crate) enum OnConflict {
+    /// Answers that run, whatever it was started with.
+    ReturnExisting,
+    /// Is refused, also when the request is the same.
+    Fail,
+    /// Cancels that run if it goes on, takes the key from it, and starts. The same request is a replay all the same.
+    CancelExisting,
+}

@@ -25,6 +25,46 @@ pub(crate) fn task(run: RunId, ix: TaskIx) -> ID {
     ID(format!("task_{}_{}", run.0.simple(), ix.0))
 }
 
+/// The id of a schedule.
+pub(crate) fn schedule(id: Uuid) -> ID {
+    ID(format!("schedule_{}", id.simple()))
+}
+
+/// The id of a trigger.
+pub(crate) fn trigger(id: Uuid) -> ID {
+    ID(format!("trigger_{}", id.simple()))
+}
+
+/// The id of an outcome.
+pub(crate) fn outcome(id: Uuid) -> ID {
+    ID(format!("outcome_{}", id.simple()))
+}
+
+/// The id of a backfill.
+pub(crate) fn backfill(id: Uuid) -> ID {
+    ID(format!("backfill_{}", id.simple()))
+}
+
+/// Reads the id of a schedule.
+pub(crate) fn parse_schedule(id: &str) -> Option<Uuid> {
+    hex(id.strip_prefix("schedule_")?)
+}
+
+/// Reads the id of a trigger.
+pub(crate) fn parse_trigger(id: &str) -> Option<Uuid> {
+    hex(id.strip_prefix("trigger_")?)
+}
+
+/// Reads the id of a backfill.
+pub(crate) fn parse_backfill(id: &str) -> Option<Uuid> {
+    hex(id.strip_prefix("backfill_")?)
+}
+
+/// The id of an operation on many runs.
+pub(crate) fn bulk(id: Uuid) -> ID {
+    ID(format!("bulk_{}", id.simple()))
+}
+
 /// Reads any node id; `None` for everything else.
 pub(crate) fn parse(id: &str) -> Option<NodeRef> {
     let (tag, rest) = id.split_once('_')?;
@@ -32,6 +72,9 @@ pub(crate) fn parse(id: &str) -> Option<NodeRef> {
         "run" => hex(rest).map(NodeRef::Run),
         "workflow" => hex(rest).map(NodeRef::Workflow),
         "version" => hex(rest).map(NodeRef::WorkflowVersion),
+        "schedule" => hex(rest).map(NodeRef::Schedule),
+        "trigger" => hex(rest).map(NodeRef::Trigger),
+        "bulk" => hex(rest).map(NodeRef::Bulk),
         "task" => {
             let (run, ix) = rest.split_once('_')?;
             let is_plain = ix == "0" || (!ix.starts_with('0') && ix.bytes().all(|b| b.is_ascii_digit()));
@@ -46,7 +89,7 @@ pub(crate) fn parse(id: &str) -> Option<NodeRef> {
 pub(crate) fn parse_run(id: &str) -> Option<RunId> {
     match parse(id) {
         Some(NodeRef::Run(uuid)) => Some(RunId(uuid)),
-        Some(NodeRef::Workflow(_) | NodeRef::WorkflowVersion(_) | NodeRef::Task(..)) => None,
+        Some(_) => None,
         None => Uuid::try_parse(id).ok().map(RunId),
     }
 }

@@ -1,6 +1,9 @@
 //! The GraphQL schema: parse, authorise, call the runtime, map. No rule of the product is decided here.
 
 mod audit;
+mod blocker;
+mod bulk;
+mod circuit;
 mod connection;
 pub(crate) mod cursor;
 mod diagnostic;
@@ -10,19 +13,24 @@ mod fanout;
 mod filters;
 pub(crate) mod id;
 mod mutation_run;
+mod mutation_schedule;
+mod mutation_trigger;
 mod mutation_workflow;
 mod namespace;
 mod paging;
 mod power_filter;
 mod query;
+mod query_schedule;
 mod rail;
 mod run;
 mod scalars;
+mod schedule;
 mod session;
 pub(crate) mod subscription;
 mod task;
 #[cfg(test)]
 mod tests;
+mod trigger;
 mod user_error;
 pub(crate) mod warnings;
 mod workflow;
@@ -32,21 +40,42 @@ use runnel_runtime::Orchestrator;
 
 use crate::auth::Viewer;
 use audit::AuditQuery;
+use bulk::{BulkMutation, BulkQuery};
+use circuit::{CircuitMutation, CircuitQuery};
 use fanout::FanoutMutation;
 use mutation_run::RunMutation;
+use mutation_schedule::ScheduleMutation;
+use mutation_trigger::TriggerMutation;
 use mutation_workflow::WorkflowMutation;
 use namespace::{NamespaceMutation, NamespaceQuery};
 use query::CoreQuery;
+use query_schedule::ScheduleQuery;
 use session::ReadLoader;
 use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
 /// Queries: they change nothing, and what does not exist is null.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Query(CoreQuery, AuditQuery, NamespaceQuery);
+pub(crate) struct Query(
+    CoreQuery,
+    AuditQuery,
+    CircuitQuery,
+    NamespaceQuery,
+    ScheduleQuery,
+    BulkQuery,
+);
 
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
 #[derive(Debug, Default, MergedObject)]
-pub(crate) struct Mutation(WorkflowMutation, RunMutation, FanoutMutation, NamespaceMutation);
+pub(crate) struct Mutation(
+    WorkflowMutation,
+    RunMutation,
+    FanoutMutation,
+    CircuitMutation,
+    NamespaceMutation,
+    ScheduleMutation,
+    TriggerMutation,
+    BulkMutation,
+);
 
 /// Subscriptions, over WebSocket (`/graphql/ws`) and SSE (`/graphql/stream`). Each message has a cursor to resume after.
 #[derive(Debug, Default, MergedSubscription)]

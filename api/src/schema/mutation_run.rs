@@ -2,14 +2,16 @@
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use runnel_engine::RunId;
+use runnel_runtime::schedule::StartWhen;
 use runnel_runtime::view::{RunView, TaskView};
 use runnel_runtime::{OperateError, StartError, StartRequest};
 use serde_json::{Map, Value};
 
-use super::enums::CancelMode;
+use super::enums::{CancelMode, OnConflict};
 use super::id;
 use super::run::Run;
-use super::scalars::Json;
+use super::scalars::{DateTime, Duration, Json};
+use super::schedule::Schedule;
 use super::session::{Session, open};
 use super::task::Task;
 use super::user_error::UserError;
@@ -36,6 +38,15 @@ pub(crate) struct RunStartInput {
     priority: Option<i32>,
     /// Tags besides the workflow's.
     tags: Option<Vec<String>>,
+    /// Start after so long, at most 366 days: the answer has a schedule and no run.
+    delay: Option<Duration>,
+    /// Start at this moment, at most 366 days ahead: the answer has a schedule and no run.
+    at: Option<DateTime>,
+    /// What to do when another run holds the idempotency key; when null, the same request answers it and another is refused.
+    on_conflict: Option<OnConflict>,
+    /// Whether tasks with `cache` may take the result of an earlier run. Their own results are kept in any case.
+    #[graphql(default = true)]
+    use_cache: bool,
     /// Echoed in the answer.
     client_mutation_id: Option<String>,
 }
@@ -43,8 +54,10 @@ pub(crate) struct RunStartInput {
 /// What `runStart` did.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct RunStartPayload {
-    /// The run, committed; null when the start was refused.
+    /// The run, committed; null when the start was refused, or takes place later.
     run: Option<Run>,
+    /// The schedule that holds a start which takes place later; deleting it takes the start back.
+    schedule: Option<Schedule>,
     /// Whether the run existed already under the idempotency key.
     is_replay: bool,
     /// Why the start was refused.
@@ -144,14 +157,33 @@ impl RunMutation {
         let client_mutation_id = input.client_mutation_id.clone();
         let refused = |user_errors| RunStartPayload {
             run: None,
+            schedule: None,
             is_replay: false,
             user_errors,
             client_mutation_id,
+        };
+        let when = match start_when(&input) {
+            Ok(when) => when,
+            Err(problem) => return Ok(refused(vec![*problem])),
         };
         let request = match start_request(input) {
             Ok(request) => request,
             Err(problem) => return Ok(refused(vec![*problem])),
         };
+        if let Some(when) = when {
+            let accepted = session
+                .orchestrator
+                .start_later(session.actor, request, when)
+                .await;
+            return Ok(match accepted {
+                Ok(later) => RunStartPayload {
+                    schedule: Some(Schedule(later.schedule)),
+                    is_replay: later.is_replay,
+                    ..refused(Vec::new())
+                },
+                Err(error) => refused(UserError::of_start(error, None)?),
+            });
+        }
         match session.orchestrator.start_run(session.actor, request).await {
             Ok(started) => Ok(RunStartPayload {
                 run: Some(Run(started.run)),
@@ -330,6 +362,22 @@ fn clip(reason: Option<String>) -> Option<String> {
     reason.map(|text| text.chars().take(TEXT_CHARS_MAX).collect())
 }
 
+fn start_when(input: &RunStartInput) -> Result<Option<StartWhen>, Box<UserError>> {
+    let when = match (input.delay, input.at) {
+        (None, None) => return Ok(None),
+        (Some(delay), None) => StartWhen::Delay(delay.0),
+        (None, Some(at)) => StartWhen::At(at.0),
+        (Some(_), Some(_)) => return Err(refuse("give `delay` or `at`, not both", "at")),
+    };
+    if input.on_conflict.is_some() {
+        return Err(refuse(
+            "a start that takes place later has no `onConflict`",
+            "onConflict",
+        ));
+    }
+    Ok(Some(when))
+}
+
 fn start_request(input: RunStartInput) -> Result<StartRequest, Box<UserError>> {
     let inputs = match input.inputs.map(|json| json.0.into_json()) {
         None | Some(Ok(Value::Null)) => Map::new(),
@@ -350,13 +398,19 @@ fn start_request(input: RunStartInput) -> Result<StartRequest, Box<UserError>> {
         let message = format!("`idempotencyKey` must have 1 to {TEXT_CHARS_MAX} characters");
         return Err(refuse(message, "idempotencyKey"));
     }
+    if input.on_conflict.is_some() && input.idempotency_key.is_none() {
+        return Err(refuse("`onConflict` needs an `idempotencyKey`", "onConflict"));
+    }
     Ok(StartRequest {
+        on_conflict: input.on_conflict.map(Into::into),
+        trigger: None,
         workflow: input.workflow,
         version: input.version,
         inputs,
         idempotency_key: input.idempotency_key,
         priority,
         tags,
+        ignores_cache: !input.use_cache,
     })
 }
 

@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 use runnel_engine::{RunId, TaskIx, WorkflowId, WorkflowVersionId};
 use runnel_runtime::view::{self, NodeRef, PageRequest};
 
+use super::bulk::BulkOperation;
 use super::connection::Connection;
 use super::cursor::{self, Cursor, first};
 use super::enums::Permission as PermissionName;
@@ -12,8 +13,10 @@ use super::filters::{EventFilter, RunFilter, RunOrder, WorkflowFilter, run_filte
 use super::id;
 use super::paging::{wants_count, window};
 use super::run::{Run, RunList, list_runs};
-use super::session::{TaskAt, load, open};
+use super::schedule::{self, Schedule};
+use super::session::{BulkAt, TaskAt, load, open};
 use super::task::Task;
+use super::trigger::{self, Trigger};
 use super::workflow::{Workflow, WorkflowVersion};
 use crate::auth::Permission;
 use crate::error::ApiError;
@@ -30,6 +33,12 @@ pub(crate) enum Node {
     Workflow(Workflow),
     /// A version of a workflow.
     WorkflowVersion(WorkflowVersion),
+    /// A schedule.
+    Schedule(Box<Schedule>),
+    /// A trigger by event or webhook.
+    Trigger(Box<Trigger>),
+    /// An operation on many runs.
+    Bulk(BulkOperation),
 }
 
 /// Who asks, and what they may do.
@@ -218,6 +227,22 @@ async fn find_node(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, ApiError
             Ok(load(ctx, WorkflowId(id))
                 .await?
                 .map(|view| Node::Workflow(Workflow(view))))
+        }
+        Some(NodeRef::Schedule(id)) => {
+            runs?;
+            let found = schedule::find_schedule(ctx, id).await?;
+            Ok(found.map(|schedule| Node::Schedule(Box::new(schedule))))
+        }
+        Some(NodeRef::Trigger(id)) => {
+            runs?;
+            let found = trigger::find_trigger(ctx, id).await?;
+            Ok(found.map(|trigger| Node::Trigger(Box::new(trigger))))
+        }
+        Some(NodeRef::Bulk(id)) => {
+            runs?;
+            Ok(load(ctx, BulkAt(id))
+                .await?
+                .map(|view| Node::Bulk(BulkOperation(view))))
         }
         Some(NodeRef::WorkflowVersion(id)) => {
             workflows?;

@@ -7,6 +7,7 @@ use runnel_runtime::Orchestrator;
 use runnel_runtime::query::window::Window;
 use runnel_runtime::view::{PageRequest, RunFilter, RunOrder, RunOrderField, RunView};
 
+use super::blocker::{Blocker, TimeSpent};
 use super::connection::Connection;
 use super::cursor::{Cursor, RunSeq, first};
 use super::enums::{FailureCategory, RunStatus};
@@ -16,7 +17,8 @@ use super::filters::TaskFilter;
 use super::id;
 use super::paging::{Count, wants_count, window};
 use super::scalars::{DateTime, Duration, Json};
-use super::session::{RunPayloads, load_referred, open};
+use super::schedule::RunTrigger;
+use super::session::{RunBlockersOf, RunPayloads, TimesOf, load, load_referred, open};
 use super::task::Task;
 use super::warnings;
 use super::workflow::{Workflow, WorkflowVersion};
@@ -136,6 +138,11 @@ impl Run {
         self.0.wake_at.map(DateTime)
     }
 
+    /// What started it; null when it was a person or a program through the API.
+    async fn trigger(&self) -> Option<RunTrigger> {
+        self.0.trigger.clone().map(RunTrigger::from)
+    }
+
     /// Place of this snapshot in the run's history, for `runUpdates(after:)`.
     async fn cursor(&self) -> String {
         RunSeq(self.0.last_seq).encode()
@@ -159,6 +166,24 @@ impl Run {
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
     ) -> Result<Connection<Run>, ApiError> {
         fanout::children(ctx, self.0.id, fanout::Place { size, after }).await
+    }
+
+    /// Why it does not run now; empty when an attempt of it runs or it has ended.
+    async fn blockers(&self, ctx: &Context<'_>) -> Result<Vec<Blocker>, ApiError> {
+        open(ctx, Permission::RunsRead)?;
+        let found = load(ctx, RunBlockersOf(self.0.id)).await?;
+        Ok(found.unwrap_or_default().into_iter().map(Blocker::from).collect())
+    }
+
+    /// Where the time of its tasks went so far, added up; null when its history is longer than 50,000 records.
+    async fn time_spent(&self, ctx: &Context<'_>) -> Result<Option<TimeSpent>, ApiError> {
+        open(ctx, Permission::RunsRead)?;
+        let Some(times) = load(ctx, TimesOf(self.0.id)).await? else {
+            return Ok(None);
+        };
+        let mut sum = runnel_engine::explain::TimeSpent::default();
+        times.values().for_each(|spent| sum.add(spent));
+        Ok(Some(sum.into()))
     }
 
     /// Whether the caller may cancel it now.

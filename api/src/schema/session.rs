@@ -1,14 +1,19 @@
 //! What a resolver works with: the orchestrator, and a caller whose permission has been checked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
+use runnel_engine::explain::{Blocker, TimeSpent};
 use runnel_engine::run::Counts;
 use runnel_engine::{RunId, TaskIx, WorkflowId, WorkflowVersionId};
+use runnel_runtime::bulk::BulkView;
+use runnel_runtime::schedule::ScheduleView;
+use runnel_runtime::trigger::TriggerView;
 use runnel_runtime::view::{RunView, TaskPayloads, TaskView, VersionView, WorkflowView};
 use runnel_runtime::{Actor, Orchestrator};
+use uuid::Uuid;
 
 use crate::auth::{Permission, Viewer};
 use crate::error::{ApiError, Code};
@@ -74,6 +79,44 @@ impl Loader<WorkflowVersionId> for ReadLoader {
             .versions_by_id(&self.actor, ids)
             .await
             .map_err(|e| Arc::new(ApiError::store(&e)))
+    }
+}
+
+/// A schedule, for the loader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ScheduleAt(pub(crate) Uuid);
+
+impl Loader<ScheduleAt> for ReadLoader {
+    type Value = ScheduleView;
+    type Error = Arc<ApiError>;
+
+    async fn load(&self, ids: &[ScheduleAt]) -> Result<HashMap<ScheduleAt, ScheduleView>, Arc<ApiError>> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let found = self.orchestrator.schedules_by_id(&self.actor, &ids).await;
+        let found = found.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        Ok(found
+            .into_iter()
+            .map(|(id, view)| (ScheduleAt(id), view))
+            .collect())
+    }
+}
+
+/// A trigger, for the loader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TriggerAt(pub(crate) Uuid);
+
+impl Loader<TriggerAt> for ReadLoader {
+    type Value = TriggerView;
+    type Error = Arc<ApiError>;
+
+    async fn load(&self, ids: &[TriggerAt]) -> Result<HashMap<TriggerAt, TriggerView>, Arc<ApiError>> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let found = self.orchestrator.triggers_by_id(&self.actor, &ids).await;
+        let found = found.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        Ok(found
+            .into_iter()
+            .map(|(id, view)| (TriggerAt(id), view))
+            .collect())
     }
 }
 
@@ -200,6 +243,22 @@ impl Loader<VersionAt> for ReadLoader {
     }
 }
 
+/// An operation on many runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct BulkAt(pub(crate) Uuid);
+
+impl Loader<BulkAt> for ReadLoader {
+    type Value = BulkView;
+    type Error = Arc<ApiError>;
+
+    async fn load(&self, keys: &[BulkAt]) -> Result<HashMap<BulkAt, BulkView>, Arc<ApiError>> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let found = self.orchestrator.bulk_by_id(&self.actor, &ids).await;
+        let found = found.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        Ok(found.into_iter().map(|(id, view)| (BulkAt(id), view)).collect())
+    }
+}
+
 /// The newest runs of a workflow, this many at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct RecentRuns(pub(crate) WorkflowId, pub(crate) u32);
@@ -221,6 +280,69 @@ impl Loader<RecentRuns> for ReadLoader {
             of.iter().take(key.1 as usize).cloned().collect()
         };
         Ok(keys.iter().map(|key| (*key, newest(key))).collect())
+    }
+}
+
+/// Names the reasons why a task does not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct BlockersOf(pub(crate) RunId, pub(crate) TaskIx);
+
+impl Loader<BlockersOf> for ReadLoader {
+    type Value = Vec<Blocker>;
+    type Error = Arc<ApiError>;
+
+    async fn load(&self, keys: &[BlockersOf]) -> Result<HashMap<BlockersOf, Vec<Blocker>>, Arc<ApiError>> {
+        let tasks: Vec<_> = keys.iter().map(|key| (key.0, key.1)).collect();
+        let found = self.orchestrator.task_blockers(&self.actor, &tasks).await;
+        let found = found.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        Ok(found
+            .into_iter()
+            .map(|((run, ix), blockers)| (BlockersOf(run, ix), blockers))
+            .collect())
+    }
+}
+
+/// Names the reasons why a run does not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct RunBlockersOf(pub(crate) RunId);
+
+impl Loader<RunBlockersOf> for ReadLoader {
+    type Value = Vec<Blocker>;
+    type Error = Arc<ApiError>;
+
+    async fn load(
+        &self,
+        keys: &[RunBlockersOf],
+    ) -> Result<HashMap<RunBlockersOf, Vec<Blocker>>, Arc<ApiError>> {
+        let runs: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let found = self.orchestrator.run_blockers(&self.actor, &runs).await;
+        let found = found.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        Ok(found
+            .into_iter()
+            .map(|(run, blockers)| (RunBlockersOf(run), blockers))
+            .collect())
+    }
+}
+
+/// Names where the time of the tasks of a run went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TimesOf(pub(crate) RunId);
+
+impl Loader<TimesOf> for ReadLoader {
+    type Value = Arc<BTreeMap<TaskIx, TimeSpent>>;
+    type Error = Arc<ApiError>;
+
+    async fn load(
+        &self,
+        keys: &[TimesOf],
+    ) -> Result<HashMap<TimesOf, Arc<BTreeMap<TaskIx, TimeSpent>>>, Arc<ApiError>> {
+        let runs: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let found = self.orchestrator.time_spent(&self.actor, &runs).await;
+        let found = found.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        Ok(found
+            .into_iter()
+            .map(|(run, times)| (TimesOf(run), Arc::new(times)))
+            .collect())
     }
 }
 

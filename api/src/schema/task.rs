@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Object};
 use runnel_engine::WorkflowVersionId;
 use runnel_runtime::view::{TaskPayloads, TaskView};
 
+use super::blocker::{Blocker, TimeSpent};
 use super::connection::Connection;
 use super::enums::TaskStatus;
 use super::fanout;
@@ -11,7 +12,7 @@ use super::filters::TaskFilter;
 use super::id;
 use super::run::{Run, TaskCounts, TaskFailure};
 use super::scalars::{DateTime, Duration, Json};
-use super::session::{PayloadsAt, load_referred, open};
+use super::session::{BlockersOf, PayloadsAt, TimesOf, load, load_referred, open};
 use crate::auth::Permission;
 use crate::error::ApiError;
 
@@ -70,9 +71,25 @@ impl Task {
         self.view.status.into()
     }
 
-    /// Why it does not run now, as `UPSTREAM`, `NO_WORKER`, `PAUSED`, `QUEUED`, `TIMER` or `RETRY`.
+    /// Why it does not run now, as `UPSTREAM`, `GATE`, `NO_WORKER`, `PAUSED`, `QUEUED`, `TIMER` or `RETRY`; `blockers` has the details.
     async fn waiting_for(&self) -> Option<&str> {
         self.view.waiting_for
+    }
+
+    /// Why it does not run now, with details; empty when it runs or has ended.
+    async fn blockers(&self, ctx: &Context<'_>) -> Result<Vec<Blocker>, ApiError> {
+        open(ctx, Permission::RunsRead)?;
+        let found = load(ctx, BlockersOf(self.view.run_id, self.view.ix)).await?;
+        Ok(found.unwrap_or_default().into_iter().map(Blocker::from).collect())
+    }
+
+    /// Where its time went so far; null when the history of the run is longer than 50,000 records.
+    async fn time_spent(&self, ctx: &Context<'_>) -> Result<Option<TimeSpent>, ApiError> {
+        open(ctx, Permission::RunsRead)?;
+        let found = load(ctx, TimesOf(self.view.run_id)).await?;
+        Ok(found
+            .and_then(|times| times.get(&self.view.ix).copied())
+            .map(TimeSpent::from))
     }
 
     /// Current attempt, from 1; 0 before the first.

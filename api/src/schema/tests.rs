@@ -121,13 +121,27 @@ fn lists_with_pages_are_connections_and_every_connection_has_its_parts() {
 }
 
 /// Mutations that may be repeated without a key: the second one finds its effect in force, or is refused by the state.
-const IDEMPOTENT_BY_NATURE: [&str; 7] = [
+const IDEMPOTENT_BY_NATURE: [&str; 18] = [
+    "backfillCancel",
     "runCancel",
     "runPause",
     "runResume",
+    // the same again answers what is there, another one under its key is refused
+    "scheduleCreate",
+    "scheduleDelete",
+    "schedulePause",
+    "scheduleResume",
+    "scheduleUpdate",
     // a task that runs again is not failed any more
     "taskRetry",
     "taskSkip",
+    "triggerDelete",
+    "triggerPause",
+    "triggerResume",
+    // the same again answers the webhook that is there; its secret is kept nowhere, so no answer may be either
+    "webhookCreate",
+    // guarded by `expectedGeneration`, for the same reason
+    "webhookRotateSecret",
     // equal content is one version
     "workflowPublish",
     "workflowValidate",
@@ -289,7 +303,16 @@ fn call(field: &FieldDefinition) -> String {
                 ("input", "runStart") => "{ workflow: \"w\" }",
                 ("input", "workflowPublish" | "workflowValidate") => "{ source: \"id: a\" }",
                 ("input", "taskRetry" | "taskSkip") => "{ run: \"r\", task: \"t\" }",
+                ("input", "runsBulk") => "{ action: PAUSE, filter: {} }",
                 ("input", "namespaceCreate") => "{ name: \"n\" }",
+                ("input", "scheduleCreate") => {
+                    "{ key: \"k\", workflow: \"w\", when: { cron: \"0 0 * * *\" } }"
+                }
+                ("input", "scheduleBackfill") => {
+                    "{ id: \"s\", from: \"2026-01-01T00:00:00Z\", until: \"2026-01-02T00:00:00Z\" }"
+                }
+                ("input", "webhookCreate") => "{ key: \"k\", workflow: \"w\" }",
+                ("input", "eventPublish") => "{ events: [] }",
                 ("input", _) => "{ id: \"r\" }",
                 ("ids", _) => "[\"x\"]",
                 _ => "\"x\"",
@@ -340,7 +363,7 @@ async fn every_root_field_refuses_a_caller_without_permissions() {
         }
     }
     assert_eq!(
-        checked, 21,
+        checked, 24,
         "a root field was added: see that it asks for a permission, then count it here"
     );
 }

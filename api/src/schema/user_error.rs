@@ -2,6 +2,7 @@
 
 use async_graphql::{Enum, Interface, SimpleObject};
 use runnel_runtime::error::InputProblem;
+use runnel_runtime::schedule::ScheduleError;
 use runnel_runtime::{OperateError, StartError};
 
 use super::diagnostic::Diagnostic;
@@ -32,12 +33,24 @@ pub(crate) enum ErrorCode {
     TooLarge,
     /// There is a namespace of this name already.
     NamespaceExists,
+    /// There is no such schedule.
+    ScheduleNotFound,
+    /// There is no such trigger.
+    TriggerNotFound,
+    /// There is no such backfill.
+    BackfillNotFound,
+    /// The key is taken by another one.
+    KeyTaken,
+    /// It was changed since it was read.
+    RevisionConflict,
+    /// It is part of a workflow file.
+    OwnedByFile,
 }
 
 impl ErrorCode {
     /// Every code, for the test that each has a page.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: &[Self] = &[
         Self::WorkflowInvalid,
         Self::WorkflowNotFound,
         Self::VersionNotFound,
@@ -48,6 +61,12 @@ impl ErrorCode {
         Self::RunStateConflict,
         Self::TooLarge,
         Self::NamespaceExists,
+        Self::ScheduleNotFound,
+        Self::TriggerNotFound,
+        Self::BackfillNotFound,
+        Self::KeyTaken,
+        Self::RevisionConflict,
+        Self::OwnedByFile,
     ];
 
     /// As written in answers.
@@ -63,6 +82,12 @@ impl ErrorCode {
             Self::RunStateConflict => "RUN_STATE_CONFLICT",
             Self::TooLarge => "TOO_LARGE",
             Self::NamespaceExists => "NAMESPACE_EXISTS",
+            Self::ScheduleNotFound => "SCHEDULE_NOT_FOUND",
+            Self::TriggerNotFound => "TRIGGER_NOT_FOUND",
+            Self::BackfillNotFound => "BACKFILL_NOT_FOUND",
+            Self::KeyTaken => "KEY_TAKEN",
+            Self::RevisionConflict => "REVISION_CONFLICT",
+            Self::OwnedByFile => "OWNED_BY_FILE",
         }
     }
 }
@@ -272,6 +297,16 @@ impl UserError {
                 };
                 Ok(vec![Self::Idempotency(Box::new(conflict))])
             }
+            StartError::DelayedConflict { .. } => {
+                let code = ErrorCode::IdempotencyConflict;
+                Ok(vec![Self::Input(InputError {
+                    code,
+                    message,
+                    path: path(&["input", "idempotencyKey"]),
+                    hint: Some("use a new key for a new request".to_owned()),
+                    docs_url: docs_url(code),
+                })])
+            }
             StartError::TooLarge { limit, actual, .. } => {
                 let code = ErrorCode::TooLarge;
                 let (limit, actual) = (clamp(limit), clamp(actual));
@@ -288,6 +323,54 @@ impl UserError {
             }
             StartError::Store(error) => Err(ApiError::store(&error)),
         }
+    }
+
+    /// A refused operation on a schedule or a trigger. Store failures are no user errors.
+    pub(crate) fn of_schedule(error: ScheduleError) -> Result<Vec<Self>, ApiError> {
+        let message = error.to_string();
+        let conflict = |code, argument, hint: &str| {
+            Self::Input(InputError {
+                code,
+                message: message.clone(),
+                path: path(&["input", argument]),
+                hint: Some(hint.to_owned()),
+                docs_url: docs_url(code),
+            })
+        };
+        Ok(vec![match error {
+            ScheduleError::UnknownSchedule => Self::not_found(ErrorCode::ScheduleNotFound, message, "id"),
+            ScheduleError::UnknownTrigger => Self::not_found(ErrorCode::TriggerNotFound, message, "id"),
+            ScheduleError::UnknownBackfill => Self::not_found(ErrorCode::BackfillNotFound, message, "id"),
+            ScheduleError::UnknownWorkflow { .. } => {
+                Self::not_found(ErrorCode::WorkflowNotFound, message, "workflow")
+            }
+            ScheduleError::UnknownVersion { .. } => {
+                Self::not_found(ErrorCode::VersionNotFound, message, "version")
+            }
+            ScheduleError::KeyTaken { .. } => conflict(
+                ErrorCode::KeyTaken,
+                "key",
+                "take another key, or change what is there",
+            ),
+            ScheduleError::RevisionConflict { .. } => {
+                conflict(ErrorCode::RevisionConflict, "expectedRevision", "read it again")
+            }
+            ScheduleError::OwnedByFile { .. } => conflict(
+                ErrorCode::OwnedByFile,
+                "id",
+                "pausing works here; everything else is in the file",
+            ),
+            ScheduleError::Invalid { field, message } => Self::input(message, field),
+            ScheduleError::Inputs(problems) => {
+                return Ok(problems.into_iter().map(Self::workflow_input).collect());
+            }
+            ScheduleError::Store(error) => return Err(ApiError::store(&error)),
+        }])
+    }
+
+    /// An idempotency key that belongs to another request.
+    pub(crate) fn key_taken(message: impl Into<String>) -> Self {
+        Self::refused(ErrorCode::IdempotencyConflict, message, "idempotencyKey")
     }
 
     /// A refused operation. `run` and `task` name the arguments that named them. Store failures are no user errors.

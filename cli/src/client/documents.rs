@@ -51,6 +51,27 @@ pub const TASKS: &str = concat!(
     task_fields!()
 );
 
+/// Why a run does not run.
+pub const WHY_RUN: &str = "query WhyRun($id: ID!) {
+    run(id: $id) {
+      id status blockers { code message }
+      timeSpent { blocked waitingForSlot queued running retryWait waiting }
+      tasks(first: 100, filter: { status: { in: [BLOCKED, READY, QUEUED, WAITING, RETRY_WAIT] } }) {
+        nodes { key status blockers { code message } }
+      }
+    }
+  }";
+
+/// Why a task does not run.
+pub const WHY_TASK: &str = "query WhyTask($id: ID!, $task: String!) {
+    run(id: $id) {
+      task(key: $task) {
+        key status attempt blockers { code message }
+        timeSpent { blocked waitingForSlot queued running retryWait waiting }
+      }
+    }
+  }";
+
 /// What happens to a run, live.
 pub const RUN_UPDATES: &str = concat!(
     "subscription RunUpdates($id: ID!, $after: String) {
@@ -147,3 +168,90 @@ pub const SKIP: &str = concat!(
      } ",
     task_fields!()
 );
+
+/// Fields of a schedule that the commands print.
+macro_rules! schedule_fields {
+    () => {
+        "fragment ScheduleFields on Schedule {
+           id key workflow { key } version origin cron timezone every at description startAt endAt jitter
+           overlap catchUp catchUpWindow catchUpLimit pauseAfterFailures inputs tags
+           isEnabled isPaused pauseReason pausedBy failuresInRow bufferedAt nextRunAt revision createdAt createdBy
+         }"
+    };
+}
+
+/// Schedules by key.
+pub const SCHEDULES: &str = concat!(
+    "query Schedules($first: Int!, $after: String, $workflow: String) {
+       schedules(first: $first, after: $after, workflow: $workflow) {
+         nodes { ...ScheduleFields } pageInfo { hasNextPage endCursor }
+       }
+     } ",
+    schedule_fields!()
+);
+
+/// One schedule, by its key or by its id.
+pub const SCHEDULE: &str = concat!(
+    "query Schedule($key: String!, $id: ID!) {
+       schedule(key: $key) { ...ScheduleFields outcomes(first: 10) { nodes { ...OutcomeFields } } }
+       node(id: $id) { ... on Schedule { ...ScheduleFields outcomes(first: 10) { nodes { ...OutcomeFields } } } }
+     }
+     fragment OutcomeFields on TriggerOutcome { kind status reason detail scheduledAt createdAt run { id status } } ",
+    schedule_fields!()
+);
+
+/// The next times of a schedule.
+pub const SCHEDULE_PREVIEW: &str = "query SchedulePreview($id: ID!, $first: Int!) {
+    node(id: $id) { ... on Schedule { nextRuns(first: $first) { at local dst } } }
+  }";
+
+/// Makes a schedule.
+pub const SCHEDULE_CREATE: &str = concat!(
+    "mutation ScheduleCreate($input: ScheduleCreateInput!) {
+       scheduleCreate(input: $input) { schedule { ...ScheduleFields } isNew userErrors { code message path hint } }
+     } ",
+    schedule_fields!()
+);
+
+/// Pauses a schedule.
+pub const SCHEDULE_PAUSE: &str = concat!(
+    "mutation SchedulePause($input: ScheduleIdInput!) {
+       schedulePause(input: $input) { schedule { ...ScheduleFields } userErrors { code message path hint } }
+     } ",
+    schedule_fields!()
+);
+
+/// Resumes a schedule.
+pub const SCHEDULE_RESUME: &str = concat!(
+    "mutation ScheduleResume($input: ScheduleIdInput!) {
+       scheduleResume(input: $input) { schedule { ...ScheduleFields } userErrors { code message path hint } }
+     } ",
+    schedule_fields!()
+);
+
+/// Deletes a schedule.
+pub const SCHEDULE_DELETE: &str = "mutation ScheduleDelete($input: ScheduleIdInput!) {
+    scheduleDelete(input: $input) { deletedId userErrors { code message path hint } }
+  }";
+
+/// Runs a range of the past.
+pub const SCHEDULE_BACKFILL: &str = "mutation ScheduleBackfill($input: ScheduleBackfillInput!) {
+    scheduleBackfill(input: $input) {
+      backfill { id fromAt untilAt maxParallel total begun status createdAt } userErrors { code message path hint }
+    }
+  }";
+
+/// Starts the workflow of a schedule now.
+pub const SCHEDULE_TRIGGER: &str = "mutation ScheduleTrigger($input: ScheduleTriggerInput!) {
+    scheduleTrigger(input: $input) {
+      outcome { status reason detail run { id status } } userErrors { code message path hint }
+    }
+  }";
+
+/// Sends events.
+pub const EVENT_PUBLISH: &str = "mutation EventPublish($input: EventPublishInput!) {
+    eventPublish(input: $input) {
+      receipts { source eventId isDuplicate outcomes { triggerKey status reason detail run { id } } }
+      userErrors { code message path hint }
+    }
+  }";

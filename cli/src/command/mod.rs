@@ -6,6 +6,7 @@ use crate::exit::Ended;
 
 mod convert;
 mod dev;
+mod event;
 mod logs;
 mod migrate;
 mod operate;
@@ -13,6 +14,7 @@ pub mod options;
 mod publish;
 mod run;
 mod runs;
+mod schedule;
 mod schema;
 mod serve;
 mod show;
@@ -20,6 +22,7 @@ mod task;
 mod validate;
 mod verify;
 mod version;
+mod why;
 mod worker;
 
 /// Durable workflows with a GraphQL API: describe a DAG of tasks, run it, watch it.
@@ -65,6 +68,8 @@ pub enum Command {
     Runs(runs::Runs),
     /// Show a run and its tasks
     Show(show::Show),
+    /// Say why a run or a task does not run now, and where its time went
+    Why(why::Why),
     /// Print what the tasks of a run printed
     Logs(logs::Logs),
     /// Cancel a run
@@ -79,6 +84,10 @@ pub enum Command {
     Skip(operate::Skip),
     /// Change a task of a run
     Task(task::TaskCommand),
+    /// List, make, pause, preview and backfill schedules
+    Schedule(schedule::Schedule),
+    /// Send events
+    Event(event::Event),
     /// Print the JSON Schema of workflow files or the GraphQL schema
     Schema(schema::Schema),
     /// Print the version
@@ -106,6 +115,7 @@ pub async fn execute(command: Command) -> Ended {
         Command::Run(run) => run.execute().await,
         Command::Runs(runs) => runs.execute().await,
         Command::Show(show) => show.execute().await,
+        Command::Why(why) => why.execute().await,
         Command::Logs(logs) => logs.execute().await,
         Command::Cancel(cancel) => cancel.execute().await,
         Command::Pause(pause) => pause.execute().await,
@@ -113,6 +123,8 @@ pub async fn execute(command: Command) -> Ended {
         Command::Retry(retry) => retry.execute().await,
         Command::Skip(skip) => skip.execute().await,
         Command::Task(task) => task.execute().await,
+        Command::Schedule(schedule) => schedule.execute().await,
+        Command::Event(event) => event.execute().await,
         Command::Schema(schema) => schema.execute(),
         Command::Version(version) => version.execute(),
     }

@@ -38,6 +38,12 @@ pub(super) fn build(workflow: Workflow) -> Result<Plan, PlanError> {
         .map(|place| CompiledTask::compile(task_at(place), &workflow.env))
         .collect::<Result<Vec<_>, _>>()?;
     let outputs = template("outputs", &Value::Object(workflow.outputs.clone()))?;
+    let run_group = workflow
+        .concurrency
+        .as_ref()
+        .and_then(|concurrency| concurrency.group.clone())
+        .map(|group| template("concurrency", &Value::String(group)))
+        .transpose()?;
     let mut is_output_read = outputs_read(&compiled, &outputs, &index);
     for (at, place) in places.iter().enumerate() {
         is_output_read[at] |= task_at(place).repeat.is_some();
@@ -53,6 +59,7 @@ pub(super) fn build(workflow: Workflow) -> Result<Plan, PlanError> {
         depth,
         compiled,
         outputs,
+        run_group,
         is_output_read,
         section_starts,
         critical_path_depth,

@@ -1,6 +1,7 @@
 //! The expressions of a task, compiled once per workflow version.
 
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use super::PlanError;
 use crate::definition::Task;
@@ -17,6 +18,8 @@ pub(crate) struct CompiledTask {
     pub fanout: Option<CompiledFanout>,
     /// What ends the loop of a task that repeats.
     pub until: Option<Expr>,
+    /// What each attempt must pass before it begins.
+    pub gate: Option<CompiledGate>,
     /// What input, env and idempotency key read together.
     pub references: References,
 }
@@ -88,6 +91,51 @@ impl CompiledFanout {
     }
 }
 
+/// The names of what an attempt must pass.
+#[derive(Debug)]
+pub(crate) struct CompiledGate {
+    pub group: Option<Template>,
+    pub rate: Option<Template>,
+    pub circuit: Option<Template>,
+    pub cache: Option<Template>,
+    /// Identifies the definition of the task: a result of another one is not taken.
+    pub definition_hash: String,
+}
+
+impl CompiledGate {
+    fn compile(task: &Task) -> Result<Option<Self>, PlanError> {
+        let is_gated = task.concurrency.is_some()
+            || task.rate_limit.is_some()
+            || task.circuit.is_some()
+            || task.cache.is_some();
+        if !is_gated {
+            return Ok(None);
+        }
+        let text = |text: &String| template(&task.key, &Value::String(text.clone()));
+        let group = task.concurrency.as_ref().and_then(|group| group.group.as_ref());
+        let cache = task.cache.as_ref().and_then(|cache| cache.key.as_ref());
+        // the name and the place in the file say nothing about the result
+        let meaning = serde_json::json!([task.kind, task.input, task.env, task.output_schema]);
+        Ok(Some(Self {
+            group: group.map(text).transpose()?,
+            rate: task.rate_limit.as_ref().map(|rate| text(&rate.key)).transpose()?,
+            circuit: task
+                .circuit
+                .as_ref()
+                .map(|circuit| text(&circuit.key))
+                .transpose()?,
+            cache: cache.map(text).transpose()?,
+            definition_hash: hex::encode(Sha256::digest(meaning.to_string())),
+        }))
+    }
+
+    fn templates(&self) -> impl Iterator<Item = &Template> {
+        [&self.group, &self.rate, &self.circuit, &self.cache]
+            .into_iter()
+            .flatten()
+    }
+}
+
 impl CompiledTask {
     pub fn compile(task: &Task, workflow_env: &Map<String, Value>) -> Result<Self, PlanError> {
         let failed = |message: String| PlanError::Expression {
@@ -131,6 +179,7 @@ impl CompiledTask {
             idempotency_key,
             fanout,
             until,
+            gate: CompiledGate::compile(task)?,
             references,
         })
     }
@@ -148,6 +197,9 @@ impl CompiledTask {
         }
         if let Some(until) = &self.until {
             visit(until.references());
+        }
+        for template in self.gate.iter().flat_map(CompiledGate::templates) {
+            visit(template.references());
         }
     }
 }

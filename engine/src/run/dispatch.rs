@@ -121,13 +121,20 @@ impl Machine<'_> {
     pub fn resolve(&self, ix: TaskIx) -> Result<Resolved, Box<TaskFailure>> {
         let task = self.task(ix);
         let compiled = self.plan.compiled(task.template);
-        let kept = TaskExtra::of_next_attempt(task);
         let mark = if compiled.references.secrets.is_empty() {
             String::new()
         } else {
             format!("{:016x}", self.entropy(ix))
         };
-        let scope = || RunScope::new(self.plan, self.state, Some(ix)).with_mark(&mark);
+        self.resolve_with_mark(ix, &mark)
+    }
+
+    /// The same with a given mark for secrets.
+    pub fn resolve_with_mark(&self, ix: TaskIx, mark: &str) -> Result<Resolved, Box<TaskFailure>> {
+        let task = self.task(ix);
+        let compiled = self.plan.compiled(task.template);
+        let kept = TaskExtra::of_next_attempt(task);
+        let scope = || RunScope::new(self.plan, self.state, Some(ix)).with_mark(mark);
         let env = render_env(compiled, &scope())?;
         let scope = scope().with_env(&env);
         let input = compiled
@@ -150,7 +157,7 @@ impl Machine<'_> {
             extra: TaskExtra {
                 env,
                 secrets,
-                mark,
+                mark: mark.to_owned(),
                 idempotency_key,
                 ..kept
             },

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::TaskState;
+use super::gate::Hold;
 use super::sla::SlaMissed;
 use crate::definition::Tolerate;
 use crate::{RunId, Timestamp};
@@ -55,6 +56,9 @@ pub(crate) struct TaskExtra {
     /// How many late reports the history has of this task.
     #[serde(skip_serializing_if = "is_zero")]
     pub late_reports: u32,
+    /// What the next attempt has asked of the gates, or the current one holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Hold>,
 }
 
 fn is_zero(n: &u32) -> bool {
@@ -95,6 +99,8 @@ impl TaskExtra {
             tolerate: old.tolerate,
             sla_missed: old.sla_missed,
             late_reports: old.late_reports,
+            // given back by the change of the status
+            gate: old.gate,
             ..Self::default()
         }
     }

@@ -23,6 +23,16 @@ impl Machine<'_> {
                 ..Note::default()
             },
         );
+        if self.plan.workflow().concurrency.is_some() {
+            self.ask_for_run();
+        } else {
+            self.begin_run();
+        }
+        Outcome::Applied
+    }
+
+    /// The first tasks begin.
+    pub fn begin_run(&mut self) {
         self.state.status = RunStatus::Running;
         self.state.started_at = Some(self.now());
         self.run_record(RecordKind::RunStarted, Note::default());
@@ -31,7 +41,6 @@ impl Machine<'_> {
                 self.consider(ix);
             }
         }
-        Outcome::Applied
     }
 
     /// Whether the run is being cancelled and its main graph has not ended yet.
@@ -104,6 +113,7 @@ impl Machine<'_> {
         self.state.status = outcome;
         self.state.is_paused = false;
         self.state.finished_at = Some(self.now());
+        self.release_run();
         let error = self.state.error.clone();
         let kind = match outcome {
             RunStatus::Failed => RecordKind::RunFailed,

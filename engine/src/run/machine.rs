@@ -178,6 +178,7 @@ impl<'a> Machine<'a> {
         if before != status && (before == TaskStatus::Blocked || status == TaskStatus::Blocked) {
             self.count_backlog(ix, status);
         }
+        self.settle_gate(ix, before);
         if status.is_terminal() {
             self.task_mut(ix).finished_at = Some(self.moment.now);
             self.set_alarm(ix, None);

@@ -59,7 +59,7 @@ pub use replay::Replay;
 pub use rerun::RerunInput;
 pub use sla::SlaMissed;
 pub use state::{
-    Category, Counts, Item, NewRun, RunContext, RunExtra, RunState, RunStatus, TaskFailure, TaskState,
+    Category, Counts, Item, NewRun, Pause, RunContext, RunExtra, RunState, RunStatus, TaskFailure, TaskState,
     TaskStatus,
 };
 pub use wait::{WaitCommand, WaitInput, WaitSubject};

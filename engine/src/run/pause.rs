@@ -1,7 +1,7 @@
 //! Pause and resume: running attempts finish, nothing new starts, timers may elapse.
 
 use super::machine::{Machine, Note};
-use super::{Outcome, RecordKind, Refusal, RunStatus, Stale, TaskStatus};
+use super::{Outcome, Pause, RecordKind, Refusal, RunStatus, Stale, TaskStatus};
 use crate::TaskIx;
 
 impl Machine<'_> {
@@ -17,6 +17,11 @@ impl Machine<'_> {
             return Outcome::Ignored(Stale::AlreadyInForce);
         }
         self.state.is_paused = true;
+        self.state.extra.pause = Some(Pause {
+            by: actor.to_owned(),
+            at: self.now(),
+            reason: reason.map(str::to_owned),
+        });
         let data = reason.map(|reason| serde_json::json!({"reason": reason}));
         self.run_record(
             RecordKind::RunPaused,
@@ -26,6 +31,7 @@ impl Machine<'_> {
                 ..Note::default()
             },
         );
+        self.withdraw_all();
         Outcome::Applied
     }
 
@@ -34,6 +40,7 @@ impl Machine<'_> {
             return Outcome::Ignored(Stale::AlreadyInForce);
         }
         self.state.is_paused = false;
+        self.state.extra.pause = None;
         self.run_record(
             RecordKind::RunResumed,
             Note {

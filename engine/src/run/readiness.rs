@@ -132,9 +132,13 @@ impl Machine<'_> {
         }
     }
 
-    fn launch(&mut self, ix: TaskIx) {
+    pub fn launch(&mut self, ix: TaskIx) {
         if self.is_fanout(ix) {
             self.begin_fanout(ix);
+            return;
+        }
+        if self.must_ask(ix) {
+            self.ask(ix);
             return;
         }
         match self.definition(ix).kind.as_str() {

@@ -238,9 +238,27 @@ pub struct RunExtra {
     /// Alerts of the run that the history has.
     #[serde(skip_serializing_if = "SlaMissed::is_none")]
     pub sla_missed: SlaMissed,
+    /// Who paused the run, while it is paused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
+    /// Whether kept results are ignored (results of this run are kept all the same).
+    #[serde(skip_serializing_if = "is_false")]
+    pub is_cache_ignored: bool,
     /// Rebuilt by [`RunState::restore`], never stored, never compared.
     #[serde(skip)]
     pub(crate) derived: Derived,
+}
+
+/// Who paused a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 fn is_false(flag: &bool) -> bool {

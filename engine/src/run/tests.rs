@@ -3,6 +3,7 @@
 mod alerts;
 mod children;
 mod fanouts;
+mod gates;
 mod handlers;
 mod loops;
 mod matrices;

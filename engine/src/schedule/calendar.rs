@@ -140,6 +140,14 @@ impl Calendar {
         }
     }
 
+    /// A moment on its wall clock with the offset, RFC 3339.
+    #[must_use]
+    pub fn local_text(&self, at: Timestamp) -> String {
+        let time = DateTime::<Utc>::from_timestamp_micros(at.0).unwrap_or_default();
+        time.with_timezone(&self.zone())
+            .to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
+    }
+
     /// What it says, in English.
     #[must_use]
     pub fn describe(&self) -> String {

@@ -42,7 +42,6 @@ pub fn preview(calendar: &Calendar, after: Timestamp, count: usize) -> Vec<Previ
     let mut previews = Vec::new();
     for at in calendar.between(after, Timestamp(i64::MAX), count.min(PREVIEW_MAX)) {
         let time = moment(at);
-        let local = time.with_timezone(&zone);
         let now = wall::offset_seconds(zone, time);
         let mark = match calendar.local_kind(at) {
             Local::Gap => Some(DstMark::Gap),
@@ -54,7 +53,7 @@ pub fn preview(calendar: &Calendar, after: Timestamp, count: usize) -> Vec<Previ
         offset = now;
         previews.push(Preview {
             at,
-            local: local.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            local: calendar.local_text(at),
             mark,
         });
     }

@@ -86,6 +86,23 @@ pub fn render_inputs(
     render(inputs, &scope(None, facts)).map_err(|message| format!("`inputs`: {message}"))
 }
 
+/// Values as templates that render to them: what looks like an expression stays a text.
+#[must_use]
+pub fn escape(values: &Map<String, Value>) -> Map<String, Value> {
+    fn one(value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(text.replace("${{", "$${{")),
+            Value::Array(items) => Value::Array(items.iter().map(one).collect()),
+            Value::Object(members) => Value::Object(escape(members)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+        }
+    }
+    values
+        .iter()
+        .map(|(name, value)| (name.clone(), one(value)))
+        .collect()
+}
+
 fn scope(event: Option<&Value>, facts: &TriggerFacts<'_>) -> Value {
     let mut scope = json!({
         "vars": facts.vars,

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::time::Timestamp;
 
-pub use evaluate::{Evaluated, TriggerFacts, evaluate, render_inputs};
+pub use evaluate::{Evaluated, TriggerFacts, escape, evaluate, render_inputs};
 pub use file::{FileTrigger, FileTriggerKind, of_workflow};
 pub use rate::Rate;
 

@@ -214,6 +214,20 @@ fn a_key_of_deliveries_has_a_limit() {
 }
 
 #[test]
+fn escaped_values_render_to_themselves() {
+    let values = json!({"a": "${{ inputs.x }}", "b": ["$${{ y }}", "plain $ {{", {"c": "$$${{ z }} and ${{ w }}"}], "d": 7});
+    let vars = Map::new();
+    let facts = TriggerFacts {
+        workflow: "w",
+        vars: &vars,
+        scheduled_at: "2026-01-01T00:00:00Z",
+        now: Timestamp(0),
+    };
+    let values = values.as_object().expect("an object").clone();
+    assert_eq!(super::render_inputs(&super::escape(&values), &facts), Ok(values));
+}
+
+#[test]
 fn rates_are_read_and_written() {
     for text in ["1/s", "50/m", "1000/h", "3/d"] {
         assert_eq!(Rate::parse(text).expect("a rate").to_string(), text);

@@ -29,9 +29,6 @@ fn the_examples_of_the_format_have_no_other_problem_than_features() {
 fn unsupported_features_are_refused_with_help() {
     for task in [
         "run: x\ncallback: true",
-        "run: x\nconcurrency: 3",
-        "run: x\nrate_limit: { key: a, limit: 5/m }",
-        "run: x\ncircuit: { key: a, failures: 3, window: 1m, cooldown: 5s }",
         "run: x\nimage: alpine",
         "run: x\ncompensate: { run: y }",
         "type: approval\ninput: { message: ok? }",
@@ -108,4 +105,79 @@ fn inactive_features_are_warnings_and_are_kept() {
     );
     let workflow = accepted(text);
     assert!(workflow.extra.contains_key("triggers") && workflow.tasks[0].extra.contains_key("resources"));
+}
+
+#[test]
+fn gates_are_read_with_their_defaults() {
+    let task = "run: x\nconcurrency: 3\nrate_limit: { key: api, limit: 50/m }\ncircuit: { key: api }\ncache: { ttl: 1h }";
+    let workflow = accepted(&with_task(task));
+    let Some(task) = workflow.tasks.iter().find(|task| task.key == "subject") else {
+        panic!("{workflow:?}")
+    };
+    let (Some(group), Some(rate), Some(circuit), Some(cache)) =
+        (&task.concurrency, &task.rate_limit, &task.circuit, &task.cache)
+    else {
+        panic!("{task:?}")
+    };
+    assert_eq!((group.limit, group.group.as_deref()), (3, None));
+    assert_eq!((rate.count, rate.per.as_secs()), (50, 60));
+    assert_eq!(
+        (
+            circuit.failures,
+            circuit.window.as_secs(),
+            circuit.cooldown.as_secs()
+        ),
+        (5, 60, 30)
+    );
+    assert_eq!((cache.ttl.as_secs(), cache.key.as_deref()), (3_600, None));
+    let runs = accepted(
+        "id: a\nconcurrency: { group: \"g-${{ inputs.n }}\", limit: 1, on_conflict: cancel_running }\ninputs: { n: { type: integer } }\ntasks: { t: { run: x } }\n",
+    );
+    assert!(runs.concurrency.is_some());
+}
+
+#[test]
+fn gates_with_problems_are_refused_at_their_place() {
+    for (task, code) in [
+        ("run: x\nconcurrency: 0", "runnel::schema::range"),
+        ("run: x\nconcurrency: { group: a }", "runnel::schema::missing"),
+        (
+            "run: x\nconcurrency: { limit: 1, on_conflict: cancel_running }",
+            "runnel::schema::choice",
+        ),
+        (
+            "run: x\nconcurrency: { limit: 1, on_conflict: skipp }",
+            "runnel::schema::choice",
+        ),
+        (
+            "run: x\nconcurrency: { limit: 1, group: '' }",
+            "runnel::schema::length",
+        ),
+        ("run: x\nrate_limit: { key: a }", "runnel::schema::missing"),
+        (
+            "run: x\nrate_limit: { key: a, limit: fast }",
+            "runnel::schema::rate",
+        ),
+        (
+            "run: x\nrate_limit: { key: a, limit: 0/s }",
+            "runnel::schema::rate",
+        ),
+        ("run: x\ncircuit: { failures: 3 }", "runnel::schema::missing"),
+        (
+            "run: x\ncircuit: { key: a, window: 30h }",
+            "runnel::schema::range",
+        ),
+        ("run: x\ncache: { key: a }", "runnel::schema::missing"),
+        ("run: x\ncache: { ttl: 0s }", "runnel::schema::duration"),
+        (
+            "run: x\ncache: { ttl: 1h, key: \"${{ secrets.s }}\" }",
+            "runnel::expr::secret",
+        ),
+        (
+            "run: x\nconcurrency: { limit: 1, group: \"${{ nope.x }}\" }",
+            "runnel::expr::context",
+        ),
+    ] {
+        assert_eq!(error_codes(&with_task(task)), [code], "{task}");
+    }
 }

@@ -24,10 +24,13 @@ use crate::announcer::Announcer;
 use crate::child::ErrandBell;
 use crate::clock::{self, Clock, Entropy};
 use crate::error::StoreError;
+use crate::gate::GateHandle;
 use crate::message::{self, Body};
 use crate::registry::Registry;
 use crate::relay::RelayHandle;
+use crate::schedule::ScheduleBell;
 use crate::store::Store;
+use crate::trigger::Refusals;
 use crate::waker::Alarm;
 use crate::workflows::Versions;
 
@@ -57,8 +60,11 @@ pub(crate) struct Shell {
     pub relay: RelayHandle,
     pub alarm: Alarm,
     pub errands: ErrandBell,
+    pub gate: GateHandle,
     pub announcer: Announcer,
     pub registry: Registry,
+    pub schedules: ScheduleBell,
+    pub refusals: Refusals,
     pub batch_max: usize,
     pub appliers: usize,
 }

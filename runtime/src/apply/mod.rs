@@ -35,6 +35,7 @@ pub(crate) use applier::{Applier, Shell};
 pub(crate) use load::state_of;
 pub(crate) use rows::{Column, Kind, RowSet, source};
 pub(crate) use side::errand;
+pub(crate) use side::{TICKET, delete_tickets};
 pub(crate) use sql::{OUTBOX_KEY, Sql};
 
 /// Items that wait in front of one applier before its callers wait too.
@@ -68,6 +69,8 @@ pub(crate) struct StartRow {
     pub request_hash: Option<String>,
     pub inputs: Arc<str>,
     pub tags: Vec<String>,
+    /// Kept results are not taken.
+    pub ignores_cache: bool,
     pub actor: Arc<str>,
     /// The mutation that starts it.
     pub audit: Option<Arc<Draft>>,

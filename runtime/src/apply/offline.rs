@@ -120,6 +120,7 @@ impl Item {
             request_hash: None,
             inputs: "{}".into(),
             tags: Vec::new(),
+            ignores_cache: false,
             actor: "client".into(),
             audit: None,
             parent: None,

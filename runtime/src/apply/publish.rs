@@ -1,6 +1,6 @@
 //! What happens after a commit, in this order: messages go to the relay, alarms and doorbells ring, states return to the cache.
 
-use runnel_engine::run::Command;
+use runnel_engine::run::{Command, GateCommand};
 use runnel_queue::{TokenKeys, crash_point};
 
 use super::applier::Applier;
@@ -18,11 +18,13 @@ impl Applier {
         let mut news = News::default();
         let mut rung = Vec::new();
         let mut has_errands = false;
+        let mut asks_gates = false;
         for turn in round.turns {
             if turn.is_failed {
                 continue;
             }
             if turn.is_changed {
+                asks_gates |= turn.effects.commands.iter().any(concerns_gates);
                 metrics::counter!(APPLIED).increment(turn.effects.records.len() as u64);
                 collect(&self.shell.token_keys, &turn, &mut news);
                 turn.audits
@@ -30,6 +32,11 @@ impl Applier {
                     .for_each(|audited| audited.draft.mark_written());
                 rung.push(turn.run());
                 has_errands |= turn.has_errands();
+                if let Some(trigger) = &turn.known.state.extra.trigger
+                    && turn.known.state.status.is_terminal()
+                {
+                    self.shell.schedules.ended(trigger.id);
+                }
                 if let Some(at) = turn.known.state.wake_at {
                     self.shell.alarm.set(at);
                 }
@@ -45,6 +52,9 @@ impl Applier {
             self.shell.errands.ring();
         }
         self.shell.announcer.ring(rung);
+        if asks_gates {
+            self.shell.gate.ring();
+        }
         round.answers
     }
 }
@@ -79,6 +89,19 @@ pub(super) fn collect(keys: &TokenKeys, turn: &Turn, news: &mut News) {
         let task = &state.tasks[ix.at()];
         news.touched
             .push((run, *ix, message::is_out(task.status).then_some(task.attempt)));
+    }
+}
+
+/// Whether the gatekeeper has something to decide after this.
+fn concerns_gates(command: &Command) -> bool {
+    match command {
+        Command::Gate(GateCommand::Taken { .. } | GateCommand::TakenRun | GateCommand::Keep { .. }) => false,
+        Command::Gate(_) => true,
+        Command::Dispatch { .. }
+        | Command::Stop { .. }
+        | Command::DeadLetter { .. }
+        | Command::Wait(_)
+        | Command::Child(_) => false,
     }
 }
 

@@ -144,7 +144,8 @@ impl Round {
         if let Some(taken) = self.find_holder(row, holders) {
             return Ok(Answer::Start(taken));
         }
-        let state = RunState::new(&row.meta.plan, new.clone(), &moment);
+        let mut state = RunState::new(&row.meta.plan, new.clone(), &moment);
+        state.extra.is_cache_ignored = row.ignores_cache;
         let mut turn = Turn::begin(row.clone(), state, moment);
         turn.advance(&Input::Started {
             actor: row.actor.clone(),
@@ -248,6 +249,7 @@ fn view(row: &StartRow, known: &Known) -> RunView {
         started_at: state.started_at,
         finished_at: state.finished_at,
         wake_at: state.wake_at,
+        trigger: state.extra.trigger.as_deref().cloned(),
         last_seq: state.next_seq - 1,
         parent: row.parent.map(|parent| ParentView {
             run: parent.run,

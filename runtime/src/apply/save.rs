@@ -1,7 +1,7 @@
 //! Writes what the turns of a batch changed: at most seven statements, however many runs and tasks.
 
-use runnel_engine::TaskIx;
 use runnel_engine::run::{Command, RunState, TaskState};
+use runnel_engine::{TaskIx, gate};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 use uuid::Uuid;
 
@@ -161,6 +161,9 @@ impl Rows {
                     } else {
                         0
                     });
+                    self.outbox
+                        .text(&turn.known.meta.namespace)
+                        .int(gate::rank(turn.moment.now, priority));
                 }
                 Command::Stop { task, attempt } => {
                     self.gone.id(run).int(task.0).int(*attempt);

@@ -125,6 +125,8 @@ pub(super) const OUTBOX_NEW: &[Column] = &[
     ("priority", Kind::Int),
     ("created_at", Kind::Int),
     ("leased_until", Kind::Int),
+    ("namespace", Kind::Text),
+    ("rank", Kind::Int),
 ];
 
 /// A message that was sent or is no longer wanted.

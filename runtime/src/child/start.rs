@@ -240,6 +240,7 @@ impl Errands {
             tags,
             actor: details.created_by.as_str().into(),
             audit: None,
+            ignores_cache: false,
             parent: Some(Parent {
                 run: errand.run,
                 task: TaskIx(errand.task.0),

@@ -5,6 +5,7 @@
 
 pub mod count;
 mod events;
+pub mod explain;
 pub mod family;
 mod logs;
 pub mod predicate;
@@ -14,10 +15,11 @@ pub mod window;
 mod workers;
 mod workflows;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
+use runnel_engine::explain::{Blocker, TimeSpent};
 use runnel_engine::{RunId, TaskIx, WorkflowId, WorkflowVersionId};
 
 use crate::actor::Actor;
@@ -32,6 +34,7 @@ use crate::view::{
 use crate::workflows::Versions;
 
 use count::Count;
+pub(crate) use runs::filtered as filtered_runs;
 use tasks::Payloads;
 use window::Window;
 
@@ -285,6 +288,33 @@ impl Orchestrator {
         version: WorkflowVersionId,
     ) -> Result<Arc<Vec<Vec<String>>>, StoreError> {
         workflows::upstream_keys(self.reads(), actor, version).await
+    }
+
+    /// Why tasks do not run now; none for one that runs or has ended, no entry for one of another namespace.
+    pub async fn task_blockers(
+        &self,
+        actor: &Actor,
+        tasks: &[(RunId, TaskIx)],
+    ) -> Result<HashMap<(RunId, TaskIx), Vec<Blocker>>, StoreError> {
+        explain::of_tasks(self.reads(), actor, tasks).await
+    }
+
+    /// Why runs do not run now; none for one of which an attempt runs or that has ended.
+    pub async fn run_blockers(
+        &self,
+        actor: &Actor,
+        runs: &[RunId],
+    ) -> Result<HashMap<RunId, Vec<Blocker>>, StoreError> {
+        explain::of_runs(self.reads(), actor, runs).await
+    }
+
+    /// Where the time of each task of the runs went; no entry for a run whose history is too long.
+    pub async fn time_spent(
+        &self,
+        actor: &Actor,
+        runs: &[RunId],
+    ) -> Result<HashMap<RunId, BTreeMap<TaskIx, TimeSpent>>, StoreError> {
+        explain::time_spent(self.reads(), actor, runs).await
     }
 
     /// Events of one run in order of seq, after the given seq.

@@ -123,7 +123,7 @@ fn view(row: run::Model, payloads: Payloads) -> Result<RunView, StoreError> {
     })
 }
 
-/// The columns of a list. The engine's own state is read by nobody here.
+/// The columns of a list. Of the engine's own state only what started the run is read here.
 fn picked(rows: Select<run::Entity>, payloads: Payloads) -> Select<run::Entity> {
     let is_left = |column: &run::Column| match column {
         run::Column::Inputs | run::Column::Outputs => payloads == Payloads::Left,
@@ -136,6 +136,10 @@ fn picked(rows: Select<run::Entity>, payloads: Payloads) -> Select<run::Entity> 
     for column in run::Column::iter().filter(is_left) {
         let nothing = match column {
             run::Column::Outputs => Expr::value(None::<String>),
+            // what started the run is shown; most runs have none, and nothing of theirs is read
+            run::Column::Extra => {
+                Expr::cust(r#"CASE WHEN extra LIKE '%"trigger"%' THEN extra ELSE '{}' END"#)
+            }
             _ => Expr::value("{}"),
         };
         rows = rows.expr_as(nothing, sea_orm::IdenStatic::as_str(&column));

@@ -395,7 +395,8 @@ fn waiting_for(status: TaskStatus, is_paused: bool, has_worker: bool) -> Option<
     match status {
         TaskStatus::Blocked => Some("UPSTREAM"),
         TaskStatus::Ready if is_paused => Some("PAUSED"),
-        TaskStatus::Ready | TaskStatus::Queued => Some(if has_worker { "QUEUED" } else { "NO_WORKER" }),
+        TaskStatus::Ready => Some("GATE"),
+        TaskStatus::Queued => Some(if has_worker { "QUEUED" } else { "NO_WORKER" }),
         TaskStatus::Waiting => Some("TIMER"),
         TaskStatus::RetryWait => Some("RETRY"),
         TaskStatus::Running

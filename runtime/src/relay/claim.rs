@@ -16,16 +16,31 @@ use crate::store::failed_to;
 /// Rows of one claim.
 pub(super) const CLAIM_MAX: usize = 1_000;
 
+/// The namespaces of a queue take turns, each with its first by rank (priority with ageing): what `gate::deal` of the engine
+/// does, over an index that holds everything the order needs. A namespace with a long backlog costs one walk of it, up to
+/// the number of rows wanted.
 const CLAIM_POSTGRES: &str = "\
-    WITH picked AS MATERIALIZED (SELECT id FROM outbox WHERE queue = $1 AND leased_until <= $2 \
-    AND kind IN (SELECT jsonb_array_elements_text($3::jsonb)) \
-    ORDER BY priority DESC, id LIMIT $4 FOR UPDATE SKIP LOCKED) \
+    WITH RECURSIVE ns AS ( \
+    (SELECT namespace FROM outbox WHERE queue = $1 ORDER BY namespace LIMIT 1) \
+    UNION ALL SELECT n.namespace FROM ns CROSS JOIN LATERAL \
+    (SELECT namespace FROM outbox WHERE queue = $1 AND namespace > ns.namespace ORDER BY namespace LIMIT 1) n), \
+    picked AS MATERIALIZED (SELECT p.id, row_number() OVER (PARTITION BY ns.namespace ORDER BY p.rank, p.id) AS turn, p.rank \
+    FROM ns CROSS JOIN LATERAL (SELECT id, rank FROM outbox o WHERE o.queue = $1 AND o.namespace = ns.namespace \
+    AND o.leased_until <= $2 AND o.kind IN (SELECT jsonb_array_elements_text($3::jsonb)) \
+    ORDER BY o.rank, o.id LIMIT $4 FOR UPDATE SKIP LOCKED) p ORDER BY turn, p.rank, p.id LIMIT $4) \
     UPDATE outbox SET leased_until = $5 FROM picked WHERE outbox.id = picked.id \
     RETURNING run_id, ix, attempt, priority";
 
 const CLAIM_SQLITE: &str = "\
-    UPDATE outbox SET leased_until = ?5 WHERE id IN (SELECT id FROM outbox WHERE queue = ?1 AND leased_until <= ?2 \
-    AND kind IN (SELECT value FROM json_each(?3)) ORDER BY priority DESC, id LIMIT ?4) \
+    UPDATE outbox SET leased_until = ?5 WHERE id IN ( \
+    WITH RECURSIVE ns(namespace) AS ( \
+    SELECT namespace FROM (SELECT namespace FROM outbox WHERE queue = ?1 ORDER BY namespace LIMIT 1) \
+    UNION ALL SELECT (SELECT n.namespace FROM outbox n WHERE n.queue = ?1 AND n.namespace > ns.namespace \
+    ORDER BY n.namespace LIMIT 1) FROM ns WHERE ns.namespace IS NOT NULL) \
+    SELECT id FROM (SELECT o.id, o.rank, row_number() OVER (PARTITION BY o.namespace ORDER BY o.rank, o.id) AS turn \
+    FROM ns JOIN outbox o ON o.id IN (SELECT x.id FROM outbox x WHERE x.queue = ?1 AND x.namespace = ns.namespace \
+    AND x.leased_until <= ?2 AND x.kind IN (SELECT value FROM json_each(?3)) ORDER BY x.rank, x.id LIMIT ?4)) \
+    ORDER BY turn, rank, id LIMIT ?4) \
     RETURNING run_id, ix, attempt, priority";
 
 const WAITING_POSTGRES: &str = "SELECT DISTINCT queue, kind FROM outbox WHERE leased_until <= $1";
@@ -63,7 +78,7 @@ pub(crate) async fn waiting(
     Ok(kinds)
 }
 
-/// Claims up to `max` rows of the queue, highest priority first and then oldest, and makes their messages. The second
+/// Claims up to `max` rows of the queue, namespaces in turn and each in the order of its ranks, and makes their messages. The second
 /// value tells whether there may be more.
 pub(super) async fn claim(
     shell: &Shell,

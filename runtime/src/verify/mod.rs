@@ -3,6 +3,7 @@
 //! Read-only, and safe on a database in use: each run is read in one snapshot. Memory is bounded by the largest run. The
 //! rows are checked against each other and their history here, the state they make by the engine itself. A rule that fires is a defect of Runnel or a change by somebody else.
 
+mod gates;
 mod history;
 mod rows;
 
@@ -92,6 +93,7 @@ pub(crate) async fn verify_store(store: &Store, clock: &dyn Clock) -> Result<Ver
     let mut report = VerifyReport::default();
     check_versions(store, &mut report).await?;
     check_orphans(store, &mut report).await?;
+    gates::check(store, &mut report).await?;
     let versions = Versions::new(store.clone());
     let mut after = None;
     loop {

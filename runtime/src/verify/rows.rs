@@ -120,7 +120,12 @@ fn check_alarms(run: &run::Model, status: RunStatus, tasks: &[Task<'_>], finding
             format!("the run wakes at {:?}, a task at {earliest:?}", run.wake_at),
         ));
     }
-    let has_reason = run.wake_at.is_some() || run.is_paused || tasks.iter().any(Task::is_in_flight);
+    // what a gate or the outside holds is checked by the engine, which knows the definition
+    let is_held = |task: &Task<'_>| matches!(task.status, TaskStatus::Ready | TaskStatus::Waiting);
+    let has_reason = run.wake_at.is_some()
+        || run.is_paused
+        || status == RunStatus::Pending
+        || tasks.iter().any(|task| task.is_in_flight() || is_held(task));
     if !has_reason {
         findings.push((
             None,
@@ -300,6 +305,8 @@ mod tests {
             priority: 50,
             created_at: 0,
             leased_until: 0,
+            namespace: "default".to_owned(),
+            rank: 0,
         };
         let mut history = History::default();
         history.last_seq = 3;

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use runnel_engine::run::{Counts, RunStatus, TaskFailure, TaskStatus};
 use runnel_engine::source::Dialect;
+use runnel_engine::trigger::RunTrigger;
 use runnel_engine::{RunId, TaskIx, Timestamp, WorkflowId, WorkflowVersionId};
 use runnel_entity::{run, task, task_log, worker, workflow, workflow_version};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{LogView, ParentView, RunView, TaskView, VersionView, WorkerView, WorkflowView};
@@ -123,6 +125,7 @@ pub(crate) fn run_from_row(row: run::Model) -> Result<RunView, StoreError> {
         started_at: row.started_at.map(Timestamp),
         finished_at: row.finished_at.map(Timestamp),
         wake_at: row.wake_at.map(Timestamp),
+        trigger: trigger_of(id, &row.extra)?,
         last_seq: row.next_seq - 1,
         parent: row.parent_run_id.map(|parent| ParentView {
             run: RunId(parent),
@@ -131,6 +134,20 @@ pub(crate) fn run_from_row(row: run::Model) -> Result<RunView, StoreError> {
         }),
         depth: unsigned(row.depth),
     })
+}
+
+/// What the engine keeps of a run is its own; what started it is shown.
+#[derive(Deserialize)]
+struct Started {
+    trigger: Option<RunTrigger>,
+}
+
+fn trigger_of(id: uuid::Uuid, extra: &str) -> Result<Option<RunTrigger>, StoreError> {
+    // most runs have none, and parse nothing
+    if !extra.contains("\"trigger\"") {
+        return Ok(None);
+    }
+    Ok(json::<Started>("run", id, "extra", extra)?.trigger)
 }
 
 /// `waiting_for` is left empty: it depends on the run and on the workers.

@@ -17,6 +17,7 @@ use crate::actor::Actor;
 use crate::error::{PublishError, StoreError};
 use crate::orchestrator::{PublishRequest, Published};
 use crate::query::Reads;
+use crate::schedule::file::FileTriggers;
 use crate::store::failed_to;
 use crate::view::convert::{dialect_name, version_from_row, workflow_from_row};
 
@@ -34,15 +35,24 @@ pub(crate) async fn publish(
         source,
     } = check(request).await?;
     let draft = Arc::new(Draft::new(reads, actor, &reading, &plan, definition, source));
+    let now = reads.clock.now();
+    let triggers = FileTriggers::new(plan.workflow(), &actor.name, now, || reads.entropy.uuid(now))?;
     let stored = if is_dry_run {
         look(reads, &draft).await?
     } else {
-        let draft = Arc::clone(&draft);
+        let (draft, triggers) = (Arc::clone(&draft), Arc::new(triggers));
         reads
             .store
             .tx("publish a workflow", move |tx| {
-                let draft = Arc::clone(&draft);
-                Box::pin(async move { store(tx, &draft).await })
+                let (draft, triggers) = (Arc::clone(&draft), Arc::clone(&triggers));
+                Box::pin(async move {
+                    let stored = store(tx, &draft).await?;
+                    // the triggers are those of the latest version: an older one that is published again changes nothing
+                    if stored.version.number == stored.workflow.latest_version {
+                        triggers.save(tx, &stored.workflow).await?;
+                    }
+                    Ok(stored)
+                })
             })
             .await?
     };

@@ -3,11 +3,8 @@
 //! They are refused, never silently ignored: a workflow that asks for an approval must not run without one. What only adds
 //! to a run (alerts, labels) is a warning.
 
-use std::ops::RangeInclusive;
-
 use crate::source::check::Checker;
-use crate::source::check::fields::Zero;
-use crate::source::tree::{Data, Extent, Node, Path};
+use crate::source::tree::{Extent, Node, Path};
 
 /// Where a feature is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,27 +29,11 @@ const UNSUPPORTED: &[(Place, &str, &str)] = &[
         "run the compensating task as an ordinary task that needs `{task: failed}`",
     ),
     (
-        Place::Workflow,
-        "concurrency",
-        "remove it; runs are not limited yet",
-    ),
-    (
         Place::Task,
         "compensate",
         "run the compensating task as an ordinary task that needs `{task: failed}`",
     ),
     (Place::Task, "callback", "let the task wait for the answer itself"),
-    (
-        Place::Task,
-        "concurrency",
-        "use `for_each.max_parallel`, or a queue with few workers",
-    ),
-    (
-        Place::Task,
-        "rate_limit",
-        "use `for_each.max_parallel`, or a queue with few workers",
-    ),
-    (Place::Task, "circuit", "use `retry` with a longer delay"),
     (
         Place::Task,
         "image",
@@ -123,31 +104,7 @@ impl Checker<'_, '_> {
     pub(crate) fn shape(&mut self, key: &str, node: &Node, path: Path<'_>) {
         match key {
             "triggers" => self.triggers(node, path),
-            "concurrency" => self.concurrency(node, path),
             "compensation" => self.compensation(node, path),
-            "rate_limit" => {
-                if let Some(fields) = self.fields(node, path, &["key", "limit"]) {
-                    for key in ["key", "limit"] {
-                        match fields.get(key) {
-                            Some(node) => _ = self.text(node, path.key(key)),
-                            None => self.missing(node, path.key(key), key),
-                        }
-                    }
-                }
-            }
-            "circuit" => {
-                if let Some(fields) = self.fields(node, path, &["key", "failures", "window", "cooldown"]) {
-                    fields.get("key").map(|node| self.text(node, path.key("key")));
-                    fields
-                        .get("failures")
-                        .map(|node| self.integer(node, path.key("failures"), AT_LEAST_ONE));
-                    for key in ["window", "cooldown"] {
-                        fields
-                            .get(key)
-                            .map(|node| self.duration(node, path.key(key), Zero::Refused));
-                    }
-                }
-            }
             "resources" | "labels" | "output_schema" => _ = self.map(node, path),
             "callback" | "point_of_no_return" => _ = self.boolean(node, path),
             "image" => _ = self.text(node, path),
@@ -165,24 +122,6 @@ impl Checker<'_, '_> {
         };
         self.report
             .error("runnel::schema::missing", at, path, format!("`{key}` is missing"));
-    }
-
-    fn concurrency(&mut self, node: &Node, path: Path<'_>) {
-        if matches!(node.value, Data::Number(_)) {
-            self.integer(node, path, AT_LEAST_ONE);
-            return;
-        }
-        let Some(fields) = self.fields(node, path, &["group", "limit", "on_conflict"]) else {
-            return;
-        };
-        fields.get("group").map(|node| self.text(node, path.key("group")));
-        fields
-            .get("limit")
-            .map(|node| self.integer(node, path.key("limit"), AT_LEAST_ONE));
-        let choices = [("queue", ()), ("skip", ()), ("cancel_running", ())];
-        fields
-            .get("on_conflict")
-            .map(|node| self.one_of(node, path.key("on_conflict"), &choices));
     }
 
     fn compensation(&mut self, node: &Node, path: Path<'_>) {
@@ -203,8 +142,6 @@ impl Checker<'_, '_> {
             .map(|node| self.one_of(node, path.key("on_error"), &[("halt", ()), ("continue", ())]));
     }
 }
-
-const AT_LEAST_ONE: RangeInclusive<u32> = 1..=u32::MAX;
 
 fn describe(place: Place, name: &str) -> String {
     match place {

@@ -6,6 +6,7 @@
 mod expressions;
 mod features;
 mod fields;
+mod gates;
 mod graph;
 mod handler;
 mod inputs;
@@ -120,6 +121,9 @@ pub(crate) fn workflow(root: &Node, report: &mut Report<'_>) -> Option<Workflow>
             .get("cancel_grace")
             .and_then(|node| checker.duration(node, path.key("cancel_grace"), Zero::Allowed))
             .unwrap_or(CANCEL_GRACE),
+        concurrency: fields
+            .get("concurrency")
+            .and_then(|node| checker.concurrency(node, path.key("concurrency"), AT_START_PLAIN)),
         tasks: Vec::new(),
         on_failure: Vec::new(),
         on_success: Vec::new(),
@@ -138,6 +142,12 @@ const AT_START: Site = Site {
     reader: Reader::Start,
     has_secrets: true,
     has_each: false,
+};
+
+/// As [`AT_START`], where no secret may be read.
+const AT_START_PLAIN: Site = Site {
+    has_secrets: false,
+    ..AT_START
 };
 
 pub(crate) struct Checker<'r, 't> {
@@ -276,7 +286,7 @@ impl Checker<'_, '_> {
         {
             extra.insert("additional_inputs".to_owned(), Value::Bool(true));
         }
-        for key in ["triggers", "concurrency", "compensation"] {
+        for key in ["triggers", "compensation"] {
             let Some(entry) = fields.entry(key) else { continue };
             self.shape(key, &entry.node, path.key(key));
             self.feature(Place::Workflow, key, entry.key_at, path.key(key));

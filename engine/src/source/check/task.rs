@@ -45,6 +45,7 @@ pub(crate) const TASK_KEYS: &[&str] = &[
     "concurrency",
     "rate_limit",
     "circuit",
+    "cache",
     "idempotency_key",
     "compensate",
     "point_of_no_return",
@@ -62,9 +63,6 @@ pub(crate) const TASK_KEYS: &[&str] = &[
 /// Keys whose value is checked for its shape and then refused or kept as written.
 const SHAPED_KEYS: &[&str] = &[
     "resources",
-    "concurrency",
-    "rate_limit",
-    "circuit",
     "point_of_no_return",
     "callback",
     "on_exhausted",
@@ -184,6 +182,7 @@ impl Checker<'_, '_> {
         task.priority = self.priority(fields, path);
         task.kind = kind;
         self.plain_fields(fields, path, plain, defaults, task);
+        self.gates(fields, path, plain, task);
         self.shaped_fields(entry, fields, path, task);
         self.is_in_matrix = false;
         placed

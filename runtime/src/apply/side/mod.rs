@@ -8,6 +8,8 @@ mod gate;
 mod wait;
 
 pub(crate) use child::errand;
+pub(crate) use gate::{TICKET, delete as delete_tickets};
+
 use runnel_engine::run::Command;
 use sea_orm::{DbBackend, Statement};
 

@@ -1,0 +1,500 @@
+//! Why tasks and runs do not run now, and where their time went.
+
+use async_graphql::{Interface, SimpleObject};
+use runnel_engine::explain as engine;
+use runnel_engine::run;
+
+use super::enums::TaskStatus;
+use super::id;
+use super::scalars::{DateTime, Duration};
+
+/// Declares a reason with the fields of the interface and its own.
+macro_rules! blocker {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, SimpleObject)]
+        pub(crate) struct $name {
+            /// What kind of reason it is, for programs, as `CONCURRENCY`.
+            pub(crate) code: String,
+            /// The reason, for people: one sentence.
+            pub(crate) message: String,
+            $($(#[$field_doc])* pub(crate) $field: $type,)*
+        }
+    };
+}
+
+blocker!(
+    /// Upstreams have not ended.
+    UpstreamBlocker {
+        /// Those that have not.
+        tasks: Vec<BlockingTask>,
+    }
+);
+blocker!(
+    /// The task is a handler, and begins when all ordinary tasks have ended.
+    MainGraphBlocker {}
+);
+blocker!(
+    /// Other items of the fan-out have their turn.
+    WindowBlocker {
+        /// Most items at once, where the workflow says.
+        max_parallel: Option<u32>,
+    }
+);
+blocker!(
+    /// The run has not begun.
+    RunPendingBlocker {}
+);
+blocker!(
+    /// A concurrency group is full.
+    ConcurrencyBlocker {
+        /// Name of the group.
+        group: String,
+        /// Most holders.
+        limit: u32,
+        /// How many hold a place.
+        held: u32,
+        /// The first 20 of them, the oldest first.
+        holders: Vec<SlotHolder>,
+        /// Place among those who wait, from 1.
+        position: i64,
+    }
+);
+blocker!(
+    /// A rate limit is used up.
+    RateLimitBlocker {
+        /// Key of the limit.
+        key: String,
+        /// When the next start is allowed, at the earliest.
+        at: DateTime,
+        /// Place among those who wait, from 1.
+        position: i64,
+    }
+);
+blocker!(
+    /// A circuit breaker is open, or being tried by another attempt.
+    CircuitBlocker {
+        /// Key of the breaker.
+        key: String,
+        /// When an attempt may try it; null while one does.
+        probe_at: Option<DateTime>,
+        /// Failures that opened it.
+        failures: u32,
+    }
+);
+blocker!(
+    /// No worker of the queue runs the task type.
+    NoWorkerBlocker {
+        /// The queue.
+        queue: String,
+        /// The task type.
+        r#type: String,
+        /// Since when the attempt waits.
+        since: Option<DateTime>,
+    }
+);
+blocker!(
+    /// Somebody paused the run.
+    PausedBlocker {
+        /// Who; null when it is not known.
+        by: Option<String>,
+        /// When.
+        at: Option<DateTime>,
+        /// Why.
+        reason: Option<String>,
+    }
+);
+blocker!(
+    /// A person must decide.
+    ApprovalBlocker {
+        /// Who may; everybody when empty.
+        approvers: Vec<String>,
+        /// When something happens without a decision.
+        expires_at: Option<DateTime>,
+    }
+);
+blocker!(
+    /// An event must arrive.
+    EventBlocker {
+        /// Its type.
+        event: Option<String>,
+        /// Until when it is waited for.
+        until: Option<DateTime>,
+    }
+);
+blocker!(
+    /// A signal must arrive.
+    SignalBlocker {
+        /// Its name.
+        name: Option<String>,
+        /// Until when it is waited for.
+        until: Option<DateTime>,
+    }
+);
+blocker!(
+    /// Somebody must use the callback token.
+    CallbackBlocker {
+        /// Until when it is waited for.
+        until: Option<DateTime>,
+    }
+);
+blocker!(
+    /// A time must come.
+    TimerBlocker {
+        /// Which.
+        until: Option<DateTime>,
+    }
+);
+blocker!(
+    /// A child run must end.
+    ChildRunBlocker {}
+);
+blocker!(
+    /// The items of the fan-out must end.
+    ItemsBlocker {}
+);
+blocker!(
+    /// The next attempt begins later.
+    RetryBlocker {
+        /// When.
+        at: Option<DateTime>,
+        /// Number of the next attempt.
+        attempt: u32,
+    }
+);
+blocker!(
+    /// It is on its way to a worker.
+    QueuedBlocker {
+        /// Since when.
+        since: Option<DateTime>,
+        /// The queue.
+        queue: String,
+        /// Place among the messages of the namespace that wait to be sent, from 1; null once it is sent.
+        position: Option<i64>,
+        /// Messages of the queue that wait to be sent.
+        backlog: i64,
+    }
+);
+
+/// Why something does not run now. New reasons may be added: `code` and `message` say enough of an unknown one.
+#[derive(Debug, Clone, Interface)]
+#[graphql(
+    field(
+        name = "code",
+        ty = "&String",
+        desc = "What kind of reason it is, for programs, as `CONCURRENCY`."
+    ),
+    field(
+        name = "message",
+        ty = "&String",
+        desc = "The reason, for people: one sentence."
+    )
+)]
+pub(crate) enum Blocker {
+    /// Upstreams have not ended.
+    Upstream(UpstreamBlocker),
+    /// The main graph is not decided.
+    MainGraph(MainGraphBlocker),
+    /// Other items have their turn.
+    Window(WindowBlocker),
+    /// The run has not begun.
+    RunPending(RunPendingBlocker),
+    /// A concurrency group is full.
+    Concurrency(ConcurrencyBlocker),
+    /// A rate limit is used up.
+    RateLimit(RateLimitBlocker),
+    /// A breaker is open.
+    Circuit(CircuitBlocker),
+    /// No worker runs the type.
+    NoWorker(NoWorkerBlocker),
+    /// Somebody paused the run.
+    Paused(PausedBlocker),
+    /// A person must decide.
+    Approval(ApprovalBlocker),
+    /// An event must arrive.
+    Event(EventBlocker),
+    /// A signal must arrive.
+    Signal(SignalBlocker),
+    /// A callback must come.
+    Callback(CallbackBlocker),
+    /// A time must come.
+    Timer(TimerBlocker),
+    /// A child run must end.
+    ChildRun(ChildRunBlocker),
+    /// Items must end.
+    Items(ItemsBlocker),
+    /// The next attempt begins later.
+    Retry(RetryBlocker),
+    /// On its way to a worker.
+    Queued(QueuedBlocker),
+}
+
+/// A task that another one waits for.
+#[derive(Debug, Clone, SimpleObject)]
+pub(crate) struct BlockingTask {
+    /// Its key.
+    key: String,
+    /// Its status.
+    status: TaskStatus,
+}
+
+/// One that holds a place in a concurrency group.
+#[derive(Debug, Clone, SimpleObject)]
+pub(crate) struct SlotHolder {
+    /// Id of the run.
+    run: async_graphql::ID,
+    /// Key of the task; null when the run itself holds the place.
+    task: Option<String>,
+    /// Since when.
+    since: DateTime,
+}
+
+/// Where time went.
+#[derive(Debug, Clone, Copy, SimpleObject)]
+pub(crate) struct TimeSpent {
+    /// Waited for upstreams, or for a place among the items of its fan-out.
+    blocked: Duration,
+    /// Could have begun, and waited for a concurrency group, a rate, a breaker or the end of a pause.
+    waiting_for_slot: Duration,
+    /// Was on its way to a worker.
+    queued: Duration,
+    /// A worker ran it.
+    running: Duration,
+    /// Waited for the next attempt.
+    retry_wait: Duration,
+    /// Waited for a time, an event, a person, a child run or its items.
+    waiting: Duration,
+}
+
+impl From<engine::TimeSpent> for TimeSpent {
+    fn from(spent: engine::TimeSpent) -> Self {
+        Self {
+            blocked: Duration(spent.blocked),
+            waiting_for_slot: Duration(spent.waiting_for_slot),
+            queued: Duration(spent.queued),
+            running: Duration(spent.running),
+            retry_wait: Duration(spent.retry_wait),
+            waiting: Duration(spent.waiting),
+        }
+    }
+}
+
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn until(what: &str, at: Option<runnel_engine::Timestamp>) -> String {
+    at.map_or_else(
+        || format!("waits for {what}"),
+        |at| format!("waits for {what}, until {}", at.to_rfc3339()),
+    )
+}
+
+impl From<engine::Blocker> for Blocker {
+    fn from(blocker: engine::Blocker) -> Self {
+        match blocker {
+            engine::Blocker::Concurrency { .. }
+            | engine::Blocker::RateLimit { .. }
+            | engine::Blocker::Circuit { .. }
+            | engine::Blocker::NoWorker { .. }
+            | engine::Blocker::Queued { .. }
+            | engine::Blocker::Paused { .. } => of_resources(blocker),
+            engine::Blocker::Approval { .. }
+            | engine::Blocker::Event { .. }
+            | engine::Blocker::Signal { .. }
+            | engine::Blocker::Callback { .. }
+            | engine::Blocker::Timer { .. }
+            | engine::Blocker::ChildRun
+            | engine::Blocker::Items
+            | engine::Blocker::Retry { .. } => of_waits(blocker),
+            engine::Blocker::Upstream { .. }
+            | engine::Blocker::MainGraph
+            | engine::Blocker::Window { .. }
+            | engine::Blocker::RunPending => of_order(blocker),
+        }
+    }
+}
+
+/// What the graph and the run say.
+fn of_order(blocker: engine::Blocker) -> Blocker {
+    match blocker {
+        engine::Blocker::Upstream { tasks } => {
+            let names: Vec<&str> = tasks.iter().map(|task| task.key.as_str()).collect();
+            Blocker::Upstream(UpstreamBlocker {
+                code: "UPSTREAM".to_owned(),
+                message: format!("waits for {}", names.join(", ")),
+                tasks: tasks.into_iter().map(blocking_task).collect(),
+            })
+        }
+        engine::Blocker::MainGraph => Blocker::MainGraph(MainGraphBlocker {
+            code: "MAIN_GRAPH".to_owned(),
+            message: "begins when all ordinary tasks have ended".to_owned(),
+        }),
+        engine::Blocker::Window { max_parallel } => Blocker::Window(WindowBlocker {
+            code: "WINDOW".to_owned(),
+            message: max_parallel.map_or_else(
+                || "other items of the fan-out have their turn".to_owned(),
+                |most| format!("other items of the fan-out have their turn, {most} at once"),
+            ),
+            max_parallel,
+        }),
+        _ => Blocker::RunPending(RunPendingBlocker {
+            code: "RUN_PENDING".to_owned(),
+            message: "the run has not begun".to_owned(),
+        }),
+    }
+}
+
+fn blocking_task(upstream: engine::UpstreamFact) -> BlockingTask {
+    BlockingTask {
+        key: upstream.key,
+        status: upstream.status.into(),
+    }
+}
+
+fn slot_holder(holder: engine::Holder) -> SlotHolder {
+    SlotHolder {
+        run: id::run(holder.ticket.run),
+        task: holder.task,
+        since: DateTime(holder.since),
+    }
+}
+
+/// What is shared with other runs, and what an operator did.
+fn of_resources(blocker: engine::Blocker) -> Blocker {
+    match blocker {
+        engine::Blocker::Concurrency {
+            group,
+            limit,
+            held,
+            holders,
+            position,
+        } => Blocker::Concurrency(ConcurrencyBlocker {
+            code: "CONCURRENCY".to_owned(),
+            message: format!("the group {group} has {held} of {limit} holders; place {position} in the line"),
+            group,
+            limit,
+            held,
+            holders: holders.into_iter().map(slot_holder).collect(),
+            position: count(position),
+        }),
+        engine::Blocker::RateLimit { key, at, position } => Blocker::RateLimit(RateLimitBlocker {
+            code: "RATE_LIMIT".to_owned(),
+            message: format!(
+                "the rate {key} allows the next start at {}; place {position} in the line",
+                at.to_rfc3339()
+            ),
+            key,
+            at: DateTime(at),
+            position: count(position),
+        }),
+        engine::Blocker::Circuit {
+            key,
+            probe_at,
+            failures,
+        } => Blocker::Circuit(CircuitBlocker {
+            code: "CIRCUIT_OPEN".to_owned(),
+            message: probe_at.map_or_else(
+                || format!("the breaker {key} is being tried by another attempt"),
+                |at| format!("the breaker {key} is open; it is tried at {}", at.to_rfc3339()),
+            ),
+            key,
+            probe_at: probe_at.map(DateTime),
+            failures,
+        }),
+        engine::Blocker::NoWorker { queue, kind, since } => Blocker::NoWorker(NoWorkerBlocker {
+            code: "NO_WORKER".to_owned(),
+            message: format!("no worker of the queue {queue} runs {kind}"),
+            queue,
+            r#type: kind,
+            since: since.map(DateTime),
+        }),
+        engine::Blocker::Queued {
+            since,
+            queue,
+            position,
+            backlog,
+        } => Blocker::Queued(QueuedBlocker {
+            code: "QUEUED".to_owned(),
+            message: position.map_or_else(
+                || format!("on its way to a worker of the queue {queue}"),
+                |place| format!("place {place} of {backlog} in the line of the queue {queue}"),
+            ),
+            since: since.map(DateTime),
+            queue,
+            position: position.map(count),
+            backlog: count(backlog),
+        }),
+        engine::Blocker::Paused { pause } => paused(pause),
+        other => of_order(other),
+    }
+}
+
+fn paused(pause: Option<run::Pause>) -> Blocker {
+    let message = pause.as_ref().map_or_else(
+        || "the run is paused".to_owned(),
+        |pause| format!("{} paused the run at {}", pause.by, pause.at.to_rfc3339()),
+    );
+    Blocker::Paused(PausedBlocker {
+        code: "PAUSED".to_owned(),
+        message,
+        at: pause.as_ref().map(|pause| DateTime(pause.at)),
+        reason: pause.as_ref().and_then(|pause| pause.reason.clone()),
+        by: pause.map(|pause| pause.by),
+    })
+}
+
+/// What comes from outside or with time.
+fn of_waits(blocker: engine::Blocker) -> Blocker {
+    match blocker {
+        engine::Blocker::Approval {
+            approvers,
+            expires_at,
+        } => Blocker::Approval(ApprovalBlocker {
+            code: "APPROVAL".to_owned(),
+            message: until("a decision", expires_at),
+            approvers,
+            expires_at: expires_at.map(DateTime),
+        }),
+        engine::Blocker::Event { event, until: at } => Blocker::Event(EventBlocker {
+            code: "EVENT".to_owned(),
+            message: until("an event", at),
+            event,
+            until: at.map(DateTime),
+        }),
+        engine::Blocker::Signal { name, until: at } => Blocker::Signal(SignalBlocker {
+            code: "SIGNAL".to_owned(),
+            message: until("a signal", at),
+            name,
+            until: at.map(DateTime),
+        }),
+        engine::Blocker::Callback { until: at } => Blocker::Callback(CallbackBlocker {
+            code: "CALLBACK".to_owned(),
+            message: until("its callback", at),
+            until: at.map(DateTime),
+        }),
+        engine::Blocker::Timer { until: at } => Blocker::Timer(TimerBlocker {
+            code: "TIMER".to_owned(),
+            message: until("its time", at),
+            until: at.map(DateTime),
+        }),
+        engine::Blocker::ChildRun => Blocker::ChildRun(ChildRunBlocker {
+            code: "CHILD_RUN".to_owned(),
+            message: "waits for its child run".to_owned(),
+        }),
+        engine::Blocker::Items => Blocker::Items(ItemsBlocker {
+            code: "ITEMS".to_owned(),
+            message: "waits for its items".to_owned(),
+        }),
+        engine::Blocker::Retry { at, attempt } => Blocker::Retry(RetryBlocker {
+            code: "RETRY".to_owned(),
+            message: at.map_or_else(
+                || format!("waits for attempt {attempt}"),
+                |at| format!("attempt {attempt} begins at {}", at.to_rfc3339()),
+            ),
+            at: at.map(DateTime),
+            attempt,
+        }),
+        other => of_order(other),
+    }
+}

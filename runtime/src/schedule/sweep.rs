@@ -1,0 +1,89 @@
+//! Deletes what is old, in small batches, so that no transaction is long.
+
+use std::time::Duration;
+
+use runnel_engine::Timestamp;
+use sea_orm::ConnectionTrait;
+
+use super::view::OutcomeStatus;
+use crate::error::StoreError;
+use crate::orchestrator::Orchestrator;
+use crate::store::failed_to;
+
+/// How often old rows are looked for.
+const EVERY: Duration = Duration::from_secs(600);
+
+/// Rows of one transaction.
+const BATCH: u32 = 500;
+
+/// Batches of one sweep of one table; what is left waits for the next.
+const BATCHES_MAX: usize = 20;
+
+/// How long events are kept for tasks that look back.
+pub const EVENTS_KEPT: Duration = Duration::from_secs(48 * 3_600);
+
+/// How long outcomes are kept.
+pub const OUTCOMES_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// How long a delayed start is kept after it took place.
+const STARTS_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// Sweeps, if it is time again.
+pub(super) async fn old(orchestrator: &Orchestrator, swept: &mut Timestamp) -> Result<(), StoreError> {
+    let now = orchestrator.clock().now();
+    if swept.0 != 0 && now.since(*swept) < EVERY {
+        return Ok(());
+    }
+    let before = |kept: Duration| {
+        now.0
+            .saturating_sub(i64::try_from(kept.as_micros()).unwrap_or(i64::MAX))
+    };
+    let is_done = format!(
+        "created_at < {} AND due_at IS NULL AND status <> {}",
+        before(OUTCOMES_KEPT),
+        OutcomeStatus::Buffered.code()
+    );
+    let events = format!("received_at < {}", before(EVENTS_KEPT));
+    let starts = format!(
+        "origin = 2 AND next_at IS NULL AND updated_at < {}",
+        before(STARTS_KEPT)
+    );
+    for (table, key, condition) in [
+        ("inbound_event", "position", events),
+        ("trigger_outcome", "id", is_done),
+        ("schedule", "id", starts),
+    ] {
+        for _ in 0..BATCHES_MAX {
+            if delete(orchestrator, table, key, &condition).await? < u64::from(BATCH) {
+                break;
+            }
+        }
+    }
+    *swept = now;
+    Ok(())
+}
+
+async fn delete(
+    orchestrator: &Orchestrator,
+    table: &str,
+    key: &str,
+    condition: &str,
+) -> Result<u64, StoreError> {
+    let store = &orchestrator.reads().store;
+    let sql = format!(
+        "DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {condition} LIMIT {BATCH})"
+    );
+    let statement = store.backend().statement(sql, []);
+    store
+        .tx("delete old rows", move |tx| {
+            let statement = statement.clone();
+            Box::pin(async move {
+                let done = tx
+                    .execute_raw(statement)
+                    .await
+                    .map_err(failed_to("delete old rows"))?;
+                Ok(done.rows_affected())
+            })
+        })
+        .await
+}
