@@ -67,6 +67,8 @@ pub struct Model {
     pub root_run_id: Option<Uuid>,
     /// How many runs are above.
     pub depth: i32,
+    /// Id of the run that this one repeats.
+    pub rerun_of: Option<String>,
 }
 
 /// No relations: joins are written where they are needed.

@@ -5,16 +5,20 @@
 //! failure.
 
 mod aliases;
+mod approvals;
 mod audit;
 mod bad_input;
+mod callbacks;
 mod children;
 mod cli;
 mod crash;
+mod dead_letters;
 mod dialect_files;
 mod dialects;
 mod diamond;
 mod examples;
 mod external;
+mod failing;
 mod findings;
 mod flow;
 mod idempotency;
@@ -23,9 +27,13 @@ mod operate;
 mod processes;
 mod queues;
 mod recovery;
+mod rerun;
+mod rivals;
+mod saga;
 mod schedules;
 mod statements;
 mod subscriptions;
 mod transport;
 mod triggers;
+mod waits;
 mod wide;

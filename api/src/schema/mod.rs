@@ -1,11 +1,13 @@
 //! The GraphQL schema: parse, authorise, call the runtime, map. No rule of the product is decided here.
 
+mod approval;
 mod audit;
 mod blocker;
 mod bulk;
 mod circuit;
 mod connection;
 pub(crate) mod cursor;
+mod dead_letter;
 mod diagnostic;
 mod enums;
 mod event;
@@ -15,6 +17,7 @@ pub(crate) mod id;
 mod mutation_run;
 mod mutation_schedule;
 mod mutation_trigger;
+mod mutation_wait;
 mod mutation_workflow;
 mod namespace;
 mod paging;
@@ -22,6 +25,7 @@ mod power_filter;
 mod query;
 mod query_schedule;
 mod rail;
+mod rerun;
 mod run;
 mod scalars;
 mod schedule;
@@ -39,17 +43,21 @@ use async_graphql::{MergedObject, MergedSubscription, Request, SDLExportOptions,
 use runnel_runtime::Orchestrator;
 
 use crate::auth::Viewer;
+use approval::WaitQuery;
 use audit::AuditQuery;
 use bulk::{BulkMutation, BulkQuery};
 use circuit::{CircuitMutation, CircuitQuery};
+use dead_letter::{DeadLetterMutation, DeadLetterQuery};
 use fanout::FanoutMutation;
 use mutation_run::RunMutation;
 use mutation_schedule::ScheduleMutation;
 use mutation_trigger::TriggerMutation;
+use mutation_wait::WaitMutation;
 use mutation_workflow::WorkflowMutation;
 use namespace::{NamespaceMutation, NamespaceQuery};
 use query::CoreQuery;
 use query_schedule::ScheduleQuery;
+use rerun::RerunMutation;
 use session::ReadLoader;
 use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
@@ -62,6 +70,8 @@ pub(crate) struct Query(
     NamespaceQuery,
     ScheduleQuery,
     BulkQuery,
+    WaitQuery,
+    DeadLetterQuery,
 );
 
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
@@ -75,6 +85,9 @@ pub(crate) struct Mutation(
     ScheduleMutation,
     TriggerMutation,
     BulkMutation,
+    WaitMutation,
+    RerunMutation,
+    DeadLetterMutation,
 );
 
 /// Subscriptions, over WebSocket (`/graphql/ws`) and SSE (`/graphql/stream`). Each message has a cursor to resume after.

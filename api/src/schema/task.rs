@@ -3,7 +3,9 @@
 use async_graphql::{Context, ID, Object};
 use runnel_engine::WorkflowVersionId;
 use runnel_runtime::view::{TaskPayloads, TaskView};
+use runnel_runtime::wait::ApprovalView;
 
+use super::approval::Approval;
 use super::blocker::{Blocker, TimeSpent};
 use super::connection::Connection;
 use super::enums::TaskStatus;
@@ -71,7 +73,8 @@ impl Task {
         self.view.status.into()
     }
 
-    /// Why it does not run now, as `UPSTREAM`, `GATE`, `NO_WORKER`, `PAUSED`, `QUEUED`, `TIMER` or `RETRY`; `blockers` has the details.
+    /// Why it does not run now, as `UPSTREAM`, `GATE`, `NO_WORKER`, `PAUSED`, `QUEUED`, `TIMER`, `EVENT`, `SIGNAL`,
+    /// `APPROVAL`, `CALLBACK` or `RETRY`; `blockers` has the details.
     async fn waiting_for(&self) -> Option<&str> {
         self.view.waiting_for
     }
@@ -90,6 +93,11 @@ impl Task {
         Ok(found
             .and_then(|times| times.get(&self.view.ix).copied())
             .map(TimeSpent::from))
+    }
+
+    /// What the task asks people, and their votes; null unless it is an approval that has asked.
+    async fn approval(&self) -> Option<Approval> {
+        ApprovalView::of_task(&self.view).map(Approval)
     }
 
     /// Current attempt, from 1; 0 before the first.

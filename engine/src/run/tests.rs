@@ -1,7 +1,10 @@
 //! The rules of a run, one test each, named after the rule.
 
 mod alerts;
+mod approvals;
+mod callbacks;
 mod children;
+mod failing;
 mod fanouts;
 mod gates;
 mod handlers;
@@ -13,5 +16,8 @@ mod order;
 mod payload;
 mod properties;
 mod reports;
+mod rerunning;
+mod saga;
 mod scale;
 mod timing;
+mod waits;

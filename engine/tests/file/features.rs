@@ -28,13 +28,9 @@ fn the_examples_of_the_format_have_no_other_problem_than_features() {
 #[test]
 fn unsupported_features_are_refused_with_help() {
     for task in [
-        "run: x\ncallback: true",
         "run: x\nimage: alpine",
-        "run: x\ncompensate: { run: y }",
-        "type: approval\ninput: { message: ok? }",
         "type: container\ninput: { image: alpine }",
         "type: lambda\ninput: { function: f }",
-        "type: wait\ninput: { event: x }",
         "type: pass\ninput: { a: \"${{ event.data }}\" }",
     ] {
         let reading = read(&with_task(task), Format::Auto);
@@ -53,10 +49,6 @@ fn unsupported_features_are_checked_all_the_same() {
     for (task, code) in [
         ("run: x\nrate_limit: { key: a }", "runnel::schema::missing"),
         ("run: x\ncircuit: { window: 5 }", "runnel::schema::duration"),
-        (
-            "run: x\ncompensate: { retry: -1, run: x }",
-            "runnel::schema::range",
-        ),
     ] {
         let codes = error_codes(&with_task(task));
         assert!(codes.iter().any(|found| found == code), "{task}: {codes:?}");

@@ -11,3 +11,4 @@ mod schema;
 mod support;
 mod tasks;
 mod text;
+mod waits;

@@ -145,6 +145,9 @@ impl Round {
             return Ok(Answer::Start(taken));
         }
         let mut state = RunState::new(&row.meta.plan, new.clone(), &moment);
+        for (ix, output) in row.rerun.iter().flat_map(|rerun| &rerun.kept) {
+            state.keep_result(*ix, Arc::clone(output));
+        }
         state.extra.is_cache_ignored = row.ignores_cache;
         let mut turn = Turn::begin(row.clone(), state, moment);
         turn.advance(&Input::Started {
@@ -257,5 +260,6 @@ fn view(row: &StartRow, known: &Known) -> RunView {
             attempt: parent.attempt,
         }),
         depth: row.parent.map_or(0, |parent| parent.depth),
+        rerun_of: row.rerun.as_ref().map(|rerun| rerun.of),
     }
 }

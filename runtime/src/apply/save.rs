@@ -272,6 +272,8 @@ fn add_new_run(rows: &mut RowSet, start: &StartRow, state: &RunState) -> Result<
         .opt_int(parent.map(|parent| parent.attempt.into()))
         .opt_id(parent.map(|parent| parent.root.0))
         .int(parent.map_or(0, |parent| parent.depth));
+    let rerun_of = start.rerun.as_ref().map(|rerun| rerun.of.0.to_string());
+    rows.opt_text(rerun_of.as_deref());
     Ok(())
 }
 

@@ -39,6 +39,7 @@ pub(super) const RUN_NEW: &[Column] = &[
     ("parent_attempt", Kind::Int),
     ("root_run_id", Kind::OptId),
     ("depth", Kind::Int),
+    ("rerun_of", Kind::Text),
 ];
 
 /// What of a run changes; `guard` is the version that the change was computed from.
@@ -191,7 +192,7 @@ fn ids_in(backend: DbBackend) -> &'static str {
 }
 
 /// `INSERT … SELECT` of all columns. SQLite reads `ON CONFLICT` after a bare `FROM` as a join, hence `WHERE true`.
-fn insert(backend: DbBackend, table: &str, columns: &[Column]) -> String {
+pub(super) fn insert(backend: DbBackend, table: &str, columns: &[Column]) -> String {
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let values: Vec<String> = columns.iter().map(|(name, _)| value(backend, name)).collect();
     format!(

@@ -224,6 +224,7 @@ impl Errands {
             workflow_version: version.number,
             priority,
             created_at: now,
+            created_by: details.created_by.as_str().into(),
         };
         let mut tags = workflow.tags.clone();
         let inherited: Vec<String> = serde_json::from_str(&details.tags).unwrap_or_default();
@@ -241,6 +242,7 @@ impl Errands {
             actor: details.created_by.as_str().into(),
             audit: None,
             ignores_cache: false,
+            rerun: None,
             parent: Some(Parent {
                 run: errand.run,
                 task: TaskIx(errand.task.0),

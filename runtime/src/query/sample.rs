@@ -132,6 +132,7 @@ pub(crate) fn run(n: u32, published: &Published) -> run::ActiveModel {
         parent_attempt: None,
         root_run_id: None,
         depth: 0,
+        rerun_of: None,
     };
     model.into_active_model().reset_all()
 }

@@ -171,7 +171,7 @@ async fn take(
         .await?;
     for (at, matched) in work.iter().enumerate() {
         if !stored.duplicates.contains(&at) {
-            hook::on_event_committed(orchestrator, namespace, &matched.event).await;
+            hook::on_event_committed(orchestrator, namespace, &matched.event);
         }
     }
     let orders: Vec<_> = stored

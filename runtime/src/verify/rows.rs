@@ -287,6 +287,7 @@ mod tests {
             parent_attempt: None,
             root_run_id: None,
             depth: 0,
+            rerun_of: None,
         };
         let task = |ix, status: TaskStatus, attempt, wake_at| TaskRow {
             ix,

@@ -12,7 +12,8 @@ use super::model::{Failures, expected};
 use crate::definition::{Accepts, Axis, ForEach, Join, Matrix, Need, Repeat, Task, Tolerate};
 use crate::run::testkit::{Driver, failure, root, workflow};
 use crate::run::{
-    CancelMode, ChildInput, Command, Input, Outcome, RunStatus, TaskFailure, TaskState, TaskStatus, Timings,
+    CancelMode, ChildInput, Command, Input, Outcome, RerunInput, RunStatus, TaskFailure, TaskState,
+    TaskStatus, Timings,
 };
 use crate::{RunId, TaskIx, Timestamp, Workflow};
 
@@ -414,7 +415,7 @@ proptest! {
     #[test]
     fn operators_can_do_anything_at_any_time_and_the_run_still_ends(
         shapes in prop::collection::vec(shape(), 1..8),
-        script in prop::collection::vec((0_u8..15, any::<Index>()), 0..80),
+        script in prop::collection::vec((0_u8..19, any::<Index>()), 0..80),
     ) {
         let (definition, failures) = build(&shapes);
         let mut world = World::new(definition, failures);
@@ -424,7 +425,7 @@ proptest! {
             match action {
                 10 | 11 => { world.feed(Input::TaskRetryRequested { task, actor }); }
                 12 => { world.feed(Input::TaskSkipRequested { task, actor, reason: None }); }
-                14 => {
+                18 => {
                     let n = u32::try_from(pick.index(4)).unwrap();
                     let tolerate = (n % 2 == 0).then_some(Tolerate::Count(n));
                     world.feed(Input::FanoutLimitsChanged { task, max_parallel: Some(n + 1), tolerate, actor });
@@ -432,6 +433,7 @@ proptest! {
                 13 if pick.index(4) == 0 => {
                     world.feed(Input::CancelRequested { mode: CancelMode::Now, actor, reason: None });
                 }
+                14..=17 => { world.feed(Input::Rerun(any_rerun(*action, task, actor))); }
                 _ => world.step(*action, pick),
             }
         }
@@ -457,11 +459,37 @@ proptest! {
     }
 }
 
+fn any_rerun(kind: u8, task: TaskIx, actor: Arc<str>) -> RerunInput {
+    match kind % 4 {
+        0 => RerunInput::Failed {
+            actor,
+            reason: None,
+            key: None,
+        },
+        1 => RerunInput::Tasks {
+            tasks: vec![task],
+            actor,
+            reason: None,
+            key: None,
+        },
+        n => RerunInput::Override {
+            task,
+            result: if n == 2 {
+                Ok("1".into())
+            } else {
+                Err(failure("BY_HAND"))
+            },
+            actor,
+            reason: None,
+        },
+    }
+}
+
 fn any_input() -> impl Strategy<Value = (Input, u64)> {
     let numbers = prop_oneof![8 => 0_u32..12, 1 => any::<u32>()];
     let later = prop_oneof![4 => Just(0_u64), 2 => 0_u64..100, 1 => 0_u64..100_000, 1 => any::<u64>()];
     let at = prop_oneof![1 => Just(1_000_000_000_i64), 1 => any::<i64>()];
-    (0_u8..16, numbers.clone(), numbers, at, later).prop_map(|(kind, task, attempt, at, later)| {
+    (0_u8..20, numbers.clone(), numbers, at, later).prop_map(|(kind, task, attempt, at, later)| {
         let (task, at) = (TaskIx(task), Timestamp(at));
         let (actor, worker): (Arc<str>, Arc<str>) = ("me".into(), "w1".into());
         let timings = Timings {
@@ -518,13 +546,14 @@ fn any_input() -> impl Strategy<Value = (Input, u64)> {
                 actor,
                 reason: None,
             },
-            13 => Input::FanoutLimitsChanged {
+            13 => Input::Tick,
+            18 => Input::FanoutLimitsChanged {
                 task,
                 max_parallel: Some(attempt),
                 tolerate: Some(Tolerate::Count(attempt)),
                 actor,
             },
-            14 => Input::Child(ChildInput::Ended {
+            19 => Input::Child(ChildInput::Ended {
                 task,
                 attempt,
                 child: RunId(uuid::Uuid::nil()),
@@ -532,7 +561,7 @@ fn any_input() -> impl Strategy<Value = (Input, u64)> {
                 outputs: None,
                 error: Some(failure),
             }),
-            _ => Input::Tick,
+            _ => Input::Rerun(any_rerun(kind, task, actor)),
         };
         (input, later)
     })

@@ -15,8 +15,6 @@ pub(crate) enum Place {
     Task,
     /// A type of task.
     Type,
-    /// A key of the input of a `wait`.
-    Wait,
     /// A context of expressions.
     Context,
 }
@@ -24,31 +22,9 @@ pub(crate) enum Place {
 /// What is refused, and what to write instead. Delete a line when the state machine runs the feature.
 const UNSUPPORTED: &[(Place, &str, &str)] = &[
     (
-        Place::Workflow,
-        "compensation",
-        "run the compensating task as an ordinary task that needs `{task: failed}`",
-    ),
-    (
-        Place::Task,
-        "compensate",
-        "run the compensating task as an ordinary task that needs `{task: failed}`",
-    ),
-    (Place::Task, "callback", "let the task wait for the answer itself"),
-    (
         Place::Task,
         "image",
         "run the script on a worker that has the tools, without `image`",
-    ),
-    (Place::Task, "on_exhausted", "remove it; an exhausted task fails"),
-    (
-        Place::Task,
-        "point_of_no_return",
-        "remove it; there is no rollback yet",
-    ),
-    (
-        Place::Type,
-        "approval",
-        "start the second half as a workflow of its own once it is approved",
     ),
     (
         Place::Type,
@@ -56,7 +32,6 @@ const UNSUPPORTED: &[(Place, &str, &str)] = &[
         "use `run` on a worker that has the tools",
     ),
     (Place::Type, "lambda", "use `http` with the function's URL"),
-    (Place::Wait, "event", "wait for a time with `for` or `until`"),
     (
         Place::Context,
         "event",
@@ -104,13 +79,8 @@ impl Checker<'_, '_> {
     pub(crate) fn shape(&mut self, key: &str, node: &Node, path: Path<'_>) {
         match key {
             "triggers" => self.triggers(node, path),
-            "compensation" => self.compensation(node, path),
             "resources" | "labels" | "output_schema" => _ = self.map(node, path),
-            "callback" | "point_of_no_return" => _ = self.boolean(node, path),
             "image" => _ = self.text(node, path),
-            "on_exhausted" => {
-                _ = self.one_of(node, path, &[("fail", ()), ("pause", ()), ("dead_letter", ())]);
-            }
             _ => {}
         }
     }
@@ -123,31 +93,12 @@ impl Checker<'_, '_> {
         self.report
             .error("runnel::schema::missing", at, path, format!("`{key}` is missing"));
     }
-
-    fn compensation(&mut self, node: &Node, path: Path<'_>) {
-        let Some(fields) = self.fields(node, path, &["on", "order", "on_error"]) else {
-            return;
-        };
-        let on = [("failed", ()), ("cancelled", ()), ("timed_out", ())];
-        if let Some(items) = fields.get("on").and_then(|node| self.list(node, path.key("on"))) {
-            for (index, item) in items.iter().enumerate() {
-                self.one_of(item, path.key("on").index(index), &on);
-            }
-        }
-        fields
-            .get("order")
-            .map(|node| self.one_of(node, path.key("order"), &[("reverse", ()), ("parallel", ())]));
-        fields
-            .get("on_error")
-            .map(|node| self.one_of(node, path.key("on_error"), &[("halt", ()), ("continue", ())]));
-    }
 }
 
 fn describe(place: Place, name: &str) -> String {
     match place {
         Place::Workflow | Place::Task => format!("`{name}`"),
         Place::Type => format!("the task type `{name}`"),
-        Place::Wait => format!("a `wait` for `{name}`"),
         Place::Context => format!("the context `{name}`"),
     }
 }
