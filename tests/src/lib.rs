@@ -13,5 +13,6 @@ pub mod process;
 pub mod programs;
 pub mod scripted;
 pub mod services;
+pub mod sql;
 pub mod stack;
 pub mod verify;

@@ -128,6 +128,18 @@ pub(crate) struct TaskPayload {
     pub(crate) client_mutation_id: Option<String>,
 }
 
+impl TaskPayload {
+    /// Nothing was done.
+    pub(crate) fn refused(problem: UserError, client_mutation_id: Option<String>) -> Self {
+        Self {
+            task: None,
+            run: None,
+            user_errors: vec![problem],
+            client_mutation_id,
+        }
+    }
+}
+
 /// Mutations of runs.
 #[derive(Debug, Default)]
 pub(crate) struct RunMutation;

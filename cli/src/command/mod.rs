@@ -21,6 +21,7 @@ mod schedule;
 mod schema;
 mod serve;
 mod show;
+mod task;
 mod validate;
 mod verify;
 mod version;
@@ -85,6 +86,8 @@ pub enum Command {
     Retry(operate::Retry),
     /// Skip a task that has not ended
     Skip(operate::Skip),
+    /// Change a task of a run
+    Task(task::TaskCommand),
     /// List, make, pause, preview and backfill schedules
     Schedule(schedule::Schedule),
     /// Send events
@@ -139,6 +142,7 @@ pub async fn execute(command: Command) -> Ended {
         Command::Resume(resume) => resume.execute().await,
         Command::Retry(retry) => retry.execute().await,
         Command::Skip(skip) => skip.execute().await,
+        Command::Task(task) => task.execute().await,
         Command::Schedule(schedule) => schedule.execute().await,
         Command::Event(event) => event.execute().await,
         Command::Approve(approve) => approve.execute().await,

@@ -73,8 +73,16 @@ impl Machine<'_> {
         }
     }
 
-    /// The task has its output.
+    /// The attempt has its output; that is the task's, unless it repeats.
     pub fn succeed(&mut self, ix: TaskIx, output: Arc<str>) {
+        match self.loop_of(ix) {
+            Some(repeat) => self.end_round(ix, repeat, output),
+            None => self.complete(ix, output),
+        }
+    }
+
+    /// The task has its output.
+    pub fn complete(&mut self, ix: TaskIx, output: Arc<str>) {
         let task = self.task_mut(ix);
         task.output = Some(output);
         task.error = None;

@@ -1,11 +1,15 @@
 //! The rules of a run, one test each, named after the rule.
 
+mod alerts;
 mod approvals;
 mod callbacks;
+mod children;
 mod failing;
 mod fanouts;
 mod gates;
 mod handlers;
+mod loops;
+mod matrices;
 mod model;
 mod operating;
 mod order;

@@ -75,7 +75,10 @@ pub(super) async fn runs<C: ConnectionTrait>(
         let version = version.ok_or_else(|| convert::corrupt("run", format!("{} has no version", run.id)));
         let known = version.and_then(|version| {
             let state = convert::state(&version.plan, &run, tasks)?;
-            Ok(Known::new(Arc::clone(version), state, run.version))
+            Ok(Known {
+                has_parent: run.parent_run_id.is_some(),
+                ..Known::new(Arc::clone(version), state, run.version)
+            })
         });
         loaded.insert(RunId(run.id), known);
     }

@@ -6,7 +6,6 @@ use serde_json::{Map, Value};
 
 use crate::definition::{Backoff, ForEach, Jitter, OnExhausted, Retry, Tolerate};
 use crate::source::check::expressions::{Reader, Site};
-use crate::source::check::features::Place;
 use crate::source::check::fields::{Fields, Zero};
 use crate::source::check::{AT_START, Checker};
 use crate::source::tree::{Data, Node, Path};
@@ -14,7 +13,7 @@ use crate::source::tree::{Data, Node, Path};
 /// Most retries of one task.
 const RETRIES_MAX: u32 = 1_000;
 /// Most items of a fan-out in flight.
-const PARALLEL_MAX: u32 = 100_000;
+pub(crate) const PARALLEL_MAX: u32 = 100_000;
 
 /// Categories of failures as a policy names them; `worker_lost` is another word for `lost`.
 const CATEGORIES: &[&str] = &[
@@ -261,10 +260,9 @@ impl Checker<'_, '_> {
             return None;
         };
         self.items(items, path.key("items"), outside);
-        if let Some(batch) = fields.entry("batch") {
-            self.integer(&batch.node, path.key("batch"), 1..=PARALLEL_MAX);
-            self.feature(Place::ForEach, "batch", batch.key_at, path.key("batch"));
-        }
+        let batch = fields
+            .get("batch")
+            .and_then(|node| self.integer(node, path.key("batch"), 1..=PARALLEL_MAX));
         let key = fields.get("key").and_then(|node| {
             self.template(
                 node,
@@ -286,12 +284,12 @@ impl Checker<'_, '_> {
                 .get("tolerate")
                 .and_then(|node| self.tolerate(node, path.key("tolerate")))
                 .unwrap_or_default(),
-            ..ForEach::default()
+            batch,
         })
     }
 
     /// A list, or one expression that gives a list when the task is ready.
-    fn items(&mut self, node: &Node, path: Path<'_>, site: Site) {
+    pub(crate) fn items(&mut self, node: &Node, path: Path<'_>, site: Site) {
         let is_expression = node.as_text().is_some_and(is_one_expression);
         if node.as_list().is_none() && !is_expression {
             self.wrong_type(node, path, "a list or one `${{ … }}` that gives a list");
@@ -299,7 +297,7 @@ impl Checker<'_, '_> {
         self.template(node, path, site);
     }
 
-    fn tolerate(&mut self, node: &Node, path: Path<'_>) -> Option<Tolerate> {
+    pub(crate) fn tolerate(&mut self, node: &Node, path: Path<'_>) -> Option<Tolerate> {
         let Data::Text(text) = &node.value else {
             return self.integer(node, path, 0..=u32::MAX).map(Tolerate::Count);
         };
