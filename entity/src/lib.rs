@@ -19,6 +19,7 @@ pub mod schedule;
 pub mod task;
 pub mod task_log;
 pub mod trigger_outcome;
+pub mod wait;
 pub mod worker;
 pub mod workflow;
 pub mod workflow_version;

@@ -183,7 +183,7 @@ impl Orchestrator {
 }
 
 /// An operation that is in force already has succeeded; one that comes too late is refused.
-fn judge(outcome: Option<Outcome>, status: RunStatus) -> Result<(), OperateError> {
+pub(crate) fn judge(outcome: Option<Outcome>, status: RunStatus) -> Result<(), OperateError> {
     let late = |what: &str| OperateError::Conflict {
         status,
         message: what.to_owned(),

@@ -35,6 +35,7 @@ pub mod trigger;
 mod unwanted;
 pub mod verify;
 pub mod view;
+pub mod wait;
 mod waker;
 pub mod workflows;
 

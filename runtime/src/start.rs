@@ -206,6 +206,7 @@ impl Orchestrator {
             workflow_version: version.number,
             priority,
             created_at: now,
+            created_by: actor.name.clone(),
         };
         let row = StartRow {
             meta: version,

@@ -5,8 +5,11 @@
 //! failure.
 
 mod aliases;
+mod approvals;
 mod audit;
 mod bad_input;
+mod bulk;
+mod callbacks;
 mod cli;
 mod crash;
 mod dead_letters;
@@ -14,6 +17,7 @@ mod dialect_files;
 mod dialects;
 mod diamond;
 mod examples;
+mod explain;
 mod external;
 mod failing;
 mod findings;
@@ -28,8 +32,10 @@ mod rerun;
 mod rivals;
 mod saga;
 mod schedules;
+mod screens;
 mod statements;
 mod subscriptions;
 mod transport;
 mod triggers;
+mod waits;
 mod wide;

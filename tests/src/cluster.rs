@@ -122,6 +122,7 @@ impl Cluster {
             outstanding_max: self.stack.outstanding_max(),
             // short, because the clock jumps in tests: nothing else tells the waker that time has passed
             poll_interval: Duration::from_millis(100),
+            public_url: None,
             local_types: Vec::new(),
         })
     }
@@ -178,9 +179,12 @@ impl Cluster {
     pub async fn serve(&mut self) -> anyhow::Result<Client> {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
         let client = Client::new(&format!("http://{}", listener.local_addr()?))?;
+        // the server says so itself once it runs; what is dispatched before would not know
+        self.orchestrator().suggest_public_url(&client.base);
         let config = ApiConfig {
             api_token: None,
             worker_token: None,
+            people: Vec::new(),
             allowed_origins: Vec::new(),
             is_insecure: false,
         };

@@ -3,6 +3,7 @@
 use async_graphql::{OutputType, SimpleObject};
 use runnel_runtime::view::Page;
 
+use super::approval::Approval;
 use super::audit::AuditEntry;
 use super::bulk::{BulkFailure, BulkOperation};
 use super::dead_letter::DeadLetter;
@@ -31,6 +32,7 @@ pub(crate) struct PageInfo {
 /// An item of a list with its cursor.
 #[derive(Debug, Clone, SimpleObject)]
 #[graphql(
+    concrete(name = "ApprovalEdge", params(Approval)),
     concrete(name = "AuditEntryEdge", params(AuditEntry)),
     concrete(name = "BulkFailureEdge", params(BulkFailure)),
     concrete(name = "BulkOperationEdge", params(BulkOperation)),
@@ -55,6 +57,7 @@ pub(crate) struct Edge<T: OutputType> {
 /// One page of a list.
 #[derive(Debug, SimpleObject)]
 #[graphql(
+    concrete(name = "ApprovalConnection", params(Approval)),
     concrete(name = "AuditEntryConnection", params(AuditEntry)),
     concrete(name = "BulkFailureConnection", params(BulkFailure)),
     concrete(name = "BulkOperationConnection", params(BulkOperation)),

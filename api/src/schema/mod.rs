@@ -1,5 +1,7 @@
 //! The GraphQL schema: parse, authorise, call the runtime, map. No rule of the product is decided here.
 
+mod approval;
+mod attempt;
 mod audit;
 mod blocker;
 mod bulk;
@@ -15,6 +17,7 @@ pub(crate) mod id;
 mod mutation_run;
 mod mutation_schedule;
 mod mutation_trigger;
+mod mutation_wait;
 mod mutation_workflow;
 mod namespace;
 mod paging;
@@ -26,6 +29,7 @@ mod rerun;
 mod run;
 mod scalars;
 mod schedule;
+mod server;
 mod session;
 pub(crate) mod subscription;
 mod task;
@@ -40,6 +44,7 @@ use async_graphql::{MergedObject, MergedSubscription, Request, SDLExportOptions,
 use runnel_runtime::Orchestrator;
 
 use crate::auth::Viewer;
+use approval::WaitQuery;
 use audit::AuditQuery;
 use bulk::{BulkMutation, BulkQuery};
 use circuit::{CircuitMutation, CircuitQuery};
@@ -47,11 +52,13 @@ use dead_letter::{DeadLetterMutation, DeadLetterQuery};
 use mutation_run::RunMutation;
 use mutation_schedule::ScheduleMutation;
 use mutation_trigger::TriggerMutation;
+use mutation_wait::WaitMutation;
 use mutation_workflow::WorkflowMutation;
 use namespace::{NamespaceMutation, NamespaceQuery};
 use query::CoreQuery;
 use query_schedule::ScheduleQuery;
 use rerun::RerunMutation;
+use server::ServerQuery;
 use session::ReadLoader;
 use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
@@ -64,6 +71,8 @@ pub(crate) struct Query(
     NamespaceQuery,
     ScheduleQuery,
     BulkQuery,
+    ServerQuery,
+    WaitQuery,
     DeadLetterQuery,
 );
 
@@ -77,6 +86,7 @@ pub(crate) struct Mutation(
     ScheduleMutation,
     TriggerMutation,
     BulkMutation,
+    WaitMutation,
     RerunMutation,
     DeadLetterMutation,
 );

@@ -139,6 +139,21 @@ pub const RESUME: &str = concat!(
     run_fields!()
 );
 
+/// Operates on many runs.
+pub const RUNS_BULK: &str = "mutation RunsBulk($input: RunsBulkInput!) {
+    runsBulk(input: $input) {
+      operation { id } matched { value isExact } userErrors { code message path hint }
+    }
+  }";
+
+/// How far an operation on many runs is.
+pub const BULK_OPERATION: &str = "query BulkOperation($id: ID!) {
+    bulkOperation(id: $id) {
+      id action status total done failed createdAt startedAt finishedAt
+      failures(first: 50) { nodes { runId code message } }
+    }
+  }";
+
 /// Retries a task.
 pub const RETRY: &str = concat!(
     "mutation TaskRetry($input: TaskIdInput!) {
@@ -245,6 +260,60 @@ pub const EVENT_PUBLISH: &str = "mutation EventPublish($input: EventPublishInput
       userErrors { code message path hint }
     }
   }";
+
+/// Fields of an approval that the commands print.
+macro_rules! approval_fields {
+    () => {
+        "fragment ApprovalFields on Approval {
+           id key message formSchema approvers quorum isOpen canResolve askedAt expiresAt
+           votes { by decision note at } run { id }
+         }"
+    };
+}
+
+/// Votes on an approval.
+pub const APPROVAL_RESOLVE: &str = concat!(
+    "mutation ApprovalResolve($input: ApprovalResolveInput!) {
+       approvalResolve(input: $input) {
+         approval { ...ApprovalFields } userErrors { code message path hint ... on RunStateConflict { allowed } }
+       }
+     } ",
+    approval_fields!()
+);
+
+/// Approvals that wait for a decision.
+pub const APPROVALS: &str = concat!(
+    "query Approvals($first: Int!, $filter: ApprovalFilter) {
+       approvals(first: $first, filter: $filter) { nodes { ...ApprovalFields } }
+     } ",
+    approval_fields!()
+);
+
+/// Sends a signal.
+pub const SIGNAL_SEND: &str = concat!(
+    "mutation SignalSend($input: SignalSendInput!) {
+       signalSend(input: $input) {
+         run { ...RunFields } isReplay userErrors { code message path hint ... on RunStateConflict { allowed } }
+       }
+     } ",
+    run_fields!()
+);
+
+/// Ends a task by its callback token.
+pub const CALLBACK_COMPLETE: &str = concat!(
+    "mutation CallbackComplete($input: CallbackCompleteInput!) {
+       callbackComplete(input: $input) { task { ...TaskFields } userErrors { code message path hint } }
+     } ",
+    task_fields!()
+);
+
+/// Says that the work of a callback token goes on.
+pub const CALLBACK_HEARTBEAT: &str = concat!(
+    "mutation CallbackHeartbeat($input: CallbackHeartbeatInput!) {
+       callbackHeartbeat(input: $input) { task { ...TaskFields } userErrors { code message path hint } }
+     } ",
+    task_fields!()
+);
 
 /// Runs a run again.
 pub const RERUN: &str = concat!(

@@ -59,6 +59,11 @@ impl Machine<'_> {
             return Outcome::Ignored(stale);
         }
         self.note_start(ix, timings);
+        if self.definition(ix).callback {
+            // the worker has only set going what will call back
+            self.await_callback(ix);
+            return Outcome::Applied;
+        }
         self.succeed(ix, Arc::clone(output));
         Outcome::Applied
     }

@@ -20,6 +20,8 @@ pub(crate) struct Derived {
     pub alarms: BTreeSet<(Timestamp, TaskIx)>,
     /// Expanded fan-outs by their task.
     pub fanouts: BTreeMap<TaskIx, Fanout>,
+    /// Tasks that wait for a signal of a name, in the order in which they began.
+    pub signal_waits: BTreeMap<String, BTreeSet<(Option<Timestamp>, TaskIx)>>,
     /// Static main tasks that are not terminal.
     pub open_main: u32,
     /// Handler tasks that are not terminal.
@@ -127,6 +129,10 @@ impl Derived {
                 && plan.compiled(task.template).fanout.is_some()
             {
                 derived.fanouts.entry(ix).or_default();
+            }
+            if let Some(name) = super::wait::signal_waited_for(task) {
+                let waits = derived.signal_waits.entry(name).or_default();
+                waits.insert((task.started_at, ix));
             }
             if let Some(item) = &task.item {
                 let fanout = derived.fanouts.entry(item.parent).or_default();

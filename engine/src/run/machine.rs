@@ -149,6 +149,10 @@ impl<'a> Machine<'a> {
             (true, false) => derived.in_flight -= 1,
             (true, true) | (false, false) => {}
         }
+        if before == TaskStatus::Waiting && status != TaskStatus::Waiting {
+            self.leave_wait(ix);
+        }
+        let derived = &mut self.state.extra.derived;
         if before == TaskStatus::Ready {
             derived.ready.remove(&ix);
         }

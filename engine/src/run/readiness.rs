@@ -154,6 +154,7 @@ impl Machine<'_> {
         match self.definition(ix).kind.as_str() {
             "pass" | "eval" => self.run_inline(ix),
             "wait" => self.begin_wait(ix),
+            "approval" => self.begin_approval(ix),
             _ => self.dispatch(ix),
         }
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
+use super::wait::{callback_token_mark, callback_url_mark};
 use super::{RunState, TaskFailure, TaskState, TaskStatus};
 use crate::expr::Scope;
 use crate::plan::Section;
@@ -20,6 +21,8 @@ pub(super) struct RunScope<'a> {
     mark: &'a str,
     env: Option<&'a Map<String, Value>>,
     each: Option<Value>,
+    callback: &'a str,
+    event: Option<&'a Value>,
     error: Option<&'a TaskFailure>,
 }
 
@@ -32,6 +35,8 @@ impl<'a> RunScope<'a> {
             mark: "",
             env: None,
             each: None,
+            callback: "",
+            event: None,
             error: None,
         }
     }
@@ -51,6 +56,19 @@ impl<'a> RunScope<'a> {
     pub fn with_each(self, each: Value) -> Self {
         Self {
             each: Some(each),
+            ..self
+        }
+    }
+
+    /// The marks of the attempt's callback token, for what a worker is given.
+    pub fn with_callback(self, callback: &'a str) -> Self {
+        Self { callback, ..self }
+    }
+
+    /// What a waiting task is asked about.
+    pub fn with_event(self, event: &'a Value) -> Self {
+        Self {
+            event: Some(event),
             ..self
         }
     }
@@ -132,14 +150,19 @@ impl<'a> RunScope<'a> {
         let ix = self.ix?;
         let state = self.state.tasks.get(ix.at())?;
         let task = self.plan.task(state.template);
-        Some(json!({
+        let mut own = json!({
             "id": task.key,
             "name": task.name,
             "key": self.state.key(self.plan, ix),
             "metadata": task.metadata,
             "attempt": state.attempt,
             "retries": state.retries,
-        }))
+        });
+        if !self.callback.is_empty() {
+            own["callback_token"] = Value::from(callback_token_mark(self.callback));
+            own["callback_url"] = Value::from(callback_url_mark(self.callback));
+        }
+        Some(own)
     }
 }
 
@@ -157,6 +180,7 @@ impl Scope for RunScope<'_> {
             "each" => self.each().map(Cow::Owned),
             "error" => self.error.map(|error| Cow::Owned(json!(error))),
             "task" => self.own_task().map(Cow::Owned),
+            "event" => self.event.map(Cow::Borrowed),
             "env" => self.env.map(|env| Cow::Owned(Value::Object(env.clone()))),
             _ => None,
         }
@@ -166,6 +190,7 @@ impl Scope for RunScope<'_> {
         match root {
             "inputs" => self.state.context.inputs.get(name).map(Cow::Borrowed),
             "vars" => self.state.context.vars.get(name).map(Cow::Borrowed),
+            "event" => self.event?.get(name).map(Cow::Borrowed),
             "run" => {
                 let run = self.run(name == "failed_tasks");
                 run.get(name).map(|value| Cow::Owned(value.clone()))

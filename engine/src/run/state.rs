@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::ids::{RunId, TaskIx};
 use crate::run::derived::Derived;
+use crate::run::wait::KeptSignals;
 use crate::time::Timestamp;
 use crate::trigger::RunTrigger;
 use crate::{Moment, Plan};
@@ -182,6 +183,8 @@ pub struct RunContext {
     pub priority: u8,
     /// When the run was accepted.
     pub created_at: Timestamp,
+    /// Who started it.
+    pub created_by: Arc<str>,
 }
 
 /// Everything known about a run between two inputs.
@@ -246,6 +249,9 @@ pub struct RunExtra {
     /// Whether kept results are ignored (results of this run are kept all the same).
     #[serde(skip_serializing_if = "is_false")]
     pub is_cache_ignored: bool,
+    /// Signals that no task has taken yet.
+    #[serde(skip_serializing_if = "KeptSignals::is_empty")]
+    pub signals: KeptSignals,
     /// Rebuilt by [`RunState::restore`], never stored, never compared.
     #[serde(skip)]
     pub(crate) derived: Derived,

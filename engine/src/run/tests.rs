@@ -1,5 +1,7 @@
 //! The rules of a run, one test each, named after the rule.
 
+mod approvals;
+mod callbacks;
 mod failing;
 mod fanouts;
 mod gates;
@@ -14,3 +16,4 @@ mod rerunning;
 mod saga;
 mod scale;
 mod timing;
+mod waits;

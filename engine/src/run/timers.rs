@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::extra::TaskExtra;
-use super::inline::waits_until;
 use super::machine::{Machine, Note};
 use super::{Category, Command, Outcome, RecordKind, RunState, RunStatus, Stale, TaskFailure, TaskStatus};
 use crate::{Plan, TaskIx, Timestamp};
@@ -29,7 +28,7 @@ enum Due {
     Lease,
     Redispatch,
     Retry,
-    Timer,
+    Wait,
 }
 
 impl RunState {
@@ -147,12 +146,9 @@ impl Machine<'_> {
                     Some((lease, Due::Lease)),
                 ]
             }
-            TaskStatus::Waiting if definition.kind == "wait" => {
-                let until = waits_until(task.input.as_deref()).or(task.wake_at);
-                [until.map(|at| (at, Due::Timer)), None]
-            }
+            TaskStatus::Waiting => [self.wait_due(ix).map(|at| (at, Due::Wait)), None],
             TaskStatus::RetryWait => [task.wake_at.map(|at| (at, Due::Retry)), None],
-            TaskStatus::Waiting | TaskStatus::Ready => [None, None],
+            TaskStatus::Ready => [None, None],
             TaskStatus::Blocked
             | TaskStatus::Succeeded
             | TaskStatus::Failed
@@ -204,7 +200,7 @@ impl Machine<'_> {
             }
             Due::Redispatch => self.dispatch_again(ix),
             Due::Retry => self.start(ix),
-            Due::Timer => self.end_wait(ix),
+            Due::Wait => self.on_wait_due(ix),
         }
     }
 

@@ -18,8 +18,6 @@ pub(crate) enum Place {
     Task,
     /// A type of task.
     Type,
-    /// A key of the input of a `wait`.
-    Wait,
     /// A key of `for_each`.
     ForEach,
     /// A context of expressions.
@@ -34,16 +32,10 @@ const UNSUPPORTED: &[(Place, &str, &str)] = &[
         "use `for_each` over a list of combinations",
     ),
     (Place::Task, "repeat", "let the task itself loop, or use `retry`"),
-    (Place::Task, "callback", "let the task wait for the answer itself"),
     (
         Place::Task,
         "image",
         "run the script on a worker that has the tools, without `image`",
-    ),
-    (
-        Place::Type,
-        "approval",
-        "start the second half as a workflow of its own once it is approved",
     ),
     (
         Place::Type,
@@ -56,7 +48,6 @@ const UNSUPPORTED: &[(Place, &str, &str)] = &[
         "use `run` on a worker that has the tools",
     ),
     (Place::Type, "lambda", "use `http` with the function's URL"),
-    (Place::Wait, "event", "wait for a time with `for` or `until`"),
     (Place::ForEach, "batch", "group the items in the list itself"),
     (
         Place::Context,
@@ -131,7 +122,6 @@ impl Checker<'_, '_> {
             }
             "repeat" => self.repeat(node, path),
             "matrix" | "resources" | "labels" | "output_schema" => _ = self.map(node, path),
-            "callback" => _ = self.boolean(node, path),
             "image" => _ = self.text(node, path),
             _ => {}
         }
@@ -166,7 +156,6 @@ fn describe(place: Place, name: &str) -> String {
     match place {
         Place::Workflow | Place::Task => format!("`{name}`"),
         Place::Type => format!("the task type `{name}`"),
-        Place::Wait => format!("a `wait` for `{name}`"),
         Place::ForEach => format!("`for_each.{name}`"),
         Place::Context => format!("the context `{name}`"),
     }

@@ -17,6 +17,7 @@ mod triggers;
 
 pub(crate) use policy::is_one_expression;
 mod task;
+mod waits;
 
 use std::time::Duration;
 

@@ -65,7 +65,6 @@ const SHAPED_KEYS: &[&str] = &[
     "matrix",
     "repeat",
     "resources",
-    "callback",
     "image",
     "sla",
     "labels",
@@ -183,6 +182,7 @@ impl Checker<'_, '_> {
         task.heartbeat = self.time(fields, path, "heartbeat");
         task.priority = self.priority(fields, path);
         task.kind = kind;
+        task.callback = self.callback(fields, path, task);
         self.plain_fields(fields, path, plain, defaults, task);
         self.gates(fields, path, plain, task);
         self.shaped_fields(fields, path, task);
