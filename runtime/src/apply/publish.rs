@@ -35,6 +35,7 @@ impl Applier {
                     .for_each(|audited| audited.draft.mark_written());
                 rung.push(turn.run());
                 if let Some(trigger) = &turn.known.state.extra.trigger
+                    && trigger.kind.is_scheduled()
                     && turn.known.state.status.is_terminal()
                 {
                     self.shell.schedules.ended(trigger.id);
@@ -89,6 +90,7 @@ pub(super) fn collect(keys: &TokenKeys, callbacks: &CallbackAddress, turn: &Turn
                     attempt: *attempt,
                 },
                 queue: definition.queue.clone(),
+                namespace: std::sync::Arc::clone(&turn.known.meta.namespace),
                 priority: definition.priority.unwrap_or(state.context.priority),
                 body: message::body_if_wanted(
                     keys,
