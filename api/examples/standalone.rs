@@ -38,6 +38,7 @@ async fn main() -> Result<(), Failure> {
         batch_max: 300,
         outstanding_max: 10_000,
         poll_interval: Duration::from_secs(5),
+        public_url: None,
         local_types: Vec::new(),
     })
     .await?;
@@ -46,6 +47,7 @@ async fn main() -> Result<(), Failure> {
     let config = ApiConfig {
         api_token,
         worker_token: None,
+        people: Vec::new(),
         allowed_origins: Vec::new(),
         is_insecure: false,
     };

@@ -6,6 +6,7 @@ use http::{HeaderMap, header};
 use runnel_runtime::Actor;
 use sha2::{Digest, Sha256};
 
+use crate::Person;
 use crate::error::{ApiError, Code};
 
 /// One thing a caller may do; the text form is a scope of a token.
@@ -60,6 +61,8 @@ pub(crate) struct Viewer {
     pub(crate) actor: Actor,
     /// What the caller may do.
     pub(crate) permissions: Arc<[Permission]>,
+    /// The groups that the caller belongs to, for approvals; `*` is all of them.
+    pub(crate) groups: Arc<[Arc<str>]>,
 }
 
 impl Viewer {
@@ -87,6 +90,14 @@ impl Viewer {
         Self::new("nobody", &[])
     }
 
+    /// An administrator, who may decide on everything.
+    fn administrator(name: &str) -> Self {
+        Self {
+            groups: Arc::from([Arc::from(EVERY_GROUP)]),
+            ..Self::new(name, &Permission::ALL)
+        }
+    }
+
     fn new(name: &str, permissions: &[Permission]) -> Self {
         Self {
             actor: Actor {
@@ -94,15 +105,28 @@ impl Viewer {
                 namespace: "default".into(),
             },
             permissions: permissions.into(),
+            groups: Arc::default(),
         }
     }
 }
+
+/// Stands for every group.
+const EVERY_GROUP: &str = "*";
+
+/// What a person may do.
+const PERSON: &[Permission] = &[
+    Permission::WorkflowsRead,
+    Permission::WorkflowsWrite,
+    Permission::RunsRead,
+    Permission::RunsOperate,
+];
 
 /// What is known about valid credentials. Tokens are kept as digests only.
 #[derive(Debug)]
 pub(crate) struct Credentials {
     api: Option<(Digest256, Viewer)>,
     worker: Option<(Digest256, Viewer)>,
+    people: Vec<(Digest256, Viewer)>,
     anonymous: Viewer,
 }
 
@@ -113,20 +137,38 @@ impl Credentials {
     /// a loopback address only.
     pub(crate) fn new(api_token: Option<&str>, worker_token: Option<&str>) -> Self {
         Self {
-            api: api_token.map(|token| (digest(token), Viewer::new("token:api", &Permission::ALL))),
+            api: api_token.map(|token| (digest(token), Viewer::administrator("token:api"))),
             worker: worker_token.map(|t| {
                 (
                     digest(t),
                     Viewer::new("token:worker", &[Permission::WorkersReport]),
                 )
             }),
-            anonymous: Viewer::new("anonymous", &Permission::ALL),
+            people: Vec::new(),
+            anonymous: Viewer::administrator("anonymous"),
         }
+    }
+
+    /// With tokens of people, who operate under their own names.
+    pub(crate) fn with_people(mut self, people: &[Person]) -> Self {
+        let known = people.iter().map(|person| {
+            let viewer = Viewer {
+                groups: person
+                    .groups
+                    .iter()
+                    .map(|group| Arc::from(group.as_str()))
+                    .collect(),
+                ..Viewer::new(&person.name, PERSON)
+            };
+            (digest(&person.token), viewer)
+        });
+        self.people = known.collect();
+        self
     }
 
     /// Whether callers without a token are let in.
     pub(crate) fn is_open(&self) -> bool {
-        self.api.is_none()
+        self.api.is_none() && self.people.is_empty()
     }
 
     /// The caller of an HTTP request.
@@ -151,8 +193,11 @@ impl Credentials {
             return Err(unauthenticated("`authorization` must be `Bearer <token>`"));
         };
         let given = digest(token);
-        let known = [&self.api, &self.worker].into_iter().flatten();
-        // both are compared in full, so that the time tells nothing about which one came close
+        let known = [&self.api, &self.worker]
+            .into_iter()
+            .flatten()
+            .chain(&self.people);
+        // all are compared in full, so that the time tells nothing about which one came close
         let mut found = None;
         for (digest, viewer) in known {
             if is_same(digest, &given) {
@@ -185,6 +230,7 @@ fn is_same(a: &Digest256, b: &Digest256) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Credentials, Permission};
+    use crate::Person;
     use crate::error::Code;
 
     #[test]
@@ -215,6 +261,21 @@ mod tests {
                 assert!(credentials.identify(Some(junk)).is_err(), "{junk}");
             }
         }
+    }
+
+    #[test]
+    fn a_person_has_a_name_and_groups_and_closes_the_server() {
+        let people = [Person {
+            name: "ana".to_owned(),
+            token: "hers".to_owned(),
+            groups: vec!["risk".to_owned()],
+        }];
+        let credentials = Credentials::new(None, None).with_people(&people);
+        assert!(credentials.identify(None).is_err());
+        let ana = credentials.identify(Some("Bearer hers")).unwrap();
+        assert_eq!((&*ana.actor.name, &*ana.groups[0]), ("ana", "risk"));
+        assert!(ana.require(Permission::RunsOperate).is_ok());
+        assert!(ana.require(Permission::NamespacesWrite).is_err());
     }
 
     #[test]

@@ -36,10 +36,32 @@ pub struct ApiConfig {
     pub api_token: Option<String>,
     /// Bearer token of workers for the control channel; `None`: as the API.
     pub worker_token: Option<String>,
+    /// People with tokens of their own.
+    pub people: Vec<Person>,
     /// Allowed `Origin` values of browsers besides the server's own.
     pub allowed_origins: Vec<String>,
     /// Listen on a non-loopback address without a token all the same.
     pub is_insecure: bool,
+}
+
+/// Somebody who calls under an own name.
+#[derive(Clone)]
+pub struct Person {
+    /// Name, as the history and approvals show it.
+    pub name: String,
+    /// Bearer token.
+    pub token: String,
+    /// Groups, for approvals.
+    pub groups: Vec<String>,
+}
+
+impl std::fmt::Debug for Person {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Person")
+            .field("name", &self.name)
+            .field("groups", &self.groups)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why the server does not start.
@@ -66,7 +88,14 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
     let address = listener.local_addr().map_err(ServeError::Listen)?;
-    let credentials = auth::Credentials::new(config.api_token.as_deref(), config.worker_token.as_deref());
+    let credentials = auth::Credentials::new(config.api_token.as_deref(), config.worker_token.as_deref())
+        .with_people(&config.people);
+    // an address that means all of them is none that somebody could call
+    let reachable = match address {
+        all if all.ip().is_unspecified() => format!("http://127.0.0.1:{}", all.port()),
+        one => format!("http://{one}"),
+    };
+    orchestrator.suggest_public_url(&reachable);
     if credentials.is_open() && !address.ip().is_loopback() {
         if !config.is_insecure {
             return Err(ServeError::Unprotected(address));

@@ -50,6 +50,7 @@ impl Server {
             batch_max: 300,
             outstanding_max: 100,
             poll_interval: Duration::from_secs(5),
+            public_url: None,
             local_types: Vec::new(),
         })
         .await

@@ -111,6 +111,7 @@ impl System {
             batch_max: 300,
             outstanding_max: 10_000,
             poll_interval: Duration::from_secs(5),
+            public_url: None,
             local_types: vec![KIND.to_owned()],
         })
         .await?;

@@ -159,7 +159,7 @@ fn default(
     template.render(&scope).map(Some).map_err(|error| error.message)
 }
 
-fn judge(name: &str, schema: &Value, value: &Value, problems: &mut Vec<InputProblem>) {
+pub(crate) fn judge(name: &str, schema: &Value, value: &Value, problems: &mut Vec<InputProblem>) {
     let validator = match jsonschema::draft7::new(schema) {
         Ok(validator) => validator,
         // the publisher was told; whoever starts the run can only be told that it cannot be

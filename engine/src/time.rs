@@ -19,6 +19,15 @@ impl Timestamp {
         )
     }
 
+    /// This moment moved earlier by `by`; saturates.
+    #[must_use]
+    pub fn before(self, by: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)),
+        )
+    }
+
     /// How long it is from `earlier` until here; zero when `earlier` is later (a clock that stepped back).
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

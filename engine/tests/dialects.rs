@@ -31,6 +31,7 @@ fn run(text: &str, inputs: Value, outputs: &BTreeMap<&str, Value>) -> (Plan, Run
         workflow_version: 1,
         priority: 50,
         created_at: now,
+        created_by: "test".into(),
     };
     let mut moment = Moment { now, entropy: 1 };
     let mut state = RunState::new(

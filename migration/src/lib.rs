@@ -11,9 +11,12 @@ use sea_orm_migration::prelude::{DbErr, MigrationTrait};
 use sea_orm_migration::sea_orm::{ConnectionTrait, Statement};
 
 mod m20261121_000001_initial;
+mod m20261121_000002_waits;
 mod m20261121_000004_schedules;
 mod m20261121_000006_audit;
 mod m20261121_000007_gates;
+mod m20261121_000008_dead_letters;
+mod m20261121_000012_event_delivery;
 
 /// Runs the migrations.
 #[derive(Debug, Clone, Copy)]
@@ -24,9 +27,12 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m20261121_000001_initial::Migration),
+            Box::new(m20261121_000002_waits::Migration),
             Box::new(m20261121_000004_schedules::Migration),
             Box::new(m20261121_000006_audit::Migration),
             Box::new(m20261121_000007_gates::Migration),
+            Box::new(m20261121_000008_dead_letters::Migration),
+            Box::new(m20261121_000012_event_delivery::Migration),
         ]
     }
 }

@@ -1,6 +1,8 @@
 //! Completion tokens: HMAC-SHA-256 over (run, task, attempt) with a key id, so that keys can rotate.
 //!
-//! Text form `<key id>.<64 hex digits>`. A token proves that its holder was given this attempt. Verification compares in
+//! A callback token is the same over another purpose, and names its attempt: it is all that its holder has.
+//!
+//! Text form `<key id>.<64 hex digits>`, of a callback token with 48 hex digits before it. A token proves that its holder was given this attempt. Verification compares in
 //! constant time and never tells which part was wrong.
 
 use std::fmt;
@@ -19,6 +21,12 @@ const KEY_ID_BYTES_MAX: usize = 16;
 
 /// Separates these tokens from anything else that might be signed with the same key.
 const PURPOSE: &[u8] = b"runnel completion token v1\0";
+
+/// Separates callback tokens from the completion tokens of the same attempts.
+const CALLBACK_PURPOSE: &[u8] = b"runnel callback token v1\0";
+
+/// Digits of the attempt in a callback token: 16 bytes of the run, 4 of the task, 4 of the attempt.
+const CALLBACK_ATTEMPT_BYTES: usize = 24;
 
 /// One named key of at least 32 bytes.
 #[derive(Clone)]
@@ -49,6 +57,7 @@ pub struct TokenKeys {
 struct SigningKey {
     id: String,
     state: HmacSha256,
+    callback_state: HmacSha256,
 }
 
 impl fmt::Debug for SigningKey {
@@ -69,16 +78,25 @@ impl SigningKey {
         if !id_is_valid || key.secret.len() < SECRET_BYTES_MIN {
             return None;
         }
-        let mut state = HmacSha256::new_from_slice(&key.secret).ok()?;
-        state.update(PURPOSE);
+        let keyed = HmacSha256::new_from_slice(&key.secret).ok()?;
+        let with_purpose = |purpose: &[u8]| {
+            let mut state = keyed.clone();
+            state.update(purpose);
+            state
+        };
         Some(Self {
             id: key.id.clone(),
-            state,
+            state: with_purpose(PURPOSE),
+            callback_state: with_purpose(CALLBACK_PURPOSE),
         })
     }
 
     fn mac(&self, run: Uuid, task: u32, attempt: u32) -> HmacSha256 {
-        let mut mac = self.state.clone();
+        Self::over(&self.state, run, task, attempt)
+    }
+
+    fn over(state: &HmacSha256, run: Uuid, task: u32, attempt: u32) -> HmacSha256 {
+        let mut mac = state.clone();
         // every field has a fixed length, so no two attempts share an input
         mac.update(run.as_bytes());
         mac.update(&task.to_be_bytes());
@@ -136,19 +154,64 @@ impl TokenKeys {
         let Some((key_id, digits)) = token.split_once('.') else {
             return false;
         };
-        // upper case would be a second spelling of the same token
-        if digits.bytes().any(|b| b.is_ascii_uppercase()) {
+        let Some(digest) = lower_hex::<32>(digits) else {
             return false;
-        }
-        let mut digest = [0_u8; 32];
-        if hex::decode_to_slice(digits, &mut digest).is_err() {
-            return false;
-        }
-        std::iter::once(&self.signing)
-            .chain(&self.retired)
-            .filter(|key| key.id == key_id)
+        };
+        self.named(key_id)
             .any(|key| key.mac(run, task, attempt).verify_slice(&digest).is_ok())
     }
+
+    /// The callback token of one attempt: who holds it may end the attempt.
+    #[must_use]
+    pub fn sign_callback(&self, run: Uuid, task: u32, attempt: u32) -> String {
+        let mac = SigningKey::over(&self.signing.callback_state, run, task, attempt);
+        let mut place = run.as_bytes().to_vec();
+        place.extend(task.to_be_bytes());
+        place.extend(attempt.to_be_bytes());
+        format!(
+            "{}.{}.{}",
+            hex::encode(place),
+            self.signing.id,
+            hex::encode(mac.finalize().into_bytes())
+        )
+    }
+
+    /// Run, task and attempt of a callback token; `None` for anything that these keys did not sign. Constant time in the token.
+    #[must_use]
+    pub fn verify_callback(&self, token: &str) -> Option<(Uuid, u32, u32)> {
+        let (place, rest) = token.split_once('.')?;
+        let (key_id, digits) = rest.split_once('.')?;
+        let place = lower_hex::<CALLBACK_ATTEMPT_BYTES>(place)?;
+        let digest = lower_hex::<32>(digits)?;
+        let (run, rest) = place.split_first_chunk::<16>()?;
+        let (task, rest) = rest.split_first_chunk::<4>()?;
+        let attempt = rest.first_chunk::<4>()?;
+        let run = Uuid::from_bytes(*run);
+        let (task, attempt) = (u32::from_be_bytes(*task), u32::from_be_bytes(*attempt));
+        self.named(key_id)
+            .any(|key| {
+                SigningKey::over(&key.callback_state, run, task, attempt)
+                    .verify_slice(&digest)
+                    .is_ok()
+            })
+            .then_some((run, task, attempt))
+    }
+
+    fn named<'a>(&'a self, key_id: &'a str) -> impl Iterator<Item = &'a SigningKey> {
+        std::iter::once(&self.signing)
+            .chain(&self.retired)
+            .filter(move |key| key.id == key_id)
+    }
+}
+
+/// Reads exactly `N` bytes. Upper case would be a second spelling of the same token.
+fn lower_hex<const N: usize>(digits: &str) -> Option<[u8; N]> {
+    let mut bytes = [0_u8; N];
+    if digits.bytes().any(|b| b.is_ascii_uppercase()) {
+        return None;
+    }
+    hex::decode_to_slice(digits, &mut bytes).ok()?;
+    Some(bytes)
 }
 
 #[cfg(test)]
@@ -210,6 +273,37 @@ mod tests {
             &format!("{token}."),
         ] {
             assert!(!keys.verify(RUN, 0, 1, text), "accepted {text:?}");
+        }
+    }
+
+    #[test]
+    fn a_callback_token_names_its_attempt_and_is_no_completion_token() {
+        let keys = keys(vec![key("k1", 1), key("k0", 2)]);
+        let token = keys.sign_callback(RUN, 7, 2);
+        assert_eq!(keys.verify_callback(&token), Some((RUN, 7, 2)));
+        assert!(!keys.verify(RUN, 7, 2, &token));
+        let completion = keys.sign(RUN, 7, 2);
+        assert!(!token.ends_with(&completion), "one would give away the other");
+        let place = token.split('.').next().unwrap_or_default();
+        assert_eq!(keys.verify_callback(&format!("{place}.{completion}")), None);
+        assert_eq!(
+            keys.verify_callback(&keys.sign_callback(RUN, 7, 3)),
+            Some((RUN, 7, 3))
+        );
+    }
+
+    #[test]
+    fn a_change_of_any_byte_of_a_callback_token_is_refused() {
+        let keys = keys(vec![key("k1", 1)]);
+        let token = keys.sign_callback(RUN, 7, 2);
+        for position in 0..token.len() {
+            for replacement in (0x20_u8..0x7f).filter(|b| *b != token.as_bytes()[position]) {
+                let mut bytes = token.clone().into_bytes();
+                bytes[position] = replacement;
+                let forged = String::from_utf8(bytes).expect("ASCII");
+                assert_eq!(keys.verify_callback(&forged), None, "accepted {forged}");
+            }
+            assert_eq!(keys.verify_callback(&token[..position]), None);
         }
     }
 

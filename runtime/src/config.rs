@@ -42,6 +42,8 @@ pub struct Config {
     pub outstanding_max: usize,
     /// Longest sleep of the waker, the relay and the doorbell poll. 5 s by default.
     pub poll_interval: Duration,
+    /// Address under which others reach the API, for callbacks; that of the first server when `None`.
+    pub public_url: Option<String>,
     /// Task types that need no registration because a built-in worker runs beside this orchestrator.
     pub local_types: Vec<String>,
 }

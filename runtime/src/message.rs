@@ -6,6 +6,7 @@ use runnel_queue::message::{MESSAGE_BYTES_MAX, MESSAGE_VERSION};
 use runnel_queue::{AttemptRef, TaskMessage, TokenKeys};
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::wait::CallbackAddress;
 use crate::workflows::CompiledVersion;
 
 /// What is to be sent for an attempt.
@@ -39,6 +40,7 @@ pub(crate) fn is_out(status: TaskStatus) -> bool {
 /// The message of an attempt that is still to be executed.
 pub(crate) fn body_if_wanted(
     keys: &TokenKeys,
+    callbacks: &CallbackAddress,
     meta: &CompiledVersion,
     state: &RunState,
     ix: TaskIx,
@@ -47,17 +49,27 @@ pub(crate) fn body_if_wanted(
 ) -> Body {
     match state.tasks.get(ix.at()) {
         Some(task) if task.attempt == attempt && is_out(task.status) && !state.status.is_terminal() => {
-            body(keys, meta, state, ix, moment)
+            body(keys, callbacks, meta, state, ix, moment)
         }
         Some(_) | None => Body::Gone,
     }
 }
 
-fn body(keys: &TokenKeys, meta: &CompiledVersion, state: &RunState, ix: TaskIx, moment: &Moment) -> Body {
-    let Some(payload) = dispatch_payload(&meta.plan, state, ix, moment) else {
+fn body(
+    keys: &TokenKeys,
+    callbacks: &CallbackAddress,
+    meta: &CompiledVersion,
+    state: &RunState,
+    ix: TaskIx,
+    moment: &Moment,
+) -> Body {
+    let Some(mut payload) = dispatch_payload(&meta.plan, state, ix, moment) else {
         return Body::Gone;
     };
     let (run, attempt) = (state.context.id.0, payload.attempt);
+    if !payload.callback_mark.is_empty() {
+        callbacks.fill(&mut payload, &keys.sign_callback(run, ix.0, attempt));
+    }
     let invalid = |what: &str, error: serde_json::Error| {
         Body::Refused(refusal(
             Category::Internal,

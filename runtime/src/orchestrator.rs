@@ -29,6 +29,7 @@ use crate::schedule::{self, ScheduleBell, Scheduler};
 use crate::store::{Schema, Store};
 use crate::trigger::Refusals;
 use crate::view::{RunView, VersionView, WorkflowView};
+use crate::wait::{self, CallbackAddress, Waits};
 use crate::waker::{Alarm, Waker};
 use crate::{recovery, unwanted, workflows};
 
@@ -78,6 +79,7 @@ struct Inner {
     appliers: Appliers,
     intake: Intake,
     consumer: Consumer,
+    queue: Arc<dyn TaskQueue>,
     vars: Arc<Map<String, Value>>,
     bulk_bell: Arc<bulk::Bell>,
     loops: Loops,
@@ -215,6 +217,11 @@ impl Orchestrator {
     /// Ids.
     pub(crate) fn entropy(&self) -> &dyn Entropy {
         &*self.inner.shell.entropy
+    }
+
+    /// The queues.
+    pub(crate) fn queue(&self) -> &dyn TaskQueue {
+        &*self.inner.queue
     }
 
     /// Tells the loop of operations on many runs that there is one.
@@ -417,6 +424,7 @@ impl Orchestrator {
             || inner.shell.schedules.is_busy()
             || inner.shell.gate.is_moving()
             || inner.bulk_bell.is_busy()
+            || inner.shell.waits.is_busy()
             || inner.shell.relay.unfinished() > 0
             || inner.consumer.is_busy()
     }
@@ -458,6 +466,8 @@ impl Inner {
             gate: GateHandle::new(),
             announcer: Announcer::new(feed.clone()),
             registry: Registry::new(config.local_types),
+            waits: Waits::default(),
+            callbacks: CallbackAddress::new(config.public_url.as_deref()),
             schedules: ScheduleBell::default(),
             refusals: Refusals::default(),
             batch_max: config.batch_max.max(1),
@@ -470,7 +480,7 @@ impl Inner {
             &shell,
             &appliers,
             &consumer,
-            queue,
+            Arc::clone(&queue),
             poll_interval,
             (inboxes, calls),
         );
@@ -481,6 +491,7 @@ impl Inner {
             appliers,
             intake,
             consumer,
+            queue,
             vars: config.vars,
             bulk_bell: Arc::default(),
             loops,
@@ -520,6 +531,8 @@ impl Loops {
             poll_interval,
         };
         self.bringing.spawn(|stop| dead.run(stop));
+        let waits = wait::Loop::new(Arc::clone(shell), appliers.clone(), poll_interval);
+        self.bringing.spawn(|stop| waits.run(stop));
         let waker = Waker::new(Arc::clone(shell), appliers.clone(), poll_interval);
         self.bringing.spawn(|stop| waker.run(stop));
         let gatekeeper = Gatekeeper::new(Arc::clone(shell), appliers.clone(), poll_interval);

@@ -4,6 +4,7 @@ pub(crate) mod convert;
 
 use std::sync::Arc;
 
+use runnel_engine::run::{Approval, WaitKind};
 use runnel_engine::run::{Counts, Record, RunStatus, TaskFailure, TaskStatus};
 use runnel_engine::source::Dialect;
 use runnel_engine::trigger::RunTrigger;
@@ -70,6 +71,8 @@ pub struct RunView {
     pub trigger: Option<RunTrigger>,
     /// Sequence number of the last event: the cursor a snapshot stands at.
     pub last_seq: i64,
+    /// The run that this one repeats.
+    pub rerun_of: Option<RunId>,
 }
 
 /// A task of a run.
@@ -99,7 +102,12 @@ pub struct TaskView {
     pub queued_at: Option<Timestamp>,
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
-    /// Why it does not run now, as an UPPER_SNAKE word: `UPSTREAM`, `NO_WORKER`, `PAUSED`, `QUEUED`, `TIMER`, `RETRY`.
+    /// What an approval asks, and the votes so far; also when it has been decided.
+    pub approval: Option<Arc<Approval>>,
+    /// What from outside it waits for, in `WAITING`.
+    pub wait_kind: Option<WaitKind>,
+    /// Why it does not run now, as an UPPER_SNAKE word: `UPSTREAM`, `NO_WORKER`, `PAUSED`, `QUEUED`, `TIMER`, `EVENT`, `SIGNAL`,
+    /// `APPROVAL`, `CALLBACK`, `RETRY`.
     pub waiting_for: Option<&'static str>,
 }
 
@@ -296,6 +304,7 @@ pub enum NodeRef {
     WorkflowVersion(Uuid),
     Run(Uuid),
     Task(Uuid, u32),
+    Approval(Uuid, u32),
     Schedule(Uuid),
     Trigger(Uuid),
     Bulk(Uuid),

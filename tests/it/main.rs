@@ -5,16 +5,21 @@
 //! failure.
 
 mod aliases;
+mod approvals;
 mod audit;
 mod bad_input;
+mod bulk;
+mod callbacks;
 mod cli;
 mod crash;
+mod dead_letters;
 mod dialect_files;
 mod dialects;
 mod diamond;
 mod examples;
 mod explain;
 mod external;
+mod failing;
 mod findings;
 mod flow;
 mod idempotency;
@@ -23,9 +28,14 @@ mod operate;
 mod processes;
 mod queues;
 mod recovery;
+mod rerun;
+mod rivals;
+mod saga;
 mod schedules;
+mod screens;
 mod statements;
 mod subscriptions;
 mod transport;
 mod triggers;
+mod waits;
 mod wide;

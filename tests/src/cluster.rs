@@ -122,6 +122,7 @@ impl Cluster {
             outstanding_max: self.stack.outstanding_max(),
             // short, because the clock jumps in tests: nothing else tells the waker that time has passed
             poll_interval: Duration::from_millis(100),
+            public_url: None,
             local_types: Vec::new(),
         })
     }
@@ -181,6 +182,7 @@ impl Cluster {
         let config = ApiConfig {
             api_token: None,
             worker_token: None,
+            people: Vec::new(),
             allowed_origins: Vec::new(),
             is_insecure: false,
         };

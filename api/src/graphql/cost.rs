@@ -19,6 +19,7 @@ use crate::error::{ApiError, Code};
 
 /// Page sizes of lists whose `first` is not given. A test keeps this table equal to the schema.
 pub(crate) const PAGE_SIZES: &[(&str, u64)] = &[
+    ("approvals", 50),
     ("auditLog", 50),
     ("backfills", 10),
     ("bulkOperations", 50),

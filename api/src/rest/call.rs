@@ -1,6 +1,7 @@
 //! What every alias begins and ends with: the caller, the body, the errors.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request};
@@ -42,6 +43,11 @@ impl Call {
     pub(super) fn open(&self, permission: Permission) -> Result<(Orchestrator, Actor), Failure> {
         let actor = self.viewer.require(permission)?;
         Ok((self.app.orchestrator.clone(), actor.clone()))
+    }
+
+    /// The groups of the caller.
+    pub(super) fn groups(&self) -> Arc<[Arc<str>]> {
+        Arc::clone(&self.viewer.groups)
     }
 }
 

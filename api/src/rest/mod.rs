@@ -11,6 +11,7 @@ mod dialects;
 mod events;
 mod runs;
 mod show;
+mod waits;
 mod worker;
 mod workflows;
 
@@ -39,6 +40,12 @@ pub(crate) fn routes(app: &SharedApp) -> Router<SharedApp> {
         .route("/api/v1/runs/{id}/resume", post(runs::resume))
         .route("/api/v1/tasks/{id}/retry", post(runs::retry_task))
         .route("/api/v1/tasks/{id}/skip", post(runs::skip_task))
+        .route("/api/v1/tasks/{id}/approve", post(waits::approve))
+        .route("/api/v1/tasks/{id}/reject", post(waits::reject))
+        .route("/api/v1/runs/{id}/signals/{name}", post(waits::signal))
+        .route("/callbacks/{token}", post(waits::complete))
+        .route("/callbacks/{token}/fail", post(waits::fail))
+        .route("/callbacks/{token}/heartbeat", post(waits::heartbeat))
         .route("/api/v1/worker/reports", post(worker::reports))
         .route("/api/v1/events", post(events::publish))
         .route("/hooks/{id}", post(events::hook))

@@ -22,7 +22,7 @@ const RESULTS_MAX: usize = 1_000;
 /// Tasks of one read.
 const READ_TASKS: u32 = 200;
 
-fn no_run() -> Failure {
+pub(super) fn no_run() -> Failure {
     Failure::new(Code::NotFound, "run does not exist")
 }
 
@@ -265,7 +265,12 @@ async fn shown(orchestrator: &Orchestrator, actor: &Actor, run: RunView) -> Answ
     ))
 }
 
-async fn find_task(orchestrator: &Orchestrator, actor: &Actor, text: &str) -> Result<TaskView, Failure> {
+/// The task of a path.
+pub(super) async fn find_task(
+    orchestrator: &Orchestrator,
+    actor: &Actor,
+    text: &str,
+) -> Result<TaskView, Failure> {
     let missing = || Failure::new(Code::NotFound, "task does not exist");
     let (run, ix) = id::parse_task(text).ok_or_else(missing)?;
     orchestrator

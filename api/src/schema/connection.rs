@@ -3,8 +3,10 @@
 use async_graphql::{OutputType, SimpleObject};
 use runnel_runtime::view::Page;
 
+use super::approval::Approval;
 use super::audit::AuditEntry;
 use super::bulk::{BulkFailure, BulkOperation};
+use super::dead_letter::DeadLetter;
 use super::event::Event;
 use super::namespace::Namespace;
 use super::paging::Count;
@@ -30,9 +32,11 @@ pub(crate) struct PageInfo {
 /// An item of a list with its cursor.
 #[derive(Debug, Clone, SimpleObject)]
 #[graphql(
+    concrete(name = "ApprovalEdge", params(Approval)),
     concrete(name = "AuditEntryEdge", params(AuditEntry)),
     concrete(name = "BulkFailureEdge", params(BulkFailure)),
     concrete(name = "BulkOperationEdge", params(BulkOperation)),
+    concrete(name = "DeadLetterEdge", params(DeadLetter)),
     concrete(name = "EventEdge", params(Event)),
     concrete(name = "NamespaceEdge", params(Namespace)),
     concrete(name = "RunEdge", params(Run)),
@@ -53,9 +57,11 @@ pub(crate) struct Edge<T: OutputType> {
 /// One page of a list.
 #[derive(Debug, SimpleObject)]
 #[graphql(
+    concrete(name = "ApprovalConnection", params(Approval)),
     concrete(name = "AuditEntryConnection", params(AuditEntry)),
     concrete(name = "BulkFailureConnection", params(BulkFailure)),
     concrete(name = "BulkOperationConnection", params(BulkOperation)),
+    concrete(name = "DeadLetterConnection", params(DeadLetter)),
     concrete(name = "EventConnection", params(Event)),
     concrete(name = "NamespaceConnection", params(Namespace)),
     concrete(name = "RunConnection", params(Run)),

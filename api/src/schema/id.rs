@@ -25,6 +25,11 @@ pub(crate) fn task(run: RunId, ix: TaskIx) -> ID {
     ID(format!("task_{}_{}", run.0.simple(), ix.0))
 }
 
+/// The id of an approval: that of its task.
+pub(crate) fn approval(run: RunId, ix: TaskIx) -> ID {
+    ID(format!("approval_{}_{}", run.0.simple(), ix.0))
+}
+
 /// The id of a schedule.
 pub(crate) fn schedule(id: Uuid) -> ID {
     ID(format!("schedule_{}", id.simple()))
@@ -65,6 +70,16 @@ pub(crate) fn bulk(id: Uuid) -> ID {
     ID(format!("bulk_{}", id.simple()))
 }
 
+/// The id of a dead letter.
+pub(crate) fn dead_letter(id: Uuid) -> ID {
+    ID(format!("deadletter_{}", id.simple()))
+}
+
+/// Reads the id of a dead letter.
+pub(crate) fn parse_dead_letter(id: &str) -> Option<Uuid> {
+    hex(id.strip_prefix("deadletter_")?)
+}
+
 /// Reads any node id; `None` for everything else.
 pub(crate) fn parse(id: &str) -> Option<NodeRef> {
     let (tag, rest) = id.split_once('_')?;
@@ -75,12 +90,8 @@ pub(crate) fn parse(id: &str) -> Option<NodeRef> {
         "schedule" => hex(rest).map(NodeRef::Schedule),
         "trigger" => hex(rest).map(NodeRef::Trigger),
         "bulk" => hex(rest).map(NodeRef::Bulk),
-        "task" => {
-            let (run, ix) = rest.split_once('_')?;
-            let is_plain = ix == "0" || (!ix.starts_with('0') && ix.bytes().all(|b| b.is_ascii_digit()));
-            is_plain.then_some(())?;
-            Some(NodeRef::Task(hex(run)?, ix.parse().ok()?))
-        }
+        "task" => place(rest).map(|(run, ix)| NodeRef::Task(run, ix)),
+        "approval" => place(rest).map(|(run, ix)| NodeRef::Approval(run, ix)),
         _ => None,
     }
 }
@@ -100,6 +111,14 @@ pub(crate) fn parse_task(id: &str) -> Option<(RunId, TaskIx)> {
         Some(NodeRef::Task(run, ix)) => Some((RunId(run), TaskIx(ix))),
         _ => None,
     }
+}
+
+/// Run and index of a task.
+fn place(rest: &str) -> Option<(Uuid, u32)> {
+    let (run, ix) = rest.split_once('_')?;
+    let is_plain = ix == "0" || (!ix.starts_with('0') && ix.bytes().all(|b| b.is_ascii_digit()));
+    is_plain.then_some(())?;
+    Some((hex(run)?, ix.parse().ok()?))
 }
 
 fn hex(text: &str) -> Option<Uuid> {

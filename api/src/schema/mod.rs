@@ -1,11 +1,14 @@
 //! The GraphQL schema: parse, authorise, call the runtime, map. No rule of the product is decided here.
 
+mod approval;
+mod attempt;
 mod audit;
 mod blocker;
 mod bulk;
 mod circuit;
 mod connection;
 pub(crate) mod cursor;
+mod dead_letter;
 mod diagnostic;
 mod enums;
 mod event;
@@ -14,6 +17,7 @@ pub(crate) mod id;
 mod mutation_run;
 mod mutation_schedule;
 mod mutation_trigger;
+mod mutation_wait;
 mod mutation_workflow;
 mod namespace;
 mod paging;
@@ -21,9 +25,11 @@ mod power_filter;
 mod query;
 mod query_schedule;
 mod rail;
+mod rerun;
 mod run;
 mod scalars;
 mod schedule;
+mod server;
 mod session;
 pub(crate) mod subscription;
 mod task;
@@ -38,16 +44,21 @@ use async_graphql::{MergedObject, MergedSubscription, Request, SDLExportOptions,
 use runnel_runtime::Orchestrator;
 
 use crate::auth::Viewer;
+use approval::WaitQuery;
 use audit::AuditQuery;
 use bulk::{BulkMutation, BulkQuery};
 use circuit::{CircuitMutation, CircuitQuery};
+use dead_letter::{DeadLetterMutation, DeadLetterQuery};
 use mutation_run::RunMutation;
 use mutation_schedule::ScheduleMutation;
 use mutation_trigger::TriggerMutation;
+use mutation_wait::WaitMutation;
 use mutation_workflow::WorkflowMutation;
 use namespace::{NamespaceMutation, NamespaceQuery};
 use query::CoreQuery;
 use query_schedule::ScheduleQuery;
+use rerun::RerunMutation;
+use server::ServerQuery;
 use session::ReadLoader;
 use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
@@ -60,6 +71,9 @@ pub(crate) struct Query(
     NamespaceQuery,
     ScheduleQuery,
     BulkQuery,
+    ServerQuery,
+    WaitQuery,
+    DeadLetterQuery,
 );
 
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
@@ -72,6 +86,9 @@ pub(crate) struct Mutation(
     ScheduleMutation,
     TriggerMutation,
     BulkMutation,
+    WaitMutation,
+    RerunMutation,
+    DeadLetterMutation,
 );
 
 /// Subscriptions, over WebSocket (`/graphql/ws`) and SSE (`/graphql/stream`). Each message has a cursor to resume after.

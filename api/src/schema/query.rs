@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 use runnel_engine::{RunId, TaskIx, WorkflowId, WorkflowVersionId};
 use runnel_runtime::view::{self, NodeRef, PageRequest};
 
+use super::approval::{self, Approval};
 use super::bulk::BulkOperation;
 use super::connection::Connection;
 use super::cursor::{self, Cursor, first};
@@ -33,6 +34,8 @@ pub(crate) enum Node {
     Workflow(Workflow),
     /// A version of a workflow.
     WorkflowVersion(WorkflowVersion),
+    /// An approval.
+    Approval(Box<Approval>),
     /// A schedule.
     Schedule(Box<Schedule>),
     /// A trigger by event or webhook.
@@ -50,6 +53,8 @@ pub(crate) struct Viewer {
     namespace: String,
     /// What the caller may do.
     permissions: Vec<PermissionName>,
+    /// The groups that the caller belongs to, for approvals; `*` is all of them.
+    groups: Vec<String>,
 }
 
 /// Queries.
@@ -89,6 +94,7 @@ impl CoreQuery {
                 .iter()
                 .map(|p| PermissionName::from(*p))
                 .collect(),
+            groups: viewer.groups.iter().map(|group| group.to_string()).collect(),
         })
     }
 
@@ -221,6 +227,11 @@ async fn find_node(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, ApiError
             runs?;
             let task = load(ctx, TaskAt(RunId(run), TaskIx(ix))).await?;
             Ok(task.map(|view| Node::Task(Box::new(Task { view, version: None }))))
+        }
+        Some(NodeRef::Approval(run, ix)) => {
+            runs?;
+            let found = approval::find_approval(ctx, RunId(run), TaskIx(ix)).await?;
+            Ok(found.map(|approval| Node::Approval(Box::new(approval))))
         }
         Some(NodeRef::Workflow(id)) => {
             workflows?;

@@ -17,7 +17,7 @@ use super::id;
 use super::paging::{Count, wants_count, window};
 use super::scalars::{DateTime, Duration, Json};
 use super::schedule::RunTrigger;
-use super::session::{RunBlockersOf, RunPayloads, TimesOf, load, load_referred, open};
+use super::session::{RunBlockersOf, RunPayloads, TimesOf, load, load_referred, may_operate, open};
 use super::task::Task;
 use super::warnings;
 use super::workflow::{Workflow, WorkflowVersion};
@@ -130,6 +130,19 @@ impl Run {
     async fn duration(&self) -> Option<Duration> {
         let (started_at, finished_at) = self.0.started_at.zip(self.0.finished_at)?;
         Some(Duration(finished_at.since(started_at)))
+    }
+
+    /// The run that this one repeats; null when it was not made by a rerun, or when that run is gone.
+    async fn rerun_of(&self, ctx: &Context<'_>) -> Result<Option<Run>, ApiError> {
+        match self.0.rerun_of {
+            Some(run) => Ok(super::session::load(ctx, run).await?.map(Run)),
+            None => Ok(None),
+        }
+    }
+
+    /// Runs that repeat this one, newest first, 50 at most.
+    async fn reruns(&self, ctx: &Context<'_>) -> Result<Vec<Run>, ApiError> {
+        super::rerun::reruns_of(ctx, self.0.id).await
     }
 
     /// When something is due next by itself (retry, timer, timeout); null when nothing is.
@@ -272,10 +285,6 @@ impl Run {
                 .counted(Some(Count::exactly(self.0.last_seq))),
         )
     }
-}
-
-fn may_operate(ctx: &Context<'_>) -> bool {
-    super::session::viewer(ctx).is_ok_and(|viewer| viewer.require(Permission::RunsOperate).is_ok())
 }
 
 fn is_pausable(status: engine::RunStatus) -> bool {

@@ -3,13 +3,16 @@
 use async_graphql::{Context, ID, Object};
 use runnel_engine::WorkflowVersionId;
 use runnel_runtime::view::{TaskPayloads, TaskView};
+use runnel_runtime::wait::ApprovalView;
 
+use super::approval::Approval;
+use super::attempt::{self, TaskAttempt};
 use super::blocker::{Blocker, TimeSpent};
 use super::enums::TaskStatus;
 use super::id;
 use super::run::{Run, TaskFailure};
 use super::scalars::{DateTime, Duration, Json};
-use super::session::{BlockersOf, PayloadsAt, TimesOf, load, load_referred, open};
+use super::session::{AttemptsAt, BlockersOf, PayloadsAt, TimesOf, load, load_referred, open};
 use crate::auth::Permission;
 use crate::error::ApiError;
 
@@ -68,7 +71,8 @@ impl Task {
         self.view.status.into()
     }
 
-    /// Why it does not run now, as `UPSTREAM`, `GATE`, `NO_WORKER`, `PAUSED`, `QUEUED`, `TIMER` or `RETRY`; `blockers` has the details.
+    /// Why it does not run now, as `UPSTREAM`, `GATE`, `NO_WORKER`, `PAUSED`, `QUEUED`, `TIMER`, `EVENT`, `SIGNAL`,
+    /// `APPROVAL`, `CALLBACK` or `RETRY`; `blockers` has the details.
     async fn waiting_for(&self) -> Option<&str> {
         self.view.waiting_for
     }
@@ -87,6 +91,11 @@ impl Task {
         Ok(found
             .and_then(|times| times.get(&self.view.ix).copied())
             .map(TimeSpent::from))
+    }
+
+    /// What the task asks people, and their votes; null unless it is an approval that has asked.
+    async fn approval(&self) -> Option<Approval> {
+        ApprovalView::of_task(&self.view).map(Approval)
     }
 
     /// Current attempt, from 1; 0 before the first.
@@ -167,6 +176,27 @@ impl Task {
     async fn duration(&self) -> Option<Duration> {
         let (started_at, finished_at) = self.view.started_at.zip(self.view.finished_at)?;
         Some(Duration(finished_at.since(started_at)))
+    }
+
+    /// Its attempts in order, told from the history of the run (the newest 2,000 entries of it).
+    async fn attempts(&self, ctx: &Context<'_>) -> Result<Vec<TaskAttempt>, ApiError> {
+        open(ctx, Permission::RunsRead)?;
+        let attempts = load(ctx, AttemptsAt(self.view.run_id, self.view.ix)).await?;
+        Ok(attempts
+            .unwrap_or_default()
+            .into_iter()
+            .map(TaskAttempt::from)
+            .collect())
+    }
+
+    /// Whether the caller may retry it now, as far as its status and that of the run say.
+    async fn can_retry(&self, ctx: &Context<'_>) -> Result<bool, ApiError> {
+        attempt::can_retry(self, ctx).await
+    }
+
+    /// Whether the caller may skip it now, as far as its status and that of the run say.
+    async fn can_skip(&self, ctx: &Context<'_>) -> Result<bool, ApiError> {
+        attempt::can_skip(self, ctx).await
     }
 
     /// When something is due next by itself (retry, timer, timeout); null when nothing is.

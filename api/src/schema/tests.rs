@@ -302,6 +302,9 @@ fn call(field: &FieldDefinition) -> String {
             let value = match (a.node.name.node.as_str(), name) {
                 ("input", "runStart") => "{ workflow: \"w\" }",
                 ("input", "workflowPublish" | "workflowValidate") => "{ source: \"id: a\" }",
+                ("input", "approvalResolve") => "{ run: \"r\", task: \"t\", decision: APPROVE }",
+                ("input", "callbackComplete" | "callbackHeartbeat") => "{ token: \"t\" }",
+                ("input", "signalSend") => "{ run: \"r\", name: \"n\" }",
                 ("input", "taskRetry" | "taskSkip") => "{ run: \"r\", task: \"t\" }",
                 ("input", "runsBulk") => "{ action: PAUSE, filter: {} }",
                 ("input", "namespaceCreate") => "{ name: \"n\" }",
@@ -363,7 +366,7 @@ async fn every_root_field_refuses_a_caller_without_permissions() {
         }
     }
     assert_eq!(
-        checked, 24,
+        checked, 31,
         "a root field was added: see that it asks for a permission, then count it here"
     );
 }

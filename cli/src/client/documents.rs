@@ -139,6 +139,21 @@ pub const RESUME: &str = concat!(
     run_fields!()
 );
 
+/// Operates on many runs.
+pub const RUNS_BULK: &str = "mutation RunsBulk($input: RunsBulkInput!) {
+    runsBulk(input: $input) {
+      operation { id } matched { value isExact } userErrors { code message path hint }
+    }
+  }";
+
+/// How far an operation on many runs is.
+pub const BULK_OPERATION: &str = "query BulkOperation($id: ID!) {
+    bulkOperation(id: $id) {
+      id action status total done failed createdAt startedAt finishedAt
+      failures(first: 50) { nodes { runId code message } }
+    }
+  }";
+
 /// Retries a task.
 pub const RETRY: &str = concat!(
     "mutation TaskRetry($input: TaskIdInput!) {
@@ -245,3 +260,130 @@ pub const EVENT_PUBLISH: &str = "mutation EventPublish($input: EventPublishInput
       userErrors { code message path hint }
     }
   }";
+
+/// Fields of an approval that the commands print.
+macro_rules! approval_fields {
+    () => {
+        "fragment ApprovalFields on Approval {
+           id key message formSchema approvers quorum isOpen canResolve askedAt expiresAt
+           votes { by decision note at } run { id }
+         }"
+    };
+}
+
+/// Votes on an approval.
+pub const APPROVAL_RESOLVE: &str = concat!(
+    "mutation ApprovalResolve($input: ApprovalResolveInput!) {
+       approvalResolve(input: $input) {
+         approval { ...ApprovalFields } userErrors { code message path hint ... on RunStateConflict { allowed } }
+       }
+     } ",
+    approval_fields!()
+);
+
+/// Approvals that wait for a decision.
+pub const APPROVALS: &str = concat!(
+    "query Approvals($first: Int!, $filter: ApprovalFilter) {
+       approvals(first: $first, filter: $filter) { nodes { ...ApprovalFields } }
+     } ",
+    approval_fields!()
+);
+
+/// Sends a signal.
+pub const SIGNAL_SEND: &str = concat!(
+    "mutation SignalSend($input: SignalSendInput!) {
+       signalSend(input: $input) {
+         run { ...RunFields } isReplay userErrors { code message path hint ... on RunStateConflict { allowed } }
+       }
+     } ",
+    run_fields!()
+);
+
+/// Ends a task by its callback token.
+pub const CALLBACK_COMPLETE: &str = concat!(
+    "mutation CallbackComplete($input: CallbackCompleteInput!) {
+       callbackComplete(input: $input) { task { ...TaskFields } userErrors { code message path hint } }
+     } ",
+    task_fields!()
+);
+
+/// Says that the work of a callback token goes on.
+pub const CALLBACK_HEARTBEAT: &str = concat!(
+    "mutation CallbackHeartbeat($input: CallbackHeartbeatInput!) {
+       callbackHeartbeat(input: $input) { task { ...TaskFields } userErrors { code message path hint } }
+     } ",
+    task_fields!()
+);
+
+/// Runs a run again.
+pub const RERUN: &str = concat!(
+    "mutation RunRerun($input: RunRerunInput!) {
+       runRerun(input: $input) {
+         run { ...RunFields } userErrors { code message path hint ... on RunStateConflict { allowed } }
+       }
+     } ",
+    run_fields!()
+);
+
+/// Sets the result of a task.
+pub const OVERRIDE: &str = concat!(
+    "mutation TaskOverride($input: TaskOverrideInput!) {
+       taskOverride(input: $input) {
+         task { ...TaskFields } userErrors { code message path hint ... on RunStateConflict { allowed } }
+       }
+     } ",
+    task_fields!()
+);
+
+/// Fields of a dead letter that the commands print.
+macro_rules! letter_fields {
+    () => {
+        "fragment LetterFields on DeadLetter {
+           id kind status at workflow runId task attempt queue fingerprint resolvedAt resolvedBy reason
+           error { category code message }
+         }"
+    };
+}
+
+/// Dead letters, newest first.
+pub const DLQ_LIST: &str = concat!(
+    "query DeadLetters($first: Int!, $filter: DeadLetterFilter) {
+       deadLetters(first: $first, filter: $filter) { nodes { ...LetterFields } }
+     } ",
+    letter_fields!()
+);
+
+/// One dead letter.
+pub const DLQ_SHOW: &str = "query DeadLetter($id: ID!) {
+    deadLetter(id: $id) {
+      id kind status at workflow runId task attempt queue fingerprint resolvedAt resolvedBy reason
+      error { category code message details traceback } payload
+    }
+  }";
+
+/// Dead letters by what they have in common.
+pub const DLQ_GROUPS: &str = "query DeadLetterGroups($filter: DeadLetterFilter) {
+    deadLetterGroups(filter: $filter) { fingerprint workflow category code summary count firstAt lastAt }
+  }";
+
+/// Tries dead letters again.
+pub const DLQ_REPLAY: &str = concat!(
+    "mutation DeadLetterReplay($input: DeadLetterIdsInput!) {
+       deadLetterReplay(input: $input) {
+         matched deadLetters { ...LetterFields } unresolved { deadLetterId message }
+         userErrors { code message path hint }
+       }
+     } ",
+    letter_fields!()
+);
+
+/// Discards dead letters.
+pub const DLQ_DISCARD: &str = concat!(
+    "mutation DeadLetterDiscard($input: DeadLetterDiscardInput!) {
+       deadLetterDiscard(input: $input) {
+         matched deadLetters { ...LetterFields } unresolved { deadLetterId message }
+         userErrors { code message path hint }
+       }
+     } ",
+    letter_fields!()
+);

@@ -104,6 +104,9 @@ fn exit_of(code: &str, otherwise: Exit) -> Exit {
     match code {
         _ if code.ends_with("NOT_FOUND") => Exit::NotFound,
         _ if code.ends_with("CONFLICT") => Exit::Conflict,
+        "APPROVAL_FORBIDDEN" => Exit::Unauthorised,
+        "CALLBACK_TOKEN_USED" => Exit::Conflict,
+        "CALLBACK_TOKEN_INVALID" => Exit::NotFound,
         _ => otherwise,
     }
 }

@@ -69,7 +69,8 @@ impl Dev {
             database: database(&url)?,
             queue,
             token_keys: keys::kept(dir.path())?,
-            api: self.api.config(),
+            public_url: self.api.public_url.clone(),
+            api: self.api.config()?,
             worker: Some(local_worker(&self.queue_names, self.concurrency, true)),
         };
         let host = Host::start(plan).await?;

@@ -4,14 +4,17 @@ use clap::{Parser, Subcommand};
 
 use crate::exit::Ended;
 
+mod bulk;
 mod convert;
 mod dev;
+mod dlq;
 mod event;
 mod logs;
 mod migrate;
 mod operate;
 pub mod options;
 mod publish;
+mod rerun;
 mod run;
 mod runs;
 mod schedule;
@@ -21,6 +24,7 @@ mod show;
 mod validate;
 mod verify;
 mod version;
+mod wait;
 mod why;
 mod worker;
 
@@ -85,6 +89,22 @@ pub enum Command {
     Schedule(schedule::Schedule),
     /// Send events
     Event(event::Event),
+    /// Approve what a task asks
+    Approve(wait::Approve),
+    /// Reject what a task asks
+    Reject(wait::Reject),
+    /// List approvals that wait for a decision, the oldest first
+    Approvals(wait::Approvals),
+    /// Send a signal to a run
+    Signal(wait::Signal),
+    /// Use the callback token of a task
+    Callback(wait::Callback),
+    /// Run a run again that has ended: what failed, all of it, or chosen tasks
+    Rerun(rerun::Rerun),
+    /// End a task with a result set by hand
+    Override(rerun::Override),
+    /// List, replay and discard dead letters: what failed for good
+    Dlq(dlq::Dlq),
     /// Print the JSON Schema of workflow files or the GraphQL schema
     Schema(schema::Schema),
     /// Print the version
@@ -121,6 +141,14 @@ pub async fn execute(command: Command) -> Ended {
         Command::Skip(skip) => skip.execute().await,
         Command::Schedule(schedule) => schedule.execute().await,
         Command::Event(event) => event.execute().await,
+        Command::Approve(approve) => approve.execute().await,
+        Command::Reject(reject) => reject.execute().await,
+        Command::Approvals(approvals) => approvals.execute().await,
+        Command::Signal(signal) => signal.execute().await,
+        Command::Callback(callback) => callback.execute().await,
+        Command::Rerun(rerun) => rerun.execute().await,
+        Command::Override(set) => set.execute().await,
+        Command::Dlq(dlq) => dlq.execute().await,
         Command::Schema(schema) => schema.execute(),
         Command::Version(version) => version.execute(),
     }

@@ -88,9 +88,11 @@ impl Run {
             database: database(&dir.database_url())?,
             queue: embedded_queue(),
             token_keys: keys::kept(dir.path())?,
+            public_url: None,
             api: runnel_api::ApiConfig {
                 api_token: None,
                 worker_token: None,
+                people: Vec::new(),
                 allowed_origins: Vec::new(),
                 is_insecure: false,
             },
@@ -214,7 +216,8 @@ async fn expired(timeout: Option<Duration>) {
     }
 }
 
-fn key_value(text: &str) -> Result<(String, Value), String> {
+/// Reads `key=value`; the value is JSON where it is JSON.
+pub(crate) fn key_value(text: &str) -> Result<(String, Value), String> {
     let (key, value) = text.split_once('=').ok_or("write key=value")?;
     if key.is_empty() {
         return Err("the key is empty".to_owned());

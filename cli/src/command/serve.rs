@@ -99,7 +99,8 @@ impl Serve {
             database,
             queue,
             token_keys,
-            api: self.api.config(),
+            public_url: self.api.public_url.clone(),
+            api: self.api.config()?,
             worker,
         };
         let host = Host::start(plan).await?;

@@ -21,6 +21,7 @@ pub mod clock;
 pub mod data_dir;
 pub mod keys;
 pub mod options;
+pub mod people;
 pub mod schema;
 pub mod sink;
 pub mod stop;
@@ -40,6 +41,8 @@ pub struct Plan {
     pub token_keys: TokenKeys,
     /// Who may call the API.
     pub api: ApiConfig,
+    /// Address under which others reach it, when that is not where it listens.
+    pub public_url: Option<String>,
     /// The worker in this process, if there is one.
     pub worker: Option<LocalWorker>,
 }
@@ -83,7 +86,8 @@ impl Host {
         let address = listener
             .local_addr()
             .map_err(|error| Failure::internal("cannot tell the listening address", error))?;
-        if plan.api.api_token.is_none() && !plan.api.is_insecure && !address.ip().is_loopback() {
+        let is_open = plan.api.api_token.is_none() && plan.api.people.is_empty();
+        if is_open && !plan.api.is_insecure && !address.ip().is_loopback() {
             return Err(refused_to_serve(runnel_api::ServeError::Unprotected(address)));
         }
         let orchestrator = Orchestrator::start(config(&plan)).await.map_err(store_failed)?;
@@ -193,6 +197,7 @@ fn config(plan: &Plan) -> Config {
         batch_max: 300,
         outstanding_max: 10_000,
         poll_interval: Duration::from_secs(5),
+        public_url: plan.public_url.clone(),
         local_types: plan
             .worker
             .as_ref()

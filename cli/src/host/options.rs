@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::command::options::switch;
 use crate::exit::{Exit, Failure};
-use crate::host::{LocalWorker, keys, stop};
+use crate::host::{LocalWorker, keys, people, stop};
 
 /// Connections of the pool: with one transaction per applier and the reads of the API, more only wait in the database.
 const CONNECTIONS: u32 = 16;
@@ -73,6 +73,12 @@ pub struct ApiArgs {
         hide_env_values = true
     )]
     pub worker_token: Option<String>,
+    /// File with people who call under their own names, one a line: `NAME[:GROUP,GROUP] TOKEN`
+    #[arg(long, env = "RUNNEL_PEOPLE_FILE", value_name = "FILE")]
+    pub people_file: Option<PathBuf>,
+    /// Address under which others reach the API, for callbacks; where it listens when none is given
+    #[arg(long, env = "RUNNEL_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
     /// Origins of web pages that may call the API, besides its own
     #[arg(
         long,
@@ -88,13 +94,18 @@ pub struct ApiArgs {
 
 impl ApiArgs {
     /// As the API wants it.
-    pub fn config(&self) -> runnel_api::ApiConfig {
-        runnel_api::ApiConfig {
+    pub fn config(&self) -> Result<runnel_api::ApiConfig, Failure> {
+        let people = match &self.people_file {
+            Some(file) => people::read(file)?,
+            None => Vec::new(),
+        };
+        Ok(runnel_api::ApiConfig {
             api_token: self.api_token.clone(),
             worker_token: self.worker_token.clone(),
+            people,
             allowed_origins: self.allowed_origins.clone(),
             is_insecure: self.insecure,
-        }
+        })
     }
 }
 

@@ -15,9 +15,13 @@ pub(crate) struct CompiledTask {
     /// The workflow's variables and the task's over them, by name.
     pub env: Vec<(String, Template)>,
     pub idempotency_key: Option<Template>,
+    /// Which failures are retried.
+    pub retry_when: Option<Expr>,
     pub fanout: Option<CompiledFanout>,
     /// What each attempt must pass before it begins.
     pub gate: Option<CompiledGate>,
+    /// Which events or signals a `wait` takes.
+    pub takes: Option<Expr>,
     /// What input, env and idempotency key read together.
     pub references: References,
 }
@@ -95,6 +99,13 @@ impl CompiledTask {
             .map(|(name, value)| Ok((name, template(&task.key, &value)?)))
             .collect::<Result<Vec<_>, PlanError>>()?;
         let idempotency_key = task.idempotency_key.as_ref().map(text).transpose()?;
+        let retry_when = task
+            .retry
+            .when
+            .as_deref()
+            .map(|text| Expr::compile(strip_braces(text)))
+            .transpose()
+            .map_err(|error| failed(error.message))?;
         let fanout = task
             .for_each
             .as_ref()
@@ -105,6 +116,14 @@ impl CompiledTask {
                 })
             })
             .transpose()?;
+        let takes = match task.kind.as_str() {
+            "wait" => task.input.get("match").and_then(Value::as_str),
+            _ => None,
+        };
+        let takes = takes
+            .map(|text| Expr::compile(strip_braces(text)))
+            .transpose()
+            .map_err(|error| failed(error.message))?;
         let mut references = References::default();
         let templates = std::iter::once(&input)
             .chain(env.iter().map(|(_, value)| value))
@@ -117,8 +136,10 @@ impl CompiledTask {
             input,
             env,
             idempotency_key,
+            retry_when,
             fanout,
             gate: CompiledGate::compile(task)?,
+            takes,
             references,
         })
     }
@@ -126,8 +147,11 @@ impl CompiledTask {
     /// Calls `visit` with the references of every expression of the task.
     pub fn each_references(&self, mut visit: impl FnMut(&References)) {
         visit(&self.references);
-        if let Some(condition) = &self.condition {
+        for condition in self.condition.iter().chain(&self.takes) {
             visit(condition.references());
+        }
+        if let Some(when) = &self.retry_when {
+            visit(when.references());
         }
         if let Some(fanout) = &self.fanout {
             visit(fanout.items.references());
@@ -141,8 +165,15 @@ impl CompiledTask {
     }
 }
 
-/// A shell script is never interpolated: text that came from data must not become code.
+/// A shell script is never interpolated: text that came from data must not become code. The `match` of a `wait` is no input.
 fn runnable_input(task: &Task) -> Value {
+    if let ("wait", Value::Object(members)) = (task.kind.as_str(), &task.input) {
+        // evaluated against each event, long after the input
+        let others = members.iter().filter(|(name, _)| *name != "match");
+        return others
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+    }
     let (true, Value::Object(members)) = (task.kind == "shell", &task.input) else {
         return task.input.clone();
     };

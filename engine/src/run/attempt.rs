@@ -59,6 +59,11 @@ impl Machine<'_> {
             return Outcome::Ignored(stale);
         }
         self.note_start(ix, timings);
+        if self.definition(ix).callback {
+            // the worker has only set going what will call back
+            self.await_callback(ix);
+            return Outcome::Applied;
+        }
         self.succeed(ix, Arc::clone(output));
         Outcome::Applied
     }
@@ -98,7 +103,8 @@ impl Machine<'_> {
             self.start(ix);
         } else {
             let message = format!("the worker was lost {losses} times");
-            self.fail_task(ix, TaskFailure::new(Category::Lost, "LOST", message, false));
+            let failure = TaskFailure::new(Category::Lost, "LOST", message, false);
+            self.give_up(ix, failure, "LOSSES_EXHAUSTED");
         }
     }
 

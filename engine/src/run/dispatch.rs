@@ -34,6 +34,8 @@ pub struct DispatchPayload {
     pub secrets: Vec<String>,
     /// Unguessable part of these marks; empty when there are none.
     pub secret_mark: String,
+    /// Unguessable part of the marks of [`super::callback_token_mark`]; empty when there are none.
+    pub callback_mark: String,
     /// Longest time of this attempt.
     pub timeout: Option<Duration>,
     /// Longest gap between heartbeats.
@@ -74,6 +76,7 @@ pub fn dispatch_payload(
         env: extra.env,
         secrets: extra.secrets,
         secret_mark: extra.mark,
+        callback_mark: extra.callback_mark,
         timeout: definition.timeout,
         heartbeat: definition.heartbeat,
         deadline,
@@ -129,13 +132,15 @@ impl Machine<'_> {
         let task = self.task(ix);
         let compiled = self.plan.compiled(task.template);
         let before = TaskExtra::of(task);
+        let callback_mark = self.callback_mark(ix);
         let scope = || RunScope::new(self.plan, self.state, Some(ix)).with_mark(mark);
-        let env = render_env(compiled, &scope())?;
-        let scope = scope().with_env(&env);
+        let env = render_env(compiled, &scope().with_callback(&callback_mark))?;
         let input = compiled
             .input
-            .render(&scope)
+            .render(&scope().with_callback(&callback_mark).with_env(&env))
             .map_err(|error| Box::new(expression_failure("input", &error)))?;
+        // without the callback's marks: the key is stored and compared as it is
+        let scope = scope().with_env(&env);
         let idempotency_key = compiled
             .idempotency_key
             .as_ref()
@@ -156,7 +161,11 @@ impl Machine<'_> {
                 idempotency_key,
                 redispatches: 0,
                 late_reports: before.late_reports,
+                began_at: before.began_at,
+                is_kept: false,
                 gate: before.gate,
+                callback_mark,
+                wait: None,
             },
         })
     }

@@ -24,11 +24,14 @@ impl Machine<'_> {
         self.succeed(ix, Arc::from(input.to_string()));
     }
 
-    /// `wait {for}` or `wait {until}`.
+    /// `wait {for}` or `wait {until}`; a wait for the outside has its own rules.
     pub fn begin_wait(&mut self, ix: TaskIx) {
         let Some(input) = self.begin_inline(ix) else {
             return;
         };
+        if super::wait::is_for_outside(&input) {
+            return self.begin_outside(ix, &input);
+        }
         match wait_until(&input, self.now()) {
             Ok(until) => {
                 self.task_mut(ix).input = Some(Arc::from(json!({"until": until}).to_string()));
@@ -54,7 +57,7 @@ impl Machine<'_> {
     }
 
     /// Counts the attempt and resolves the input; `None` when that failed the task.
-    fn begin_inline(&mut self, ix: TaskIx) -> Option<Value> {
+    pub fn begin_inline(&mut self, ix: TaskIx) -> Option<Value> {
         match self.resolve(ix) {
             Ok(resolved) => {
                 let now = self.now();
@@ -105,7 +108,8 @@ fn wait_until(input: &Value, now: Timestamp) -> Result<Timestamp, String> {
         }
         _ => {
             return Err(
-                "`wait` needs either `for` (a duration) or `until` (a moment as RFC 3339)".to_owned(),
+                "`wait` needs one of `for` (a duration), `until` (a moment as RFC 3339), `event` and `signal`"
+                    .to_owned(),
             );
         }
     };

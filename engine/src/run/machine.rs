@@ -149,6 +149,10 @@ impl<'a> Machine<'a> {
             (true, false) => derived.in_flight -= 1,
             (true, true) | (false, false) => {}
         }
+        if before == TaskStatus::Waiting && status != TaskStatus::Waiting {
+            self.leave_wait(ix);
+        }
+        let derived = &mut self.state.extra.derived;
         if before == TaskStatus::Ready {
             derived.ready.remove(&ix);
         }
@@ -223,8 +227,8 @@ impl<'a> Machine<'a> {
             RunStatus::Running => !self.state.is_paused,
             // handlers of a gracefully cancelled run
             RunStatus::Cancelling => is_handling && !self.state.is_paused,
+            RunStatus::Compensating => !self.state.is_paused,
             RunStatus::Pending
-            | RunStatus::Compensating
             | RunStatus::Succeeded
             | RunStatus::Failed
             | RunStatus::Cancelled
@@ -232,6 +236,11 @@ impl<'a> Machine<'a> {
             | RunStatus::Compensated
             | RunStatus::CompensationFailed => false,
         }
+    }
+
+    /// The downstreams of this task were counted anew and need not hear of its end.
+    pub fn forget_settled(&mut self, ix: TaskIx) {
+        self.settled.retain(|settled| *settled != ix);
     }
 
     /// Works through everything that the input set off, ends the run if it is decided, and sets the run's alarm.

@@ -19,6 +19,7 @@ mod cancel;
 mod check;
 mod child;
 mod command;
+mod compensation;
 mod derived;
 mod dispatch;
 mod extra;
@@ -53,12 +54,18 @@ pub use gate::{GateCommand, GateInput};
 pub use input::{CancelMode, Input, Timings};
 pub use record::{Record, RecordKind};
 pub use replay::Replay;
-pub use rerun::RerunInput;
+pub use rerun::{Keep, RerunInput, kept_results};
+pub use retry::UNDELIVERABLE;
 pub use state::{
     Category, Counts, Item, NewRun, Pause, RunContext, RunExtra, RunState, RunStatus, TaskFailure, TaskState,
     TaskStatus,
 };
-pub use wait::{WaitCommand, WaitInput, WaitSubject};
+pub use wait::{
+    Approval, DecisionProblem, KEPT_MAX, KeptSignals, OnExpire, OnReject, SIGNAL_BYTES_MAX, Vote, Voter,
+    WaitCommand, WaitInput, WaitKind, WaitSubject, callback_token_mark, callback_url_mark, wait_kind,
+};
+
+pub(crate) use wait::{APPROVERS_MAX, ON_EXPIRE, ON_REJECT, ON_TIMEOUT, QUORUM_MAX, REMIND_EVERY_MIN};
 
 use crate::{Moment, Plan, TaskIx};
 
@@ -119,7 +126,7 @@ pub fn advance(
     effects: &mut Effects,
 ) -> Outcome {
     if state.status.is_terminal() && !matches!(input, Input::TaskRetryRequested { .. } | Input::Rerun(_)) {
-        return Outcome::Ignored(Stale::RunIsTerminal);
+        return Outcome::Ignored(wait::stale_after_the_end(state, input));
     }
     let mut machine = machine::Machine::new(plan, state, moment, effects);
     let outcome = match input {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::ids::{RunId, TaskIx};
 use crate::run::derived::Derived;
+use crate::run::wait::KeptSignals;
 use crate::time::Timestamp;
 use crate::trigger::RunTrigger;
 use crate::{Moment, Plan};
@@ -182,6 +183,8 @@ pub struct RunContext {
     pub priority: u8,
     /// When the run was accepted.
     pub created_at: Timestamp,
+    /// Who started it.
+    pub created_by: Arc<str>,
 }
 
 /// Everything known about a run between two inputs.
@@ -225,6 +228,12 @@ pub struct RunExtra {
     /// Outcome of the main graph, once it is decided and while handler tasks still run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<RunStatus>,
+    /// Result of the compensation, once it is over and while handler tasks still run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compensation: Option<RunStatus>,
+    /// Key of the last rerun, so that the same request is not carried out twice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rerun_key: Option<Arc<str>>,
     /// When an operator reopened the run; the workflow's timeout counts from here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reopened_at: Option<Timestamp>,
@@ -240,6 +249,9 @@ pub struct RunExtra {
     /// Whether kept results are ignored (results of this run are kept all the same).
     #[serde(skip_serializing_if = "is_false")]
     pub is_cache_ignored: bool,
+    /// Signals that no task has taken yet.
+    #[serde(skip_serializing_if = "KeptSignals::is_empty")]
+    pub signals: KeptSignals,
     /// Rebuilt by [`RunState::restore`], never stored, never compared.
     #[serde(skip)]
     pub(crate) derived: Derived,

@@ -98,6 +98,7 @@ impl Driver {
             workflow_version: 1,
             priority: 50,
             created_at: now,
+            created_by: "me".into(),
         };
         let state = RunState::new(
             &plan,

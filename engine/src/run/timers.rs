@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::extra::TaskExtra;
-use super::inline::waits_until;
 use super::machine::{Machine, Note};
 use super::{Category, Command, Outcome, RecordKind, RunState, RunStatus, Stale, TaskFailure, TaskStatus};
 use crate::{Plan, TaskIx, Timestamp};
@@ -29,7 +28,7 @@ enum Due {
     Lease,
     Redispatch,
     Retry,
-    Timer,
+    Wait,
 }
 
 impl RunState {
@@ -98,7 +97,7 @@ impl Machine<'_> {
             false,
         ));
         self.cancel_main("RUN_TIMED_OUT");
-        self.begin_handlers(RunStatus::TimedOut);
+        self.conclude_main(RunStatus::TimedOut);
     }
 
     /// End of `complete_within`, which spans retries.
@@ -147,12 +146,9 @@ impl Machine<'_> {
                     Some((lease, Due::Lease)),
                 ]
             }
-            TaskStatus::Waiting if definition.kind == "wait" => {
-                let until = waits_until(task.input.as_deref()).or(task.wake_at);
-                [until.map(|at| (at, Due::Timer)), None]
-            }
+            TaskStatus::Waiting => [self.wait_due(ix).map(|at| (at, Due::Wait)), None],
             TaskStatus::RetryWait => [task.wake_at.map(|at| (at, Due::Retry)), None],
-            TaskStatus::Waiting | TaskStatus::Ready => [None, None],
+            TaskStatus::Ready => [None, None],
             TaskStatus::Blocked
             | TaskStatus::Succeeded
             | TaskStatus::Failed
@@ -178,21 +174,13 @@ impl Machine<'_> {
         match due {
             Due::CompleteWithin => {
                 self.stop(ix);
-                self.fail_task(
-                    ix,
-                    timeout(
-                        "COMPLETE_WITHIN",
-                        "all attempts together took longer than allowed",
-                        false,
-                    ),
-                );
+                let message = "all attempts together took longer than allowed";
+                self.give_up(ix, timeout("COMPLETE_WITHIN", message, false), "COMPLETE_WITHIN");
             }
             Due::StartWithin => {
                 self.stop(ix);
-                self.fail_task(
-                    ix,
-                    timeout("START_WITHIN", "no worker took the task in time", false),
-                );
+                let message = "no worker took the task in time";
+                self.give_up(ix, timeout("START_WITHIN", message, false), "START_WITHIN");
             }
             Due::AttemptTimeout => {
                 self.stop(ix);
@@ -212,7 +200,7 @@ impl Machine<'_> {
             }
             Due::Redispatch => self.dispatch_again(ix),
             Due::Retry => self.start(ix),
-            Due::Timer => self.end_wait(ix),
+            Due::Wait => self.on_wait_due(ix),
         }
     }
 

@@ -10,3 +10,4 @@ mod schema;
 mod support;
 mod tasks;
 mod text;
+mod waits;

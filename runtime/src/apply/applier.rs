@@ -30,6 +30,7 @@ use crate::relay::RelayHandle;
 use crate::schedule::ScheduleBell;
 use crate::store::Store;
 use crate::trigger::Refusals;
+use crate::wait::{CallbackAddress, Waits};
 use crate::waker::Alarm;
 use crate::workflows::Versions;
 
@@ -61,6 +62,8 @@ pub(crate) struct Shell {
     pub gate: GateHandle,
     pub announcer: Announcer,
     pub registry: Registry,
+    pub waits: Waits,
+    pub callbacks: CallbackAddress,
     pub schedules: ScheduleBell,
     pub refusals: Refusals,
     pub batch_max: usize,
@@ -409,7 +412,15 @@ impl Applier {
     fn render_from(&self, known: &Known, work: &RenderWork) -> Vec<Body> {
         let (keys, moment) = (&self.shell.token_keys, self.shell.moment());
         let body = |(task, attempt): &(TaskIx, u32)| {
-            message::body_if_wanted(keys, &known.meta, &known.state, *task, *attempt, &moment)
+            message::body_if_wanted(
+                keys,
+                &self.shell.callbacks,
+                &known.meta,
+                &known.state,
+                *task,
+                *attempt,
+                &moment,
+            )
         };
         work.attempts.iter().map(body).collect()
     }

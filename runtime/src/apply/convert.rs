@@ -57,6 +57,7 @@ pub(super) fn state(plan: &Plan, row: &run::Model, tasks: Vec<task::Model>) -> R
             workflow_version: row.workflow_version,
             priority: u8::try_from(row.priority).map_err(|_| bad(format!("priority {}", row.priority)))?,
             created_at: Timestamp(row.created_at),
+            created_by: Arc::from(row.created_by.as_str()),
         },
         status: RunStatus::from_code(row.status).ok_or_else(|| bad(format!("status {}", row.status)))?,
         is_paused: row.is_paused,

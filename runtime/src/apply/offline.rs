@@ -21,6 +21,7 @@ use super::{InputsReply, StartReply, StartRow};
 use crate::intake::Sorted;
 use crate::message::{self, Body};
 use crate::relay::{AttemptKey, Desk, LEASE, News};
+use crate::wait::CallbackAddress;
 use crate::workflows::CompiledVersion;
 
 /// How long outbox rows belong to the relay that holds them.
@@ -72,7 +73,15 @@ impl Stored {
     /// The message of an attempt that is still to be executed; `None` for one that nobody wants.
     #[must_use]
     pub fn message(&self, keys: &TokenKeys, at: Attempt, moment: &Moment) -> Option<String> {
-        let body = message::body_if_wanted(keys, &self.0.meta, &self.0.state, at.task, at.attempt, moment);
+        let body = message::body_if_wanted(
+            keys,
+            &CallbackAddress::default(),
+            &self.0.meta,
+            &self.0.state,
+            at.task,
+            at.attempt,
+            moment,
+        );
         ready(body)
     }
 }
@@ -122,6 +131,7 @@ impl Item {
             tags: Vec::new(),
             ignores_cache: false,
             actor: "client".into(),
+            rerun: None,
             audit: None,
         };
         Self(round::Item::Start {
@@ -299,7 +309,7 @@ impl Batch {
                 published.states.push(Stored(turn.known));
                 continue;
             }
-            collect(keys, &turn, &mut news);
+            collect(keys, &CallbackAddress::default(), &turn, &mut news);
             published.alarms.extend(turn.known.state.wake_at);
             published.states.push(Stored(turn.committed()));
         }

@@ -1,6 +1,6 @@
 //! What happens after a commit, in this order: messages go to the relay, alarms and doorbells ring, states return to the cache.
 
-use runnel_engine::run::{Command, GateCommand};
+use runnel_engine::run::{Command, GateCommand, WaitCommand, WaitSubject};
 use runnel_queue::{TokenKeys, crash_point};
 
 use super::applier::Applier;
@@ -9,6 +9,7 @@ use super::turn::{Lease, Turn};
 use crate::error::StoreError;
 use crate::message;
 use crate::relay::{AttemptKey, Dispatch, News};
+use crate::wait::CallbackAddress;
 
 const APPLIED: &str = "runnel_records_total";
 
@@ -25,12 +26,16 @@ impl Applier {
             if turn.is_changed {
                 asks_gates |= turn.effects.commands.iter().any(concerns_gates);
                 metrics::counter!(APPLIED).increment(turn.effects.records.len() as u64);
-                collect(&self.shell.token_keys, &turn, &mut news);
+                collect(&self.shell.token_keys, &self.shell.callbacks, &turn, &mut news);
+                if waits_for_event(&turn) {
+                    self.shell.waits.look_back();
+                }
                 turn.audits
                     .iter()
                     .for_each(|audited| audited.draft.mark_written());
                 rung.push(turn.run());
                 if let Some(trigger) = &turn.known.state.extra.trigger
+                    && trigger.kind.is_scheduled()
                     && turn.known.state.status.is_terminal()
                 {
                     self.shell.schedules.ended(trigger.id);
@@ -54,8 +59,21 @@ impl Applier {
     }
 }
 
+/// Whether a task began to wait for an event, which may have come already.
+fn waits_for_event(turn: &Turn) -> bool {
+    turn.effects.commands.iter().any(|command| {
+        matches!(
+            command,
+            Command::Wait(WaitCommand::Begin {
+                subject: WaitSubject::Event(..),
+                ..
+            })
+        )
+    })
+}
+
 /// What a committed turn means to the relay.
-pub(super) fn collect(keys: &TokenKeys, turn: &Turn, news: &mut News) {
+pub(super) fn collect(keys: &TokenKeys, callbacks: &CallbackAddress, turn: &Turn, news: &mut News) {
     let state = &turn.known.state;
     let run = turn.run();
     let mut leases = turn.leased.iter();
@@ -74,7 +92,15 @@ pub(super) fn collect(keys: &TokenKeys, turn: &Turn, news: &mut News) {
                 queue: definition.queue.clone(),
                 namespace: std::sync::Arc::clone(&turn.known.meta.namespace),
                 priority: definition.priority.unwrap_or(state.context.priority),
-                body: message::body_if_wanted(keys, &turn.known.meta, state, *task, *attempt, &turn.moment),
+                body: message::body_if_wanted(
+                    keys,
+                    callbacks,
+                    &turn.known.meta,
+                    state,
+                    *task,
+                    *attempt,
+                    &turn.moment,
+                ),
             }),
             Some(Lease::NoRoom) if news.backlog.contains(&definition.queue) => {}
             Some(Lease::NoRoom) => news.backlog.push(definition.queue.clone()),

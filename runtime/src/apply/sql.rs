@@ -1,5 +1,6 @@
 //! The texts of the statements of an apply. Made once a process; constant, whatever the size of a batch.
 
+use runnel_engine::run::TaskStatus;
 use sea_orm::DbBackend;
 
 use super::rows::{Column, Kind, source};
@@ -34,6 +35,7 @@ pub(super) const RUN_NEW: &[Column] = &[
     ("created_by", Kind::Text),
     ("started_at", Kind::Int),
     ("finished_at", Kind::Int),
+    ("rerun_of", Kind::Text),
 ];
 
 /// What of a run changes; `guard` is the version that the change was computed from.
@@ -186,7 +188,7 @@ fn ids_in(backend: DbBackend) -> &'static str {
 }
 
 /// `INSERT … SELECT` of all columns. SQLite reads `ON CONFLICT` after a bare `FROM` as a join, hence `WHERE true`.
-fn insert(backend: DbBackend, table: &str, columns: &[Column]) -> String {
+pub(super) fn insert(backend: DbBackend, table: &str, columns: &[Column]) -> String {
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let values: Vec<String> = columns.iter().map(|(name, _)| value(backend, name)).collect();
     format!(
@@ -235,12 +237,23 @@ fn update_runs(backend: DbBackend) -> String {
     }
 }
 
-/// Input and output are large and change once: NULL keeps what is stored.
+/// Input and output are large and change once: NULL keeps what is stored. Only a task that has run to its end keeps its
+/// output: one that was reset has none until it ends again.
 fn update_tasks(backend: DbBackend) -> String {
+    let ended = [
+        TaskStatus::Succeeded,
+        TaskStatus::Failed,
+        TaskStatus::TimedOut,
+        TaskStatus::Cached,
+    ];
+    let ended = ended.map(|status| (status as u8).to_string()).join(", ");
     let sets: Vec<String> = TASK_CHANGE[2..]
         .iter()
         .map(|(name, _)| match *name {
-            "input" | "output" => format!("{name} = COALESCE(c.{name}, task.{name})"),
+            "input" => "input = COALESCE(c.input, task.input)".to_owned(),
+            "output" => format!(
+                "output = CASE WHEN c.status IN ({ended}) THEN COALESCE(c.output, task.output) ELSE c.output END"
+            ),
             _ => format!("{name} = c.{name}"),
         })
         .collect();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use runnel_engine::run::TaskStatus;
+use runnel_engine::run::{TaskStatus, WaitKind};
 use runnel_engine::{RunId, TaskIx, WorkflowVersionId};
 use runnel_entity::{run, task};
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
@@ -364,7 +364,9 @@ async fn explain(reads: &Reads, parents: &[Parent], tasks: &mut [TaskView]) -> R
         let is_paused = parents
             .iter()
             .any(|parent| parent.run == task.run_id && parent.is_paused);
-        task.waiting_for = waiting_for(task.status, is_paused, has_worker);
+        let outside = task.wait_kind;
+        task.waiting_for =
+            waiting_for(task.status, is_paused, has_worker).map(|reason| outside.map_or(reason, wait_word));
     }
     Ok(())
 }
@@ -384,6 +386,15 @@ fn waiting_for(status: TaskStatus, is_paused: bool, has_worker: bool) -> Option<
         | TaskStatus::Cancelled
         | TaskStatus::Skipped
         | TaskStatus::Cached => None,
+    }
+}
+
+fn wait_word(kind: WaitKind) -> &'static str {
+    match kind {
+        WaitKind::Event => "EVENT",
+        WaitKind::Signal => "SIGNAL",
+        WaitKind::Approval => "APPROVAL",
+        WaitKind::Callback => "CALLBACK",
     }
 }
 

@@ -6,14 +6,10 @@ use super::view::InboundEvent;
 use crate::orchestrator::Orchestrator;
 
 /// Called once for each event after its commit, for all that waits for events. A hint like every bell: a process that dies
-/// between the commit and this call leaves the event in `inbound_event`, where who waits looks back for it.
+/// between the commit and this call leaves the event in `inbound_event`, not marked as delivered, where it is found again.
 ///
 /// Must not block: what takes time is done in a task of its own.
-#[expect(clippy::unused_async, reason = "what is added here reads the database")]
-pub(crate) async fn on_event_committed(
-    _orchestrator: &Orchestrator,
-    namespace: &Arc<str>,
-    event: &InboundEvent,
-) {
+pub(crate) fn on_event_committed(orchestrator: &Orchestrator, namespace: &Arc<str>, event: &InboundEvent) {
     tracing::debug!(%namespace, source = event.source, id = event.id, kind = event.event_type, "event received");
+    orchestrator.shell().waits.deliver();
 }

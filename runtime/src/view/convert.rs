@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use runnel_engine::run::{Counts, RunStatus, TaskFailure, TaskStatus};
+use runnel_engine::run::{Approval, Counts, RunStatus, TaskFailure, TaskStatus, wait_kind};
 use runnel_engine::source::Dialect;
 use runnel_engine::trigger::RunTrigger;
 use runnel_engine::{RunId, TaskIx, Timestamp, WorkflowId, WorkflowVersionId};
@@ -127,6 +127,11 @@ pub(crate) fn run_from_row(row: run::Model) -> Result<RunView, StoreError> {
         wake_at: row.wake_at.map(Timestamp),
         trigger: trigger_of(id, &row.extra)?,
         last_seq: row.next_seq - 1,
+        rerun_of: row
+            .rerun_of
+            .as_deref()
+            .and_then(|id| uuid::Uuid::try_parse(id).ok())
+            .map(RunId),
     })
 }
 
@@ -153,6 +158,14 @@ pub(crate) fn task_from_row(row: task::Model) -> Result<TaskView, StoreError> {
         .as_deref()
         .map(|text| json::<TaskFailure>("task", &id, "error", text))
         .transpose()?;
+    let extra = row.extra.as_deref();
+    let wait_kind = (status == TaskStatus::Waiting)
+        .then(|| wait_kind(extra))
+        .flatten();
+    let approval = (row.kind == "approval")
+        .then(|| Approval::of_extra(extra))
+        .flatten()
+        .map(Arc::new);
     Ok(TaskView {
         run_id: RunId(row.run_id),
         ix: task_ix(row.ix),
@@ -174,6 +187,8 @@ pub(crate) fn task_from_row(row: task::Model) -> Result<TaskView, StoreError> {
         queued_at: row.queued_at.map(Timestamp),
         started_at: row.started_at.map(Timestamp),
         finished_at: row.finished_at.map(Timestamp),
+        approval,
+        wait_kind,
         waiting_for: None,
     })
 }

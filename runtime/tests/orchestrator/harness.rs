@@ -146,6 +146,7 @@ impl Fixture {
             batch_max: 300,
             outstanding_max: self.outstanding_max,
             poll_interval: self.poll_interval,
+            public_url: None,
             local_types: self.local_types.clone(),
         })
         .await

@@ -45,7 +45,7 @@ fn a_wait_that_cannot_be_read_fails_with_category_input() {
         json!({"for": "soon"}),
         json!({"for": "400d"}),
         json!({"until": 5}),
-        json!({"event": "x"}),
+        json!({"event": ""}),
     ] {
         let run = Driver::started(workflow(vec![wait(input)]));
         assert_eq!(run.state.error.as_ref().unwrap().code, "INPUT");

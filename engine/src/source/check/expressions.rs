@@ -10,6 +10,7 @@ use crate::source::tree::{Data, Extent, Node, Path};
 /// Every context of the format. `matrix` and `event` are known, so that their use is not called a slip.
 const CONTEXTS: &[&str] = &[
     "inputs", "tasks", "run", "workflow", "each", "matrix", "secrets", "vars", "event", "task", "env",
+    "error",
 ];
 
 /// Most expressions in one file: compiling one takes tens of microseconds.
@@ -22,6 +23,8 @@ pub(crate) enum Group {
     OnFailure,
     OnSuccess,
     Finally,
+    /// What undoes a task of the main group, with the position of that task.
+    Compensation,
 }
 
 /// Who evaluates an expression.
@@ -29,6 +32,8 @@ pub(crate) enum Group {
 pub(crate) enum Reader {
     /// A task, by its position in its group.
     Task(Group, usize),
+    /// A task that is asked whether it takes what came from outside, which it reads as `event`.
+    Taker(Group, usize),
     /// The workflow at the end of a run: every task of the main group is decided.
     Outputs,
     /// The workflow at the start of a run: no task exists yet.
@@ -188,9 +193,21 @@ impl Checker<'_, '_> {
                 .help("add `for_each` to the task, or read `inputs` or `tasks`");
         } else if let Reader::Trigger { has_event } = site.reader {
             self.trigger_root(root, has_event, node, path);
-        } else if root == "event" {
+        } else if root == "event" && !matches!(site.reader, Reader::Taker(..)) {
             self.unsupported_context(node, path);
-        } else if root == "task" && !matches!(site.reader, Reader::Task(..)) {
+        } else if root == "error" && !self.reads_error {
+            self.report
+                .error(
+                    "runnel::expr::context",
+                    node.at,
+                    path,
+                    "`error` exists only in `retry.when`",
+                )
+                .help("read `tasks.<task>.error` of an upstream, or `run.error` in a handler");
+        } else if root == "task"
+            && !self.reads_error
+            && !matches!(site.reader, Reader::Task(..) | Reader::Taker(..))
+        {
             self.report.error(
                 "runnel::expr::context",
                 node.at,

@@ -18,8 +18,6 @@ pub(crate) enum Place {
     Task,
     /// A type of task.
     Type,
-    /// A key of the input of a `wait`.
-    Wait,
     /// A key of `for_each`.
     ForEach,
     /// A context of expressions.
@@ -29,37 +27,15 @@ pub(crate) enum Place {
 /// What is refused, and what to write instead. Delete a line when the state machine runs the feature.
 const UNSUPPORTED: &[(Place, &str, &str)] = &[
     (
-        Place::Workflow,
-        "compensation",
-        "run the compensating task as an ordinary task that needs `{task: failed}`",
-    ),
-    (
-        Place::Task,
-        "compensate",
-        "run the compensating task as an ordinary task that needs `{task: failed}`",
-    ),
-    (
         Place::Task,
         "matrix",
         "use `for_each` over a list of combinations",
     ),
     (Place::Task, "repeat", "let the task itself loop, or use `retry`"),
-    (Place::Task, "callback", "let the task wait for the answer itself"),
     (
         Place::Task,
         "image",
         "run the script on a worker that has the tools, without `image`",
-    ),
-    (Place::Task, "on_exhausted", "remove it; an exhausted task fails"),
-    (
-        Place::Task,
-        "point_of_no_return",
-        "remove it; there is no rollback yet",
-    ),
-    (
-        Place::Type,
-        "approval",
-        "start the second half as a workflow of its own once it is approved",
     ),
     (
         Place::Type,
@@ -72,7 +48,6 @@ const UNSUPPORTED: &[(Place, &str, &str)] = &[
         "use `run` on a worker that has the tools",
     ),
     (Place::Type, "lambda", "use `http` with the function's URL"),
-    (Place::Wait, "event", "wait for a time with `for` or `until`"),
     (Place::ForEach, "batch", "group the items in the list itself"),
     (
         Place::Context,
@@ -145,14 +120,9 @@ impl Checker<'_, '_> {
                     }
                 }
             }
-            "compensation" => self.compensation(node, path),
             "repeat" => self.repeat(node, path),
             "matrix" | "resources" | "labels" | "output_schema" => _ = self.map(node, path),
-            "callback" | "point_of_no_return" => _ = self.boolean(node, path),
             "image" => _ = self.text(node, path),
-            "on_exhausted" => {
-                _ = self.one_of(node, path, &[("fail", ()), ("pause", ()), ("dead_letter", ())]);
-            }
             _ => {}
         }
     }
@@ -178,24 +148,6 @@ impl Checker<'_, '_> {
             .get("every")
             .map(|node| self.duration(node, path.key("every"), Zero::Allowed));
     }
-
-    fn compensation(&mut self, node: &Node, path: Path<'_>) {
-        let Some(fields) = self.fields(node, path, &["on", "order", "on_error"]) else {
-            return;
-        };
-        let on = [("failed", ()), ("cancelled", ()), ("timed_out", ())];
-        if let Some(items) = fields.get("on").and_then(|node| self.list(node, path.key("on"))) {
-            for (index, item) in items.iter().enumerate() {
-                self.one_of(item, path.key("on").index(index), &on);
-            }
-        }
-        fields
-            .get("order")
-            .map(|node| self.one_of(node, path.key("order"), &[("reverse", ()), ("parallel", ())]));
-        fields
-            .get("on_error")
-            .map(|node| self.one_of(node, path.key("on_error"), &[("halt", ()), ("continue", ())]));
-    }
 }
 
 const AT_LEAST_ONE: RangeInclusive<u32> = 1..=u32::MAX;
@@ -204,7 +156,6 @@ fn describe(place: Place, name: &str) -> String {
     match place {
         Place::Workflow | Place::Task => format!("`{name}`"),
         Place::Type => format!("the task type `{name}`"),
-        Place::Wait => format!("a `wait` for `{name}`"),
         Place::ForEach => format!("`for_each.{name}`"),
         Place::Context => format!("the context `{name}`"),
     }

@@ -239,7 +239,7 @@ impl Checker<'_, '_> {
                     .help(help);
                 return;
             }
-            Reader::Task(group, reader) => (group, reader),
+            Reader::Task(group, reader) | Reader::Taker(group, reader) => (group, reader),
         };
         let own = std::iter::once(main)
             .chain(handlers)

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::source::check::expressions::Site;
 use crate::source::check::features::Place;
-use crate::source::check::fields::{Fields, Zero};
+use crate::source::check::fields::Fields;
 use crate::source::check::policy::is_one_expression;
 use crate::source::check::{Checker, INPUT_BYTES_MAX, shorten};
 use crate::source::tree::{Data, Entry, Node, Path};
@@ -36,7 +36,8 @@ const REQUIRED: &[(&str, &[&[&str]])] = &[
     ("http", &[&["url"]]),
     ("llm", &[&["prompt", "messages"]]),
     ("sqs", &[&["queue", "queue_url"]]),
-    ("wait", &[&["for", "until", "event"]]),
+    ("wait", &[&["for", "until", "event", "signal"]]),
+    ("approval", &[&["message"]]),
     ("workflow", &[&["id"]]),
     ("lambda", &[&["function"]]),
     ("container", &[&["image"]]),
@@ -46,7 +47,7 @@ const REQUIRED: &[(&str, &[&[&str]])] = &[
 const EXCLUSIVE: &[(&str, &[&str])] = &[
     ("python", &["script", "callable"]),
     ("http", &["json", "body"]),
-    ("wait", &["for", "until", "event"]),
+    ("wait", &["for", "until", "event", "signal"]),
     ("llm", &["prompt", "messages"]),
 ];
 
@@ -199,11 +200,11 @@ impl Checker<'_, '_> {
         }
         match kind {
             "shell" => self.shell_input(node, path, site),
-            "wait" => self.wait_input(node, path),
+            "wait" => self.wait_input(node, path, site),
+            "approval" => self.approval_input(node, path),
             _ => {}
         }
-        if kind != "shell" {
-            // `match` of a wait for an event is bare CEL and no template.
+        if !matches!(kind, "shell" | "wait") {
             self.template(node, path, site);
         }
         if kind == "python" {
@@ -254,43 +255,6 @@ impl Checker<'_, '_> {
             } else {
                 self.template(&entry.node, path.key(&entry.key), site);
             }
-        }
-    }
-
-    fn wait_input(&mut self, node: &Node, path: Path<'_>) {
-        let Some(fields) = self.fields(
-            node,
-            path,
-            &["for", "until", "event", "match", "timeout", "simulate_failure"],
-        ) else {
-            return;
-        };
-        for key in ["for", "timeout"] {
-            let Some(node) = fields.get(key) else { continue };
-            // The one duration that may be computed: a wait is resolved when the task is ready.
-            if !node.as_text().is_some_and(is_one_expression) {
-                self.duration(node, path.key(key), Zero::Allowed);
-            }
-        }
-        if let Some(node) = fields.get("until")
-            && let Some(text) = self.text(node, path.key("until"))
-            && !is_one_expression(text)
-            && chrono::DateTime::parse_from_rfc3339(text).is_err()
-        {
-            self.report
-                .error(
-                    "runnel::schema::time",
-                    node.at,
-                    path.key("until"),
-                    format!("`{}` is not a time", shorten(text)),
-                )
-                .help("write RFC 3339 with a zone, as `2030-01-31T08:00:00Z`, or an expression");
-        }
-        for key in ["event", "match"] {
-            fields.get(key).map(|node| self.text(node, path.key(key)));
-        }
-        if let Some(entry) = fields.entry("event") {
-            self.feature(Place::Wait, "event", entry.key_at, path.key("event"));
         }
     }
 }
