@@ -55,7 +55,7 @@ pub const OUTPUT_BYTES_MAX: usize = 1 << 20;
 
 /// The names an expression may start from.
 pub const CONTEXTS: &[&str] = &[
-    "inputs", "tasks", "run", "workflow", "each", "task", "vars", "secrets", "env", "event",
+    "inputs", "tasks", "run", "workflow", "each", "task", "vars", "secrets", "env", "event", "error",
 ];
 
 /// Why an expression does not compile or did not evaluate.

@@ -18,7 +18,7 @@ use crate::expr::Template;
 /// A compiled workflow version: immutable, shared by all its runs, cached by version.
 ///
 /// Static tasks have indices `0..len()` in topological order of the main graph (by depth, ties in file order), handler tasks after
-/// them: `on_failure`, `on_success`, `finally`, each in its own topological order.
+/// them: `on_failure`, `on_success`, `finally`, each in its own topological order; last what undoes main tasks, in the order of these.
 #[derive(Debug)]
 pub struct Plan {
     workflow: Workflow,
@@ -34,7 +34,9 @@ pub struct Plan {
     run_group: Option<Template>,
     is_output_read: Vec<bool>,
     /// First index of each section, and the end.
-    section_starts: [u32; 5],
+    section_starts: [u32; 6],
+    /// Per main task: the task that undoes it. Empty when the workflow has none.
+    compensations: HashMap<TaskIx, TaskIx>,
     critical_path_depth: u32,
 }
 
@@ -49,11 +51,22 @@ pub enum Section {
     OnSuccess,
     /// `finally`.
     Finally,
+    /// `compensate` of the main tasks.
+    Compensation,
 }
 
 impl Section {
     /// In the order of their indices.
-    pub const ALL: [Self; 4] = [Self::Main, Self::OnFailure, Self::OnSuccess, Self::Finally];
+    pub const ALL: [Self; 5] = [
+        Self::Main,
+        Self::OnFailure,
+        Self::OnSuccess,
+        Self::Finally,
+        Self::Compensation,
+    ];
+
+    /// The sections whose tasks run after the outcome is known.
+    pub const HANDLERS: [Self; 3] = [Self::OnFailure, Self::OnSuccess, Self::Finally];
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -112,8 +125,21 @@ impl Plan {
     /// An index that is not one of a static task of this plan.
     #[must_use]
     pub fn task(&self, ix: TaskIx) -> &Task {
-        let place = self.places[ix.at()];
-        &section_tasks(&self.workflow, place.section)[place.position as usize]
+        task_at(&self.workflow, self.places[ix.at()])
+    }
+
+    /// The task that undoes this one.
+    #[must_use]
+    pub fn compensation_of(&self, ix: TaskIx) -> Option<TaskIx> {
+        self.compensations.get(&ix).copied()
+    }
+
+    /// The main task that this one undoes.
+    #[must_use]
+    pub fn compensates(&self, ix: TaskIx) -> Option<TaskIx> {
+        let key = self.task(ix).key.strip_suffix(COMPENSATE_SUFFIX)?;
+        self.find(key)
+            .filter(|_| self.section(ix) == Section::Compensation)
     }
 
     /// The index of a static task by key.
@@ -202,12 +228,24 @@ impl Plan {
     }
 }
 
+/// What the key of a compensating task ends with; no key of the file can.
+pub(crate) const COMPENSATE_SUFFIX: &str = ".compensate";
+
+/// The list that a section stands in; compensating tasks stand in the main tasks.
 fn section_tasks(workflow: &Workflow, section: Section) -> &[Task] {
     match section {
-        Section::Main => &workflow.tasks,
+        Section::Main | Section::Compensation => &workflow.tasks,
         Section::OnFailure => &workflow.on_failure,
         Section::OnSuccess => &workflow.on_success,
         Section::Finally => &workflow.finally,
+    }
+}
+
+fn task_at(workflow: &Workflow, place: Place) -> &Task {
+    let task = &section_tasks(workflow, place.section)[place.position as usize];
+    match (place.section, &task.compensate) {
+        (Section::Compensation, Some(compensate)) => compensate,
+        _ => task,
     }
 }
 

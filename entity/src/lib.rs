@@ -7,6 +7,7 @@ pub mod audit;
 pub mod backfill;
 pub mod bulk_item;
 pub mod bulk_operation;
+pub mod dead_letter;
 pub mod event;
 pub mod event_trigger;
 pub mod idempotency;

@@ -57,6 +57,8 @@ pub struct Model {
     pub started_at: Option<i64>,
     /// Terminal.
     pub finished_at: Option<i64>,
+    /// Id of the run that this one repeats.
+    pub rerun_of: Option<String>,
 }
 
 /// No relations: joins are written where they are needed.

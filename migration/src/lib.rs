@@ -15,6 +15,7 @@ mod m20261121_000002_waits;
 mod m20261121_000004_schedules;
 mod m20261121_000006_audit;
 mod m20261121_000007_gates;
+mod m20261121_000008_dead_letters;
 mod m20261121_000012_event_delivery;
 
 /// Runs the migrations.
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000004_schedules::Migration),
             Box::new(m20261121_000006_audit::Migration),
             Box::new(m20261121_000007_gates::Migration),
+            Box::new(m20261121_000008_dead_letters::Migration),
             Box::new(m20261121_000012_event_delivery::Migration),
         ]
     }

@@ -17,6 +17,7 @@ use sea_orm::ConnectionTrait;
 use tokio_util::sync::CancellationToken;
 
 use crate::apply::{Appliers, Shell};
+use crate::dead_letters::{self, Poison};
 use crate::error::StoreError;
 use crate::intake::Intake;
 use crate::store::failed_to;
@@ -37,9 +38,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Poll intervals between two looks at the dead letters: a look is a call to the queue service for each task queue.
 const DEAD_LETTERS_EVERY: u32 = 6;
-
-/// A dead letter that cannot be read is looked at again after the longest that SQS hides one.
-const UNREADABLE_FOR: Duration = Duration::from_secs(12 * 3_600);
 
 const MALFORMED: &str = "runnel_reports_malformed_total";
 const DEAD_LETTERS: &str = "runnel_dead_letters_total";
@@ -188,7 +186,7 @@ impl DeadLetters {
             Err(error) => tracing::warn!(%error, "dead letters are read of the known queues only"),
         }
         for queue in queues {
-            let name = self.queue.dead_letter(&QueueName(queue));
+            let name = self.queue.dead_letter(&QueueName(queue.clone()));
             match self
                 .queue
                 .receive(&name, RECEIVE_MAX, Duration::ZERO, VISIBILITY)
@@ -196,7 +194,7 @@ impl DeadLetters {
             {
                 Ok(deliveries) => {
                     for delivery in deliveries {
-                        self.end(&name, delivery).await;
+                        self.end(&queue, &name, delivery).await;
                     }
                 }
                 // a queue that was never poisoned may have none
@@ -230,27 +228,29 @@ impl DeadLetters {
             .collect()
     }
 
-    async fn end(&self, name: &QueueName, delivery: Delivery) {
+    async fn end(&self, queue: &str, name: &QueueName, delivery: Delivery) {
         metrics::counter!(DEAD_LETTERS).increment(1);
         let ended = match decode_task(&delivery.body) {
             Ok(message) => {
                 let reason = "the message was received too often without an end of the attempt".into();
                 let at = &message.at;
                 tracing::warn!(run = %at.run, task = message.key, attempt = at.attempt, "dead letter ends its attempt");
+                let poison = Poison::Task(&message);
+                let kept = dead_letters::keep(&self.shell, queue, message.input.get(), poison).await;
                 let input = Input::AttemptLost {
                     task: TaskIx(at.task),
                     attempt: at.attempt,
                     reason,
                 };
-                self.appliers.apply(RunId(at.run), vec![input]).await.map(drop)
+                match kept {
+                    Ok(()) => self.appliers.apply(RunId(at.run), vec![input]).await.map(drop),
+                    Err(error) => Err(error),
+                }
             }
             Err(error) => {
-                tracing::error!(queue = %name, %error, "a dead letter is not a task message; it stays there");
-                let receipts = [delivery.receipt];
-                if let Err(error) = self.queue.extend(name, &receipts, UNREADABLE_FOR).await {
-                    tracing::debug!(%error, "dead letter was not put aside");
-                }
-                return;
+                tracing::error!(queue = %name, %error, "a dead letter is not a task message; it is kept for a person");
+                let poison = Poison::Unknown(error.to_string());
+                dead_letters::keep(&self.shell, queue, &delivery.body, poison).await
             }
         };
         let deleted = match ended {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use runnel_engine::run::{CancelMode, Input, Outcome, RunStatus, Stale};
+use runnel_engine::run::{CancelMode, Input, Outcome, RerunInput, RunStatus, Stale, TaskFailure};
 use runnel_engine::{RunId, TaskIx};
 
 use crate::actor::Actor;
@@ -125,8 +125,41 @@ impl Orchestrator {
         ))
     }
 
+    /// Ends a task with a result set by hand: the JSON text of an output, or a failure.
+    ///
+    /// # Errors
+    /// See [`OperateError`].
+    pub async fn override_task(
+        &self,
+        actor: &Actor,
+        run: RunId,
+        task: &str,
+        result: Result<Arc<str>, TaskFailure>,
+        reason: Option<String>,
+    ) -> Result<(RunView, TaskView), OperateError> {
+        let ix = self.task_of(actor, run, task).await?;
+        let input = Input::Rerun(RerunInput::Override {
+            task: ix,
+            result,
+            actor: actor.name.clone(),
+            reason: reason.map(Arc::from),
+        });
+        self.operate_task(actor, run, task, input).await
+    }
+
     /// Applies the input and answers the run as it is after the commit. The input is applied even when the caller goes away.
     async fn operate(&self, actor: &Actor, run: RunId, input: Input) -> Result<RunView, OperateError> {
+        let (view, _) = self.operate_once(actor, run, input).await?;
+        Ok(view)
+    }
+
+    /// As [`Self::operate`]; also says whether the input changed anything, or was in force already.
+    pub(crate) async fn operate_once(
+        &self,
+        actor: &Actor,
+        run: RunId,
+        input: Input,
+    ) -> Result<(RunView, bool), OperateError> {
         self.find_run(actor, run).await?.ok_or(OperateError::UnknownRun)?;
         let appliers = self.appliers().clone();
         let applied = tokio::spawn(audit::inherit(
@@ -135,11 +168,17 @@ impl Orchestrator {
         let applied = applied.await.map_err(|_| StoreError::Aborted {
             action: "apply an operation",
         })??;
-        match applied {
+        let is_applied = match applied {
             InputsReply::UnknownRun => return Err(OperateError::UnknownRun),
-            InputsReply::Done { outcomes, status } => judge(outcomes.into_iter().next(), status)?,
-        }
-        self.find_run(actor, run).await?.ok_or(OperateError::UnknownRun)
+            InputsReply::Done { outcomes, status } => {
+                let outcome = outcomes.into_iter().next();
+                let is_applied = outcome == Some(Outcome::Applied);
+                judge(outcome, status)?;
+                is_applied
+            }
+        };
+        let view = self.find_run(actor, run).await?.ok_or(OperateError::UnknownRun)?;
+        Ok((view, is_applied))
     }
 }
 
@@ -148,7 +187,11 @@ pub(crate) fn judge(outcome: Option<Outcome>, status: RunStatus) -> Result<(), O
     let late = |what: &str| OperateError::Conflict {
         status,
         message: what.to_owned(),
-        allowed: Vec::new(),
+        allowed: if status.is_terminal() {
+            vec!["runRerun", "taskRetry"]
+        } else {
+            Vec::new()
+        },
     };
     match outcome {
         None | Some(Outcome::Applied | Outcome::Ignored(Stale::AlreadyInForce | Stale::NothingDue)) => Ok(()),

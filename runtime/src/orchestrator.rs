@@ -79,6 +79,7 @@ struct Inner {
     appliers: Appliers,
     intake: Intake,
     consumer: Consumer,
+    queue: Arc<dyn TaskQueue>,
     vars: Arc<Map<String, Value>>,
     bulk_bell: Arc<bulk::Bell>,
     loops: Loops,
@@ -216,6 +217,11 @@ impl Orchestrator {
     /// Ids.
     pub(crate) fn entropy(&self) -> &dyn Entropy {
         &*self.inner.shell.entropy
+    }
+
+    /// The queues.
+    pub(crate) fn queue(&self) -> &dyn TaskQueue {
+        &*self.inner.queue
     }
 
     /// Tells the loop of operations on many runs that there is one.
@@ -416,9 +422,9 @@ impl Orchestrator {
         let inner = &self.inner;
         inner.appliers.unfinished() > 0
             || inner.shell.schedules.is_busy()
-            || inner.shell.waits.is_busy()
             || inner.shell.gate.is_moving()
             || inner.bulk_bell.is_busy()
+            || inner.shell.waits.is_busy()
             || inner.shell.relay.unfinished() > 0
             || inner.consumer.is_busy()
     }
@@ -474,7 +480,7 @@ impl Inner {
             &shell,
             &appliers,
             &consumer,
-            queue,
+            Arc::clone(&queue),
             poll_interval,
             (inboxes, calls),
         );
@@ -485,6 +491,7 @@ impl Inner {
             appliers,
             intake,
             consumer,
+            queue,
             vars: config.vars,
             bulk_bell: Arc::default(),
             loops,

@@ -31,6 +31,9 @@ const CONFLICTS_MAX: u32 = 5;
 /// Most tags of a run.
 pub const TAGS_MAX: usize = 64;
 
+/// A start, and where its answer will come from.
+pub(crate) type Prepared = (StartWork, oneshot::Receiver<Result<StartReply, StoreError>>);
+
 impl Orchestrator {
     /// Starts a run. Accepted means committed; the start takes place even when the caller goes away.
     ///
@@ -62,8 +65,16 @@ impl Orchestrator {
     async fn try_start(&self, actor: &Actor, request: StartRequest) -> Result<StartedRun, StartError> {
         let version = self.version_of(actor, &request).await?;
         let work = self.prepare(actor, request, version)?;
-        let hash = work.0.row.request_hash.clone();
-        let (start, answer) = work;
+        self.submit(actor, work).await
+    }
+
+    /// Hands a prepared start to its applier and answers after the commit.
+    pub(crate) async fn submit(
+        &self,
+        actor: &Actor,
+        (start, answer): Prepared,
+    ) -> Result<StartedRun, StartError> {
+        let hash = start.row.request_hash.clone();
         let appliers = self.appliers().clone();
         let sent = tokio::spawn(async move { appliers.send(Work::Start(Box::new(start))).await });
         sent.await.map_err(|_| StoreError::Aborted {
@@ -131,7 +142,8 @@ impl Orchestrator {
         Ok(version)
     }
 
-    async fn version_of(
+    /// The version that a request names.
+    pub(crate) async fn version_of(
         &self,
         actor: &Actor,
         request: &StartRequest,
@@ -153,12 +165,13 @@ impl Orchestrator {
         }
     }
 
-    fn prepare(
+    /// Checks a request and makes of it what an applier takes.
+    pub(crate) fn prepare(
         &self,
         actor: &Actor,
         request: StartRequest,
         version: Arc<CompiledVersion>,
-    ) -> Result<(StartWork, oneshot::Receiver<Result<StartReply, StoreError>>), StartError> {
+    ) -> Result<Prepared, StartError> {
         check_size(
             "the idempotency key",
             request.idempotency_key.as_ref().map_or(0, String::len),
@@ -202,6 +215,7 @@ impl Orchestrator {
             inputs: inputs.text,
             tags,
             actor: actor.name.clone(),
+            rerun: None,
             ignores_cache: request.ignores_cache,
             audit: audit::current(),
         };

@@ -71,6 +71,8 @@ pub struct RunView {
     pub trigger: Option<RunTrigger>,
     /// Sequence number of the last event: the cursor a snapshot stands at.
     pub last_seq: i64,
+    /// The run that this one repeats.
+    pub rerun_of: Option<RunId>,
 }
 
 /// A task of a run.

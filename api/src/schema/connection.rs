@@ -6,6 +6,7 @@ use runnel_runtime::view::Page;
 use super::approval::Approval;
 use super::audit::AuditEntry;
 use super::bulk::{BulkFailure, BulkOperation};
+use super::dead_letter::DeadLetter;
 use super::event::Event;
 use super::namespace::Namespace;
 use super::paging::Count;
@@ -35,6 +36,7 @@ pub(crate) struct PageInfo {
     concrete(name = "AuditEntryEdge", params(AuditEntry)),
     concrete(name = "BulkFailureEdge", params(BulkFailure)),
     concrete(name = "BulkOperationEdge", params(BulkOperation)),
+    concrete(name = "DeadLetterEdge", params(DeadLetter)),
     concrete(name = "EventEdge", params(Event)),
     concrete(name = "NamespaceEdge", params(Namespace)),
     concrete(name = "RunEdge", params(Run)),
@@ -59,6 +61,7 @@ pub(crate) struct Edge<T: OutputType> {
     concrete(name = "AuditEntryConnection", params(AuditEntry)),
     concrete(name = "BulkFailureConnection", params(BulkFailure)),
     concrete(name = "BulkOperationConnection", params(BulkOperation)),
+    concrete(name = "DeadLetterConnection", params(DeadLetter)),
     concrete(name = "EventConnection", params(Event)),
     concrete(name = "NamespaceConnection", params(Namespace)),
     concrete(name = "RunConnection", params(Run)),

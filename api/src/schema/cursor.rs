@@ -131,30 +131,6 @@ impl Cursor for LogPlace {
     }
 }
 
-/// A place in the inbox of approvals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ApprovalPlace {
-    pub(crate) since: i64,
-    pub(crate) run: RunId,
-    pub(crate) ix: TaskIx,
-}
-
-impl Cursor for ApprovalPlace {
-    const TAG: char = 'a';
-    fn write(&self) -> String {
-        format!("{}.{}.{}", self.since, self.run.0.simple(), self.ix.0)
-    }
-    fn read(text: &str) -> Option<Self> {
-        let mut parts = text.split('.');
-        let place = Self {
-            since: parts.next()?.parse().ok()?,
-            run: RunId(Uuid::try_parse(parts.next()?).ok()?),
-            ix: TaskIx(parts.next()?.parse().ok()?),
-        };
-        parts.next().is_none().then_some(place)
-    }
-}
-
 /// A place in an operation on many runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BulkPlace(pub(crate) i32);
@@ -176,6 +152,30 @@ impl Cursor for Uuid {
     }
     fn read(text: &str) -> Option<Self> {
         Self::try_parse(text).ok()
+    }
+}
+
+/// A place in the inbox of approvals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ApprovalPlace {
+    pub(crate) since: i64,
+    pub(crate) run: RunId,
+    pub(crate) ix: TaskIx,
+}
+
+impl Cursor for ApprovalPlace {
+    const TAG: char = 'a';
+    fn write(&self) -> String {
+        format!("{}.{}.{}", self.since, self.run.0.simple(), self.ix.0)
+    }
+    fn read(text: &str) -> Option<Self> {
+        let mut parts = text.split('.');
+        let place = Self {
+            since: parts.next()?.parse().ok()?,
+            run: RunId(Uuid::try_parse(parts.next()?).ok()?),
+            ix: TaskIx(parts.next()?.parse().ok()?),
+        };
+        parts.next().is_none().then_some(place)
     }
 }
 

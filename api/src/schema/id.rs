@@ -70,6 +70,16 @@ pub(crate) fn bulk(id: Uuid) -> ID {
     ID(format!("bulk_{}", id.simple()))
 }
 
+/// The id of a dead letter.
+pub(crate) fn dead_letter(id: Uuid) -> ID {
+    ID(format!("deadletter_{}", id.simple()))
+}
+
+/// Reads the id of a dead letter.
+pub(crate) fn parse_dead_letter(id: &str) -> Option<Uuid> {
+    hex(id.strip_prefix("deadletter_")?)
+}
+
 /// Reads any node id; `None` for everything else.
 pub(crate) fn parse(id: &str) -> Option<NodeRef> {
     let (tag, rest) = id.split_once('_')?;
@@ -79,9 +89,9 @@ pub(crate) fn parse(id: &str) -> Option<NodeRef> {
         "version" => hex(rest).map(NodeRef::WorkflowVersion),
         "schedule" => hex(rest).map(NodeRef::Schedule),
         "trigger" => hex(rest).map(NodeRef::Trigger),
+        "bulk" => hex(rest).map(NodeRef::Bulk),
         "task" => place(rest).map(|(run, ix)| NodeRef::Task(run, ix)),
         "approval" => place(rest).map(|(run, ix)| NodeRef::Approval(run, ix)),
-        "bulk" => hex(rest).map(NodeRef::Bulk),
         _ => None,
     }
 }

@@ -7,6 +7,7 @@ mod bulk;
 mod circuit;
 mod connection;
 pub(crate) mod cursor;
+mod dead_letter;
 mod diagnostic;
 mod enums;
 mod event;
@@ -23,6 +24,7 @@ mod power_filter;
 mod query;
 mod query_schedule;
 mod rail;
+mod rerun;
 mod run;
 mod scalars;
 mod schedule;
@@ -44,6 +46,7 @@ use approval::WaitQuery;
 use audit::AuditQuery;
 use bulk::{BulkMutation, BulkQuery};
 use circuit::{CircuitMutation, CircuitQuery};
+use dead_letter::{DeadLetterMutation, DeadLetterQuery};
 use mutation_run::RunMutation;
 use mutation_schedule::ScheduleMutation;
 use mutation_trigger::TriggerMutation;
@@ -52,6 +55,7 @@ use mutation_workflow::WorkflowMutation;
 use namespace::{NamespaceMutation, NamespaceQuery};
 use query::CoreQuery;
 use query_schedule::ScheduleQuery;
+use rerun::RerunMutation;
 use session::ReadLoader;
 use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
@@ -65,6 +69,7 @@ pub(crate) struct Query(
     ScheduleQuery,
     BulkQuery,
     WaitQuery,
+    DeadLetterQuery,
 );
 
 /// Mutations: each takes one `input` and answers one payload, whose `userErrors` say why nothing was done.
@@ -76,8 +81,10 @@ pub(crate) struct Mutation(
     NamespaceMutation,
     ScheduleMutation,
     TriggerMutation,
-    WaitMutation,
     BulkMutation,
+    WaitMutation,
+    RerunMutation,
+    DeadLetterMutation,
 );
 
 /// Subscriptions, over WebSocket (`/graphql/ws`) and SSE (`/graphql/stream`). Each message has a cursor to resume after.

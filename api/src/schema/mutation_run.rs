@@ -95,11 +95,11 @@ pub(crate) struct RunIdInput {
 #[derive(Debug, SimpleObject)]
 pub(crate) struct RunPayload {
     /// The run after the operation; null when it was refused.
-    run: Option<Run>,
+    pub(crate) run: Option<Run>,
     /// Why it was refused.
-    user_errors: Vec<UserError>,
+    pub(crate) user_errors: Vec<UserError>,
     /// As given.
-    client_mutation_id: Option<String>,
+    pub(crate) client_mutation_id: Option<String>,
 }
 
 /// Names a task.
@@ -119,13 +119,13 @@ pub(crate) struct TaskIdInput {
 #[derive(Debug, SimpleObject)]
 pub(crate) struct TaskPayload {
     /// The task after the operation; null when it was refused.
-    task: Option<Task>,
+    pub(crate) task: Option<Task>,
     /// The run after the operation; null when it was refused.
-    run: Option<Run>,
+    pub(crate) run: Option<Run>,
     /// Why it was refused.
-    user_errors: Vec<UserError>,
+    pub(crate) user_errors: Vec<UserError>,
     /// As given.
-    client_mutation_id: Option<String>,
+    pub(crate) client_mutation_id: Option<String>,
 }
 
 /// Mutations of runs.
@@ -298,7 +298,7 @@ async fn skip(
     }
 }
 
-fn run_payload(
+pub(crate) fn run_payload(
     done: Result<RunView, OperateError>,
     client_mutation_id: Option<String>,
 ) -> Result<RunPayload, ApiError> {
@@ -316,7 +316,7 @@ fn run_payload(
     }
 }
 
-fn task_payload(
+pub(crate) fn task_payload(
     done: Result<(RunView, TaskView), OperateError>,
     client_mutation_id: Option<String>,
 ) -> Result<TaskPayload, ApiError> {
@@ -346,7 +346,7 @@ fn task_payload(
 }
 
 /// A reason is for people: what is too long is cut instead of refusing an operation that may be urgent.
-fn clip(reason: Option<String>) -> Option<String> {
+pub(crate) fn clip(reason: Option<String>) -> Option<String> {
     reason.map(|text| text.chars().take(TEXT_CHARS_MAX).collect())
 }
 

@@ -132,6 +132,19 @@ impl Run {
         Some(Duration(finished_at.since(started_at)))
     }
 
+    /// The run that this one repeats; null when it was not made by a rerun, or when that run is gone.
+    async fn rerun_of(&self, ctx: &Context<'_>) -> Result<Option<Run>, ApiError> {
+        match self.0.rerun_of {
+            Some(run) => Ok(super::session::load(ctx, run).await?.map(Run)),
+            None => Ok(None),
+        }
+    }
+
+    /// Runs that repeat this one, newest first, 50 at most.
+    async fn reruns(&self, ctx: &Context<'_>) -> Result<Vec<Run>, ApiError> {
+        super::rerun::reruns_of(ctx, self.0.id).await
+    }
+
     /// When something is due next by itself (retry, timer, timeout); null when nothing is.
     async fn wake_at(&self) -> Option<DateTime> {
         self.0.wake_at.map(DateTime)

@@ -70,15 +70,10 @@ impl Task {
         self.view.status.into()
     }
 
-    /// Why it does not run now, as `UPSTREAM`, `GATE`, `NO_WORKER`, `PAUSED`, `QUEUED`, `TIMER`, `EVENT`, `SIGNAL`, `APPROVAL`,
-    /// `CALLBACK` or `RETRY`; `blockers` has the details.
+    /// Why it does not run now, as `UPSTREAM`, `GATE`, `NO_WORKER`, `PAUSED`, `QUEUED`, `TIMER`, `EVENT`, `SIGNAL`,
+    /// `APPROVAL`, `CALLBACK` or `RETRY`; `blockers` has the details.
     async fn waiting_for(&self) -> Option<&str> {
         self.view.waiting_for
-    }
-
-    /// What the task asks people, and their votes; null unless it is an approval that has asked.
-    async fn approval(&self) -> Option<Approval> {
-        ApprovalView::of_task(&self.view).map(Approval)
     }
 
     /// Why it does not run now, with details; empty when it runs or has ended.
@@ -95,6 +90,11 @@ impl Task {
         Ok(found
             .and_then(|times| times.get(&self.view.ix).copied())
             .map(TimeSpent::from))
+    }
+
+    /// What the task asks people, and their votes; null unless it is an approval that has asked.
+    async fn approval(&self) -> Option<Approval> {
+        ApprovalView::of_task(&self.view).map(Approval)
     }
 
     /// Current attempt, from 1; 0 before the first.

@@ -33,14 +33,14 @@ pub(crate) enum ErrorCode {
     RunStateConflict,
     /// A value is over its limit.
     TooLarge,
+    /// There is a namespace of this name already.
+    NamespaceExists,
     /// The caller may not decide this approval.
     ApprovalForbidden,
     /// The token is no callback token of this server.
     CallbackTokenInvalid,
     /// The callback token has been used, or its attempt is over.
     CallbackTokenUsed,
-    /// There is a namespace of this name already.
-    NamespaceExists,
     /// There is no such schedule.
     ScheduleNotFound,
     /// There is no such trigger.
@@ -53,12 +53,15 @@ pub(crate) enum ErrorCode {
     RevisionConflict,
     /// It is part of a workflow file.
     OwnedByFile,
+    /// There is no such dead letter.
+    DeadLetterNotFound,
 }
 
 impl ErrorCode {
     /// Every code, for the test that each has a page.
     #[cfg(test)]
     pub(crate) const ALL: &[Self] = &[
+        Self::DeadLetterNotFound,
         Self::WorkflowInvalid,
         Self::WorkflowNotFound,
         Self::VersionNotFound,
@@ -92,16 +95,17 @@ impl ErrorCode {
             Self::IdempotencyConflict => "IDEMPOTENCY_CONFLICT",
             Self::RunStateConflict => "RUN_STATE_CONFLICT",
             Self::TooLarge => "TOO_LARGE",
+            Self::NamespaceExists => "NAMESPACE_EXISTS",
             Self::ApprovalForbidden => "APPROVAL_FORBIDDEN",
             Self::CallbackTokenInvalid => "CALLBACK_TOKEN_INVALID",
             Self::CallbackTokenUsed => "CALLBACK_TOKEN_USED",
-            Self::NamespaceExists => "NAMESPACE_EXISTS",
             Self::ScheduleNotFound => "SCHEDULE_NOT_FOUND",
             Self::TriggerNotFound => "TRIGGER_NOT_FOUND",
             Self::BackfillNotFound => "BACKFILL_NOT_FOUND",
             Self::KeyTaken => "KEY_TAKEN",
             Self::RevisionConflict => "REVISION_CONFLICT",
             Self::OwnedByFile => "OWNED_BY_FILE",
+            Self::DeadLetterNotFound => "DEAD_LETTER_NOT_FOUND",
         }
     }
 }

@@ -299,3 +299,76 @@ pub const CALLBACK_HEARTBEAT: &str = concat!(
      } ",
     task_fields!()
 );
+
+/// Runs a run again.
+pub const RERUN: &str = concat!(
+    "mutation RunRerun($input: RunRerunInput!) {
+       runRerun(input: $input) {
+         run { ...RunFields } userErrors { code message path hint ... on RunStateConflict { allowed } }
+       }
+     } ",
+    run_fields!()
+);
+
+/// Sets the result of a task.
+pub const OVERRIDE: &str = concat!(
+    "mutation TaskOverride($input: TaskOverrideInput!) {
+       taskOverride(input: $input) {
+         task { ...TaskFields } userErrors { code message path hint ... on RunStateConflict { allowed } }
+       }
+     } ",
+    task_fields!()
+);
+
+/// Fields of a dead letter that the commands print.
+macro_rules! letter_fields {
+    () => {
+        "fragment LetterFields on DeadLetter {
+           id kind status at workflow runId task attempt queue fingerprint resolvedAt resolvedBy reason
+           error { category code message }
+         }"
+    };
+}
+
+/// Dead letters, newest first.
+pub const DLQ_LIST: &str = concat!(
+    "query DeadLetters($first: Int!, $filter: DeadLetterFilter) {
+       deadLetters(first: $first, filter: $filter) { nodes { ...LetterFields } }
+     } ",
+    letter_fields!()
+);
+
+/// One dead letter.
+pub const DLQ_SHOW: &str = "query DeadLetter($id: ID!) {
+    deadLetter(id: $id) {
+      id kind status at workflow runId task attempt queue fingerprint resolvedAt resolvedBy reason
+      error { category code message details traceback } payload
+    }
+  }";
+
+/// Dead letters by what they have in common.
+pub const DLQ_GROUPS: &str = "query DeadLetterGroups($filter: DeadLetterFilter) {
+    deadLetterGroups(filter: $filter) { fingerprint workflow category code summary count firstAt lastAt }
+  }";
+
+/// Tries dead letters again.
+pub const DLQ_REPLAY: &str = concat!(
+    "mutation DeadLetterReplay($input: DeadLetterIdsInput!) {
+       deadLetterReplay(input: $input) {
+         matched deadLetters { ...LetterFields } unresolved { deadLetterId message }
+         userErrors { code message path hint }
+       }
+     } ",
+    letter_fields!()
+);
+
+/// Discards dead letters.
+pub const DLQ_DISCARD: &str = concat!(
+    "mutation DeadLetterDiscard($input: DeadLetterDiscardInput!) {
+       deadLetterDiscard(input: $input) {
+         matched deadLetters { ...LetterFields } unresolved { deadLetterId message }
+         userErrors { code message path hint }
+       }
+     } ",
+    letter_fields!()
+);

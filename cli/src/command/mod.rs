@@ -6,12 +6,14 @@ use crate::exit::Ended;
 
 mod convert;
 mod dev;
+mod dlq;
 mod event;
 mod logs;
 mod migrate;
 mod operate;
 pub mod options;
 mod publish;
+mod rerun;
 mod run;
 mod runs;
 mod schedule;
@@ -96,6 +98,12 @@ pub enum Command {
     Signal(wait::Signal),
     /// Use the callback token of a task
     Callback(wait::Callback),
+    /// Run a run again that has ended: what failed, all of it, or chosen tasks
+    Rerun(rerun::Rerun),
+    /// End a task with a result set by hand
+    Override(rerun::Override),
+    /// List, replay and discard dead letters: what failed for good
+    Dlq(dlq::Dlq),
     /// Print the JSON Schema of workflow files or the GraphQL schema
     Schema(schema::Schema),
     /// Print the version
@@ -137,6 +145,9 @@ pub async fn execute(command: Command) -> Ended {
         Command::Approvals(approvals) => approvals.execute().await,
         Command::Signal(signal) => signal.execute().await,
         Command::Callback(callback) => callback.execute().await,
+        Command::Rerun(rerun) => rerun.execute().await,
+        Command::Override(set) => set.execute().await,
+        Command::Dlq(dlq) => dlq.execute().await,
         Command::Schema(schema) => schema.execute(),
         Command::Version(version) => version.execute(),
     }

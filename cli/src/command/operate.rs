@@ -50,6 +50,9 @@ pub struct Cancel {
 pub struct Pause {
     #[command(flatten)]
     run: RunArgs,
+    /// Why, for the history
+    #[arg(long, env = "RUNNEL_REASON")]
+    reason: Option<String>,
 }
 
 /// Options of `runnel resume`.
@@ -90,7 +93,9 @@ impl Cancel {
 impl Pause {
     /// Pauses.
     pub async fn execute(self) -> Ended {
-        self.run.send(documents::PAUSE, "runPause", json!({})).await
+        self.run
+            .send(documents::PAUSE, "runPause", json!({ "reason": self.reason }))
+            .await
     }
 }
 

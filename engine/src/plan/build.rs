@@ -5,17 +5,21 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::compiled::{CompiledTask, template};
-use super::{Edges, Place, Plan, PlanError, Section, section_tasks};
+use super::{Edges, Place, Plan, PlanError, Section, section_tasks, task_at};
 use crate::definition::{Accepts, Task, Workflow};
 use crate::ids::TaskIx;
 
 pub(super) fn build(workflow: Workflow) -> Result<Plan, PlanError> {
     let mut places = Vec::new();
     let mut depth = Vec::new();
-    let mut section_starts = [0; 5];
+    let mut section_starts = [0; 6];
     for section in Section::ALL {
         section_starts[section as usize] = index_of(places.len());
-        for (position, task_depth) in sort(section_tasks(&workflow, section))? {
+        let tasks = section_tasks(&workflow, section);
+        for (position, task_depth) in sort(tasks)? {
+            if section == Section::Compensation && tasks[position].compensate.is_none() {
+                continue;
+            }
             places.push(Place {
                 section,
                 position: index_of(position),
@@ -25,13 +29,14 @@ pub(super) fn build(workflow: Workflow) -> Result<Plan, PlanError> {
     }
     section_starts[Section::ALL.len()] = index_of(places.len());
 
-    let task_at = |place: &Place| &section_tasks(&workflow, place.section)[place.position as usize];
+    let task_at = |place: &Place| task_at(&workflow, *place);
     let mut index = HashMap::with_capacity(places.len());
     for (at, place) in places.iter().enumerate() {
         index
             .entry(task_at(place).key.clone())
             .or_insert(TaskIx(index_of(at)));
     }
+    let compensations = compensations(&places, task_at, &index);
     let (up, down) = adjacency(&places, task_at, &index)?;
     let compiled = places
         .iter()
@@ -59,6 +64,7 @@ pub(super) fn build(workflow: Workflow) -> Result<Plan, PlanError> {
         run_group,
         is_output_read,
         section_starts,
+        compensations,
         critical_path_depth,
     })
 }
@@ -147,6 +153,21 @@ fn find_cycle(tasks: &[Task], position: &HashMap<&str, usize>, unmet: &[usize]) 
         cycle.push(first);
     }
     cycle
+}
+
+/// Which task undoes which.
+fn compensations<'a>(
+    places: &[Place],
+    task_at: impl Fn(&Place) -> &'a Task,
+    index: &HashMap<String, TaskIx>,
+) -> HashMap<TaskIx, TaskIx> {
+    let undone = |(at, place): (usize, &Place)| {
+        let key = task_at(place).key.strip_suffix(super::COMPENSATE_SUFFIX)?;
+        let is_compensation = place.section == Section::Compensation;
+        let owner = index.get(key).filter(|_| is_compensation)?;
+        Some((*owner, TaskIx(index_of(at))))
+    };
+    places.iter().enumerate().filter_map(undone).collect()
 }
 
 fn adjacency<'a>(

@@ -15,11 +15,13 @@ pub(crate) struct CompiledTask {
     /// The workflow's variables and the task's over them, by name.
     pub env: Vec<(String, Template)>,
     pub idempotency_key: Option<Template>,
+    /// Which failures are retried.
+    pub retry_when: Option<Expr>,
     pub fanout: Option<CompiledFanout>,
-    /// Which events or signals a `wait` takes.
-    pub takes: Option<Expr>,
     /// What each attempt must pass before it begins.
     pub gate: Option<CompiledGate>,
+    /// Which events or signals a `wait` takes.
+    pub takes: Option<Expr>,
     /// What input, env and idempotency key read together.
     pub references: References,
 }
@@ -97,6 +99,13 @@ impl CompiledTask {
             .map(|(name, value)| Ok((name, template(&task.key, &value)?)))
             .collect::<Result<Vec<_>, PlanError>>()?;
         let idempotency_key = task.idempotency_key.as_ref().map(text).transpose()?;
+        let retry_when = task
+            .retry
+            .when
+            .as_deref()
+            .map(|text| Expr::compile(strip_braces(text)))
+            .transpose()
+            .map_err(|error| failed(error.message))?;
         let fanout = task
             .for_each
             .as_ref()
@@ -127,9 +136,10 @@ impl CompiledTask {
             input,
             env,
             idempotency_key,
+            retry_when,
             fanout,
-            takes,
             gate: CompiledGate::compile(task)?,
+            takes,
             references,
         })
     }
@@ -139,6 +149,9 @@ impl CompiledTask {
         visit(&self.references);
         for condition in self.condition.iter().chain(&self.takes) {
             visit(condition.references());
+        }
+        if let Some(when) = &self.retry_when {
+            visit(when.references());
         }
         if let Some(fanout) = &self.fanout {
             visit(fanout.items.references());

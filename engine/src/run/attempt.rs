@@ -103,7 +103,8 @@ impl Machine<'_> {
             self.start(ix);
         } else {
             let message = format!("the worker was lost {losses} times");
-            self.fail_task(ix, TaskFailure::new(Category::Lost, "LOST", message, false));
+            let failure = TaskFailure::new(Category::Lost, "LOST", message, false);
+            self.give_up(ix, failure, "LOSSES_EXHAUSTED");
         }
     }
 

@@ -25,7 +25,7 @@ pub fn check(plan: &Plan, state: &RunState) -> Vec<String> {
     check_alarms(state, &fresh, &mut broken);
     check_readiness(plan, state, &fresh, &mut broken);
     if state.status.is_terminal() {
-        if fresh.open_main + fresh.open_handlers > 0 || fresh.in_flight > 0 {
+        if fresh.open_main + fresh.open_handlers + fresh.open_compensations > 0 || fresh.in_flight > 0 {
             broken.push("the run has ended but a task has not".to_owned());
         }
         if state.finished_at.is_none() {

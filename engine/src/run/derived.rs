@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::compensation::Undo;
 use super::{RunState, TaskState, TaskStatus};
 use crate::definition::Accepts;
 use crate::plan::Section;
@@ -25,6 +26,10 @@ pub(crate) struct Derived {
     pub open_main: u32,
     /// Handler tasks that are not terminal.
     pub open_handlers: u32,
+    /// Compensating tasks that are not terminal.
+    pub open_compensations: u32,
+    /// The order of a compensation in progress.
+    pub undo: Undo,
     /// Attempts in flight of the whole run (`QUEUED` or `RUNNING`).
     pub in_flight: u32,
 }
@@ -98,7 +103,10 @@ impl EdgeCounts {
 impl Derived {
     /// O(V + E).
     pub fn rebuild(plan: &Plan, state: &RunState) -> Self {
-        let mut derived = Self::default();
+        let mut derived = Self {
+            undo: Undo::rebuild(plan, state),
+            ..Self::default()
+        };
         for (at, task) in state.tasks.iter().enumerate() {
             let ix = TaskIx(u32::try_from(at).unwrap_or(u32::MAX));
             if at < plan.len() {
@@ -144,6 +152,7 @@ impl Derived {
         match plan.section(ix) {
             Section::Main => &mut self.open_main,
             Section::OnFailure | Section::OnSuccess | Section::Finally => &mut self.open_handlers,
+            Section::Compensation => &mut self.open_compensations,
         }
     }
 }

@@ -132,8 +132,8 @@ impl Machine<'_> {
         let task = self.task(ix);
         let compiled = self.plan.compiled(task.template);
         let before = TaskExtra::of(task);
-        let scope = || RunScope::new(self.plan, self.state, Some(ix)).with_mark(mark);
         let callback_mark = self.callback_mark(ix);
+        let scope = || RunScope::new(self.plan, self.state, Some(ix)).with_mark(mark);
         let env = render_env(compiled, &scope().with_callback(&callback_mark))?;
         let input = compiled
             .input
@@ -160,10 +160,12 @@ impl Machine<'_> {
                 mark: mark.to_owned(),
                 idempotency_key,
                 redispatches: 0,
+                late_reports: before.late_reports,
+                began_at: before.began_at,
+                is_kept: false,
+                gate: before.gate,
                 callback_mark,
                 wait: None,
-                late_reports: before.late_reports,
-                gate: before.gate,
             },
         })
     }

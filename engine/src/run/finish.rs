@@ -36,6 +36,7 @@ impl Machine<'_> {
         self.state.status = RunStatus::Running;
         self.state.started_at = Some(self.now());
         self.run_record(RecordKind::RunStarted, Note::default());
+        self.take_over_results();
         for ix in self.plan.section_tasks(Section::Main) {
             if self.plan.upstreams(ix).is_empty() {
                 self.consider(ix);
@@ -52,23 +53,29 @@ impl Machine<'_> {
     pub fn is_section_open(&self, ix: TaskIx) -> bool {
         match (self.plan.section(ix), self.state.extra.outcome) {
             (Section::Main, outcome) => outcome.is_none(),
-            (section, Some(outcome)) => applies(section, outcome),
+            (Section::Compensation, _) => self.is_compensating(),
+            (section, Some(outcome)) => applies(section, outcome) && !self.is_compensating(),
             (Section::OnFailure | Section::OnSuccess | Section::Finally, None) => false,
         }
     }
 
-    /// Ends the main graph when nothing of it is open, and the run when no handler is.
+    /// Ends the main graph when nothing of it is open, then the compensation, then the run when no handler is open.
     pub fn finish_if_decided(&mut self) {
-        let is_open = matches!(self.state.status, RunStatus::Running | RunStatus::Cancelling);
-        if is_open && self.state.extra.outcome.is_none() && self.state.extra.derived.open_main == 0 {
+        let is_main_open = matches!(self.state.status, RunStatus::Running | RunStatus::Cancelling);
+        if is_main_open && self.state.extra.outcome.is_none() && self.state.extra.derived.open_main == 0 {
             let outcome = self.decide();
-            self.begin_handlers(outcome);
+            self.conclude_main(outcome);
         }
+        if self.is_compensating() && self.state.extra.derived.open_compensations == 0 {
+            self.end_compensation();
+        }
+        let has_begun = self.state.status != RunStatus::Pending && !self.state.status.is_terminal();
         if let Some(outcome) = self.state.extra.outcome
-            && is_open
+            && has_begun
+            && !self.is_compensating()
             && self.state.extra.derived.open_handlers == 0
         {
-            self.end_run(outcome);
+            self.end_run(self.state.extra.compensation.unwrap_or(outcome));
         }
     }
 
@@ -94,8 +101,7 @@ impl Machine<'_> {
 
     /// The main graph is decided: handler tasks for this outcome begin, the others are skipped.
     pub fn begin_handlers(&mut self, outcome: RunStatus) {
-        self.state.extra.outcome = Some(outcome);
-        for section in [Section::OnFailure, Section::OnSuccess, Section::Finally] {
+        for section in Section::HANDLERS {
             for ix in self.plan.section_tasks(section) {
                 if self.task(ix).status != TaskStatus::Blocked {
                     continue;
@@ -119,13 +125,13 @@ impl Machine<'_> {
             RunStatus::Failed => RecordKind::RunFailed,
             RunStatus::Cancelled => RecordKind::RunCancelled,
             RunStatus::TimedOut => RecordKind::RunTimedOut,
+            RunStatus::Compensated => RecordKind::RunCompensated,
+            RunStatus::CompensationFailed => RecordKind::RunCompensationFailed,
             RunStatus::Succeeded
             | RunStatus::Pending
             | RunStatus::Running
             | RunStatus::Cancelling
-            | RunStatus::Compensating
-            | RunStatus::Compensated
-            | RunStatus::CompensationFailed => RecordKind::RunSucceeded,
+            | RunStatus::Compensating => RecordKind::RunSucceeded,
         };
         let mut note = error.as_ref().map(Note::failure).unwrap_or_default();
         if self.state.has_tolerated_failures {
@@ -137,7 +143,7 @@ impl Machine<'_> {
 
 fn applies(section: Section, outcome: RunStatus) -> bool {
     match section {
-        Section::Main => false,
+        Section::Main | Section::Compensation => false,
         Section::OnFailure => matches!(outcome, RunStatus::Failed | RunStatus::TimedOut),
         Section::OnSuccess => outcome == RunStatus::Succeeded,
         Section::Finally => true,

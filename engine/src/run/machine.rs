@@ -227,8 +227,8 @@ impl<'a> Machine<'a> {
             RunStatus::Running => !self.state.is_paused,
             // handlers of a gracefully cancelled run
             RunStatus::Cancelling => is_handling && !self.state.is_paused,
+            RunStatus::Compensating => !self.state.is_paused,
             RunStatus::Pending
-            | RunStatus::Compensating
             | RunStatus::Succeeded
             | RunStatus::Failed
             | RunStatus::Cancelled
@@ -236,6 +236,11 @@ impl<'a> Machine<'a> {
             | RunStatus::Compensated
             | RunStatus::CompensationFailed => false,
         }
+    }
+
+    /// The downstreams of this task were counted anew and need not hear of its end.
+    pub fn forget_settled(&mut self, ix: TaskIx) {
+        self.settled.retain(|settled| *settled != ix);
     }
 
     /// Works through everything that the input set off, ends the run if it is decided, and sets the run's alarm.

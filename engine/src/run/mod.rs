@@ -19,6 +19,7 @@ mod cancel;
 mod check;
 mod child;
 mod command;
+mod compensation;
 mod derived;
 mod dispatch;
 mod extra;
@@ -53,7 +54,8 @@ pub use gate::{GateCommand, GateInput};
 pub use input::{CancelMode, Input, Timings};
 pub use record::{Record, RecordKind};
 pub use replay::Replay;
-pub use rerun::RerunInput;
+pub use rerun::{Keep, RerunInput, kept_results};
+pub use retry::UNDELIVERABLE;
 pub use state::{
     Category, Counts, Item, NewRun, Pause, RunContext, RunExtra, RunState, RunStatus, TaskFailure, TaskState,
     TaskStatus,

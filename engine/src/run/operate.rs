@@ -2,12 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use super::compensation::is_undone;
 use super::derived::EdgeCounts;
 use super::extra::TaskExtra;
 use super::machine::{Machine, Note};
 use super::{Outcome, RecordKind, Refusal, RunStatus, TaskState, TaskStatus};
 use crate::TaskIx;
 use crate::plan::Section;
+
+/// Why results cannot be made anew in the same run.
+pub(super) const EXPANDED: &str =
+    "the items of a fan-out would have to be made anew; rerun the tasks as a new run (`newRun: true`)";
 
 impl Machine<'_> {
     /// Resets the task and what was skipped or cancelled downstream of it; a finished run goes on with everything that it cancelled.
@@ -25,8 +30,13 @@ impl Machine<'_> {
                 ..Note::default()
             },
         );
+        if self.plan.section(self.task(ix).template) == Section::Compensation && !self.is_item(ix) {
+            self.retry_compensation(ix, actor);
+            return Outcome::Applied;
+        }
         let mut again = self.undone_downstreams(ix);
         if is_reopened {
+            again.extend(self.compensated());
             self.reopen(actor);
             for other in self.plan.section_tasks(Section::Main) {
                 if self.task(other).status == TaskStatus::Cancelled {
@@ -48,15 +58,55 @@ impl Machine<'_> {
             self.reset(*other, "UPSTREAM_RETRIED");
         }
         again.insert(ix);
+        self.begin_again(&again, is_reopened);
+        Outcome::Applied
+    }
+
+    /// These tasks are blocked again: what depends on that is counted anew, and those that may begin do.
+    pub fn begin_again(&mut self, again: &BTreeSet<TaskIx>, is_reopened: bool) {
         if is_reopened {
             self.reset_handlers();
         }
-        self.recount_edges(&again);
+        self.recount_edges(again);
         self.state.error = self.first_root_cause();
         for other in again {
-            self.consider(other);
+            self.consider(*other);
         }
-        Outcome::Applied
+    }
+
+    /// Main tasks whose results were undone, and everything that was made of these: all of it must run again.
+    pub fn compensated(&self) -> BTreeSet<TaskIx> {
+        let main = self.plan.section_tasks(Section::Main);
+        let undone = main.filter(|ix| is_undone(self.plan, self.state, *ix));
+        self.with_downstreams(undone)
+    }
+
+    /// These tasks and everything downstream of them.
+    pub fn with_downstreams(&self, tasks: impl Iterator<Item = TaskIx>) -> BTreeSet<TaskIx> {
+        let mut found: BTreeSet<TaskIx> = tasks.collect();
+        let mut open: Vec<TaskIx> = found.iter().copied().collect();
+        while let Some(next) = open.pop() {
+            for &downstream in self.plan.downstreams(next) {
+                if found.insert(downstream) {
+                    open.push(downstream);
+                }
+            }
+        }
+        found
+    }
+
+    /// A fan-out whose items have run, and whose list may come out differently: its items are rows that stand.
+    pub fn find_expanded(&self, again: &BTreeSet<TaskIx>) -> Option<TaskIx> {
+        let fanouts = &self.state.extra.derived.fanouts;
+        let is_expanded = |ix: &TaskIx| fanouts.get(ix).is_some_and(|fanout| !fanout.children.is_empty());
+        let is_affected = |ix: &TaskIx| {
+            let stands = matches!(self.task(*ix).status, TaskStatus::Succeeded | TaskStatus::Cached);
+            stands || self.plan.upstreams(*ix).iter().any(|up| again.contains(up))
+        };
+        again
+            .iter()
+            .copied()
+            .find(|ix| is_expanded(ix) && is_affected(ix))
     }
 
     fn refuse_retry(&self, ix: TaskIx) -> Option<Refusal> {
@@ -81,8 +131,29 @@ impl Machine<'_> {
                 },
             );
         }
-        if self.plan.section(task.template) != Section::Main {
-            return refuse("a handler task cannot be retried", &[]);
+        match self.plan.section(task.template) {
+            Section::Main if self.is_compensating() => {
+                return refuse(
+                    "the run is being compensated; retry the task when that has ended",
+                    &["runCancel", "runPause"],
+                );
+            }
+            Section::Main => {}
+            Section::Compensation => {
+                let is_open = self.is_compensating() || self.state.status == RunStatus::CompensationFailed;
+                if !is_open {
+                    return refuse("the run is not being compensated", &[]);
+                }
+            }
+            Section::OnFailure | Section::OnSuccess | Section::Finally => {
+                return refuse("a handler task cannot be retried", &[]);
+            }
+        }
+        if self.state.status.is_terminal()
+            && self.plan.section(task.template) == Section::Main
+            && self.find_expanded(&self.compensated()).is_some()
+        {
+            return refuse(EXPANDED, &["runRerun"]);
         }
         if let Some(item) = &task.item
             && self.task(item.parent).status != TaskStatus::Waiting
@@ -95,7 +166,8 @@ impl Machine<'_> {
         if self.is_ending() {
             return refuse("the run is being cancelled", &["runCancel"]);
         }
-        if !self.state.status.is_terminal() && self.state.extra.outcome.is_some() {
+        let is_handling = self.state.extra.outcome.is_some() && !self.is_compensating();
+        if !self.state.status.is_terminal() && is_handling {
             return refuse(
                 "the run's handler tasks are running; retry when the run has ended",
                 &["runCancel"],
@@ -105,7 +177,7 @@ impl Machine<'_> {
     }
 
     /// Everything downstream that never ran: skipped or cancelled, directly or through such a task.
-    fn undone_downstreams(&self, ix: TaskIx) -> BTreeSet<TaskIx> {
+    pub fn undone_downstreams(&self, ix: TaskIx) -> BTreeSet<TaskIx> {
         let mut found = BTreeSet::new();
         if self.is_item(ix) {
             return found;
@@ -122,12 +194,13 @@ impl Machine<'_> {
         found
     }
 
-    fn reopen(&mut self, actor: &str) {
+    pub fn reopen(&mut self, actor: &str) {
         let now = self.now();
         self.state.status = RunStatus::Running;
         self.state.finished_at = None;
         self.state.outputs = None;
         self.state.extra.outcome = None;
+        self.state.extra.compensation = None;
         self.state.extra.cancel_deadline = None;
         self.state.extra.reopened_at = Some(now);
         self.run_record(
@@ -139,8 +212,12 @@ impl Machine<'_> {
         );
     }
 
-    fn reset_handlers(&mut self) {
-        for section in [Section::OnFailure, Section::OnSuccess, Section::Finally] {
+    pub fn reset_handlers(&mut self) {
+        let sections = Section::HANDLERS.into_iter().chain(
+            // while a rollback goes on, what it has done stands
+            (!self.is_compensating()).then_some(Section::Compensation),
+        );
+        for section in sections {
             let handlers: BTreeSet<TaskIx> = self.plan.section_tasks(section).collect();
             for ix in &handlers {
                 if self.task(*ix).status.is_terminal() {
@@ -163,7 +240,7 @@ impl Machine<'_> {
     }
 
     /// Forgets what happened so far but the attempt's number, which still fences late reports.
-    fn clear(&mut self, ix: TaskIx) {
+    pub fn clear(&mut self, ix: TaskIx) {
         let before = TaskExtra::of(self.task(ix));
         let has_items = self
             .state

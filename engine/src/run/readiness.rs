@@ -8,6 +8,7 @@ use super::scope::RunScope;
 use super::{Category, RecordKind, TaskFailure, TaskStatus};
 use crate::TaskIx;
 use crate::expr::ExprError;
+use crate::plan::Section;
 
 impl Machine<'_> {
     /// A task became terminal: its downstreams, or the fan-out it is an item of, may go on.
@@ -22,6 +23,10 @@ impl Machine<'_> {
             return;
         }
         let plan = self.plan;
+        if plan.section(ix) == Section::Compensation {
+            self.on_compensation_settled(ix);
+            return;
+        }
         let tolerated = plan.task(ix).continue_on_error;
         for (downstream, accepts) in plan.edges_out(ix) {
             if let Some(counts) = self.derived().edges.get_mut(downstream.at()) {
@@ -132,6 +137,11 @@ impl Machine<'_> {
     }
 
     pub fn launch(&mut self, ix: TaskIx) {
+        if self.task(ix).ready_at.is_none() {
+            // another round after an operator resumed the run: its limits count from here
+            let now = self.now();
+            self.task_mut(ix).ready_at = Some(now);
+        }
         let is_fanout = self.plan.compiled(self.task(ix).template).fanout.is_some();
         if is_fanout && !self.is_item(ix) {
             self.begin_fanout(ix);

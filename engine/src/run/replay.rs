@@ -186,6 +186,12 @@ impl Told {
             };
             return;
         }
+        if record.kind == RecordKind::TaskReady && record.reason.as_deref() == Some("RETRIES_EXHAUSTED") {
+            // another round, in which everything is counted anew
+            (self.retries, self.losses, self.ready_at) = (0, 0, None);
+            (self.status, self.error) = (status, cause(record));
+            return;
+        }
         if self.ready_at.is_none() && is_eligible(record, status) {
             self.ready_at = Some(record.at);
         }

@@ -2,14 +2,32 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::extra::TaskExtra;
 use super::machine::{Machine, Note};
-use super::{Category, RecordKind, TaskFailure, TaskStatus};
-use crate::TaskIx;
-use crate::definition::{Backoff, Jitter, Retry};
+use super::readiness::expression_failure;
+use super::scope::RunScope;
+use super::{Category, Command, RecordKind, TaskFailure, TaskStatus};
+use crate::definition::{Backoff, Jitter, OnExhausted, Retry};
+use crate::expr::ExprError;
 use crate::plan::Section;
 use crate::source::duration::DURATION_MAX;
+use crate::{TaskIx, Timestamp};
+
+/// Who pauses a run whose task has used up its retries.
+const ENGINE_ACTOR: &str = "runnel";
+
+/// Codes of failures that no worker ever saw: the message of the attempt could not be made or was refused by the queue.
+pub const UNDELIVERABLE: &[&str] = &["MESSAGE_INVALID", "MESSAGE_TOO_LARGE"];
+
+/// Why a failed attempt has no successor.
+enum GiveUp {
+    /// The policy does not allow one.
+    Because(&'static str),
+    /// The policy's condition failed itself.
+    BadCondition(ExprError),
+}
 
 impl Machine<'_> {
     /// The current attempt failed. A retry always waits for an alarm, also one without delay: chains of failures must not recurse.
@@ -31,15 +49,71 @@ impl Machine<'_> {
             self.cancel_task(ix, "RUN_CANCELLED");
             return;
         }
+        match self.retry_delay(ix, &failure) {
+            Ok(delay) => self.schedule_retry(ix, failure, delay),
+            Err(GiveUp::Because(reason)) => self.give_up(ix, failure, reason),
+            Err(GiveUp::BadCondition(error)) => {
+                let mut expression = expression_failure("retry.when", &error);
+                expression.details = Some(json!({"cause": failure}));
+                self.fail_task(ix, expression);
+            }
+        }
+    }
+
+    /// How long until the next attempt, or why there is none.
+    fn retry_delay(&mut self, ix: TaskIx, failure: &TaskFailure) -> Result<Duration, GiveUp> {
         let policy = &self.definition(ix).retry;
         let retries = self.task(ix).retries;
-        if !failure.retryable || retries >= policy.limit || !is_covered(policy, &failure) {
-            self.fail_task(ix, failure);
-            return;
+        if !failure.retryable {
+            return Err(GiveUp::Because("NOT_RETRYABLE"));
+        }
+        if retries >= policy.limit {
+            return Err(GiveUp::Because("RETRIES_EXHAUSTED"));
+        }
+        if !is_covered(policy, failure) || !self.holds_for(ix, failure)? {
+            return Err(GiveUp::Because("NOT_COVERED"));
         }
         let delay = delay_before(policy, retries + 1, self.entropy(ix))
             .max(Duration::from_millis(failure.retry_after_ms.unwrap_or(0)))
             .min(DURATION_MAX);
+        if let Some(budget) = policy.budget
+            && self.now().after(delay) > self.first_attempt_at(ix).after(budget)
+        {
+            return Err(GiveUp::Because("BUDGET_EXHAUSTED"));
+        }
+        Ok(delay)
+    }
+
+    /// Whether the policy's `when` lets this failure be retried.
+    fn holds_for(&self, ix: TaskIx, failure: &TaskFailure) -> Result<bool, GiveUp> {
+        let Some(when) = &self.plan.compiled(self.task(ix).template).retry_when else {
+            return Ok(true);
+        };
+        let scope = RunScope::new(self.plan, self.state, Some(ix)).with_error(failure);
+        match when.eval(&scope).map_err(GiveUp::BadCondition)? {
+            Value::Bool(holds) => Ok(holds),
+            _ => Err(GiveUp::BadCondition(ExprError {
+                message: "the condition is neither true nor false".to_owned(),
+                offset: 0,
+            })),
+        }
+    }
+
+    /// When the first attempt of this round began; kept from the first failure on.
+    fn first_attempt_at(&mut self, ix: TaskIx) -> Timestamp {
+        let task = self.task(ix);
+        let mut extra = TaskExtra::of(task);
+        if let Some(began_at) = extra.began_at {
+            return began_at;
+        }
+        let began_at = task.started_at.or(task.queued_at).unwrap_or(self.now());
+        extra.began_at = Some(began_at);
+        self.task_mut(ix).extra = extra.store();
+        began_at
+    }
+
+    fn schedule_retry(&mut self, ix: TaskIx, failure: TaskFailure, delay: Duration) {
+        let retries = self.task(ix).retries;
         let retry_at = self.now().after(delay);
         let task = self.task_mut(ix);
         task.retries += 1;
@@ -57,6 +131,59 @@ impl Machine<'_> {
         );
     }
 
+    /// No further attempt is allowed: the task fails, or the run waits for a person who resumes it.
+    pub fn give_up(&mut self, ix: TaskIx, failure: TaskFailure, reason: &str) {
+        let on_exhausted = self.definition(ix).on_exhausted;
+        if on_exhausted != OnExhausted::Fail {
+            self.task_record(RecordKind::TaskExhausted, ix, Note::reason(reason));
+        }
+        match on_exhausted {
+            OnExhausted::Pause => self.pause_exhausted(ix, failure),
+            OnExhausted::Fail | OnExhausted::DeadLetter => self.fail_task(ix, failure),
+        }
+    }
+
+    /// The task is ready for another round of attempts, with everything that limits it counted anew; the run is paused.
+    fn pause_exhausted(&mut self, ix: TaskIx, failure: TaskFailure) {
+        self.stop(ix);
+        let mut extra = TaskExtra::of(self.task(ix));
+        extra.began_at = None;
+        let task = self.task_mut(ix);
+        task.error = Some(failure.clone());
+        task.extra = extra.store();
+        task.retries = 0;
+        task.losses = 0;
+        task.ready_at = None;
+        self.set_status(ix, TaskStatus::Ready);
+        let note = Note {
+            reason: Some("RETRIES_EXHAUSTED"),
+            ..Note::failure(&failure)
+        };
+        self.task_record(RecordKind::TaskReady, ix, note);
+        if self.state.is_paused {
+            return;
+        }
+        self.state.is_paused = true;
+        let key = self.state.key(self.plan, ix);
+        let note = Note {
+            actor: Some(ENGINE_ACTOR),
+            reason: Some("RETRIES_EXHAUSTED"),
+            ..Note::data(json!({"reason": "RETRIES_EXHAUSTED", "task": key}))
+        };
+        self.run_record(RecordKind::RunPaused, note);
+    }
+
+    /// Keeps a record of a failure for people to act on: where the task asks for it, and where its message could not be sent.
+    fn keep_dead_letter(&mut self, ix: TaskIx, failure: &TaskFailure) {
+        let is_fanout = self.plan.compiled(self.task(ix).template).fanout.is_some() && !self.is_item(ix);
+        let is_wanted = self.definition(ix).on_exhausted == OnExhausted::DeadLetter && !is_fanout;
+        if is_wanted || UNDELIVERABLE.contains(&failure.code.as_str()) {
+            let attempt = self.task(ix).attempt;
+            self.task_record(RecordKind::DeadLettered, ix, Note::failure(failure));
+            self.command(Command::DeadLetter { task: ix, attempt });
+        }
+    }
+
     /// The task has failed for good.
     pub fn fail_task(&mut self, ix: TaskIx, failure: TaskFailure) {
         let (status, kind) = if failure.category == Category::Timeout {
@@ -67,6 +194,7 @@ impl Machine<'_> {
         self.task_mut(ix).error = Some(failure.clone());
         self.set_status(ix, status);
         self.task_record(kind, ix, Note::failure(&failure));
+        self.keep_dead_letter(ix, &failure);
         if self.is_item(ix) {
             return;
         }
@@ -108,7 +236,8 @@ fn matches_failure(pattern: &str, failure: &TaskFailure) -> bool {
         .as_ref()
         .and_then(|name| name.as_str())
         .is_some_and(|name| name.eq_ignore_ascii_case(pattern));
-    if is_category || failure.code.eq_ignore_ascii_case(pattern) {
+    let is_loss = failure.category == Category::Lost && pattern.eq_ignore_ascii_case("worker_lost");
+    if is_category || is_loss || failure.code.eq_ignore_ascii_case(pattern) {
         return true;
     }
     let Some(http) = failure.code.strip_prefix("HTTP_") else {

@@ -5,9 +5,13 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 
 use super::wait::{callback_token_mark, callback_url_mark};
-use super::{RunState, TaskState, TaskStatus};
+use super::{RunState, TaskFailure, TaskState, TaskStatus};
 use crate::expr::Scope;
+use crate::plan::Section;
 use crate::{Plan, TaskIx};
+
+/// The variable that holds the address of the server as people see it.
+const PUBLIC_URL: &str = "public_url";
 
 /// The contexts of one task (or of the run itself), read from the state when asked for.
 pub(super) struct RunScope<'a> {
@@ -19,6 +23,7 @@ pub(super) struct RunScope<'a> {
     each: Option<Value>,
     callback: &'a str,
     event: Option<&'a Value>,
+    error: Option<&'a TaskFailure>,
 }
 
 impl<'a> RunScope<'a> {
@@ -32,6 +37,7 @@ impl<'a> RunScope<'a> {
             each: None,
             callback: "",
             event: None,
+            error: None,
         }
     }
 
@@ -67,6 +73,38 @@ impl<'a> RunScope<'a> {
         }
     }
 
+    /// The failure that a retry policy decides about.
+    pub fn with_error(self, error: &'a TaskFailure) -> Self {
+        Self {
+            error: Some(error),
+            ..self
+        }
+    }
+
+    /// Keys of the tasks of the main graph that failed, in their order.
+    fn failed_tasks(&self) -> Value {
+        let main = self.plan.section_tasks(Section::Main);
+        let failed = main.filter(|ix| {
+            let status = self.state.tasks.get(ix.at()).map(|task| task.status);
+            matches!(status, Some(TaskStatus::Failed | TaskStatus::TimedOut))
+        });
+        failed
+            .map(|ix| Value::from(self.plan.task(ix).key.as_str()))
+            .collect()
+    }
+
+    /// Where people see the run: below the configured address of the server, else a path.
+    fn url(&self) -> String {
+        let base = self
+            .state
+            .context
+            .vars
+            .get(PUBLIC_URL)
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        format!("{}/runs/{}", base.trim_end_matches('/'), self.state.context.id)
+    }
+
     fn each(&self) -> Option<Value> {
         if self.each.is_some() {
             return self.each.clone();
@@ -75,17 +113,25 @@ impl<'a> RunScope<'a> {
         Some(json!({"item": parse(&item.value), "index": item.index, "key": &*item.key}))
     }
 
-    fn run(&self) -> Value {
+    /// `failed_tasks` costs a walk over the graph, so it is there only when asked for.
+    fn run(&self, with_failed: bool) -> Value {
         let state = self.state;
+        let failed = if with_failed {
+            self.failed_tasks()
+        } else {
+            Value::Null
+        };
         json!({
             "id": state.context.id,
-            "status": state.extra.outcome.unwrap_or(state.status),
+            "status": state.extra.compensation.or(state.extra.outcome).unwrap_or(state.status),
             "priority": state.context.priority,
             "created_at": state.context.created_at.to_rfc3339(),
             "started_at": state.started_at.map(crate::Timestamp::to_rfc3339),
             "scheduled_at": crate::trigger::scheduled_at(state.extra.trigger.as_deref(), state.context.created_at),
             "trigger": state.extra.trigger,
             "error": state.error,
+            "url": self.url(),
+            "failed_tasks": failed,
         })
     }
 
@@ -110,6 +156,7 @@ impl<'a> RunScope<'a> {
             "key": self.state.key(self.plan, ix),
             "metadata": task.metadata,
             "attempt": state.attempt,
+            "retries": state.retries,
         });
         if !self.callback.is_empty() {
             own["callback_token"] = Value::from(callback_token_mark(self.callback));
@@ -128,9 +175,10 @@ impl Scope for RunScope<'_> {
             "vars" => Some(Cow::Owned(Value::Object(
                 self.state.context.vars.as_ref().clone(),
             ))),
-            "run" => Some(Cow::Owned(self.run())),
+            "run" => Some(Cow::Owned(self.run(true))),
             "workflow" => Some(Cow::Owned(self.workflow())),
             "each" => self.each().map(Cow::Owned),
+            "error" => self.error.map(|error| Cow::Owned(json!(error))),
             "task" => self.own_task().map(Cow::Owned),
             "event" => self.event.map(Cow::Borrowed),
             "env" => self.env.map(|env| Cow::Owned(Value::Object(env.clone()))),
@@ -143,6 +191,10 @@ impl Scope for RunScope<'_> {
             "inputs" => self.state.context.inputs.get(name).map(Cow::Borrowed),
             "vars" => self.state.context.vars.get(name).map(Cow::Borrowed),
             "event" => self.event?.get(name).map(Cow::Borrowed),
+            "run" => {
+                let run = self.run(name == "failed_tasks");
+                run.get(name).map(|value| Cow::Owned(value.clone()))
+            }
             "env" => self.env?.get(name).map(Cow::Borrowed),
             _ => self.whole(root)?.get(name).map(|value| Cow::Owned(value.clone())),
         }

@@ -228,6 +228,12 @@ pub struct RunExtra {
     /// Outcome of the main graph, once it is decided and while handler tasks still run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<RunStatus>,
+    /// Result of the compensation, once it is over and while handler tasks still run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compensation: Option<RunStatus>,
+    /// Key of the last rerun, so that the same request is not carried out twice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rerun_key: Option<Arc<str>>,
     /// When an operator reopened the run; the workflow's timeout counts from here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reopened_at: Option<Timestamp>,
@@ -237,15 +243,15 @@ pub struct RunExtra {
     /// Whether an operator ever retried a task: what followed from its failure may have run already.
     #[serde(skip_serializing_if = "is_false")]
     pub is_retried: bool,
-    /// Signals that no task has taken yet.
-    #[serde(skip_serializing_if = "KeptSignals::is_empty")]
-    pub signals: KeptSignals,
     /// Who paused the run, while it is paused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pause: Option<Pause>,
     /// Whether kept results are ignored (results of this run are kept all the same).
     #[serde(skip_serializing_if = "is_false")]
     pub is_cache_ignored: bool,
+    /// Signals that no task has taken yet.
+    #[serde(skip_serializing_if = "KeptSignals::is_empty")]
+    pub signals: KeptSignals,
     /// Rebuilt by [`RunState::restore`], never stored, never compared.
     #[serde(skip)]
     pub(crate) derived: Derived,

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod callbacks;
+mod failing;
 mod fanouts;
 mod gates;
 mod handlers;
@@ -11,6 +12,8 @@ mod order;
 mod payload;
 mod properties;
 mod reports;
+mod rerunning;
+mod saga;
 mod scale;
 mod timing;
 mod waits;

@@ -97,7 +97,7 @@ impl Machine<'_> {
             false,
         ));
         self.cancel_main("RUN_TIMED_OUT");
-        self.begin_handlers(RunStatus::TimedOut);
+        self.conclude_main(RunStatus::TimedOut);
     }
 
     /// End of `complete_within`, which spans retries.
@@ -174,21 +174,13 @@ impl Machine<'_> {
         match due {
             Due::CompleteWithin => {
                 self.stop(ix);
-                self.fail_task(
-                    ix,
-                    timeout(
-                        "COMPLETE_WITHIN",
-                        "all attempts together took longer than allowed",
-                        false,
-                    ),
-                );
+                let message = "all attempts together took longer than allowed";
+                self.give_up(ix, timeout("COMPLETE_WITHIN", message, false), "COMPLETE_WITHIN");
             }
             Due::StartWithin => {
                 self.stop(ix);
-                self.fail_task(
-                    ix,
-                    timeout("START_WITHIN", "no worker took the task in time", false),
-                );
+                let message = "no worker took the task in time";
+                self.give_up(ix, timeout("START_WITHIN", message, false), "START_WITHIN");
             }
             Due::AttemptTimeout => {
                 self.stop(ix);

@@ -31,7 +31,6 @@ fn unsupported_features_are_refused_with_help() {
         "run: x\nmatrix: { a: [1] }",
         "run: x\nrepeat: { until: 'true', max: 3, every: 1s }",
         "run: x\nimage: alpine",
-        "run: x\ncompensate: { run: y }",
         "run: x\nfor_each: { items: [1], batch: 10 }",
         "type: workflow\ninput: { id: child }",
         "type: container\ninput: { image: alpine }",
@@ -56,10 +55,6 @@ fn unsupported_features_are_checked_all_the_same() {
         ("run: x\nmatrix: 5", "runnel::schema::type"),
         ("run: x\nrate_limit: { key: a }", "runnel::schema::missing"),
         ("run: x\ncircuit: { window: 5 }", "runnel::schema::duration"),
-        (
-            "run: x\ncompensate: { retry: -1, run: x }",
-            "runnel::schema::range",
-        ),
     ] {
         let codes = error_codes(&with_task(task));
         assert!(codes.iter().any(|found| found == code), "{task}: {codes:?}");

@@ -71,8 +71,19 @@ pub(crate) struct StartRow {
     /// Kept results are not taken.
     pub ignores_cache: bool,
     pub actor: Arc<str>,
+    /// The run that this one repeats, and what it takes over from it.
+    pub rerun: Option<Arc<Rerun>>,
     /// The mutation that starts it.
     pub audit: Option<Arc<Draft>>,
+}
+
+/// What a run takes over from the one that it repeats.
+#[derive(Debug)]
+pub(crate) struct Rerun {
+    /// The other run.
+    pub of: RunId,
+    /// Good results: tasks of the new run with the JSON texts of their outputs.
+    pub kept: Vec<(TaskIx, Arc<str>)>,
 }
 
 /// What became of a start.

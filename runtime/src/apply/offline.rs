@@ -131,6 +131,7 @@ impl Item {
             tags: Vec::new(),
             ignores_cache: false,
             actor: "client".into(),
+            rerun: None,
             audit: None,
         };
         Self(round::Item::Start {

@@ -145,6 +145,9 @@ impl Round {
             return Ok(Answer::Start(taken));
         }
         let mut state = RunState::new(&row.meta.plan, new.clone(), &moment);
+        for (ix, output) in row.rerun.iter().flat_map(|rerun| &rerun.kept) {
+            state.keep_result(*ix, Arc::clone(output));
+        }
         state.extra.is_cache_ignored = row.ignores_cache;
         let mut turn = Turn::begin(row.clone(), state, moment);
         turn.advance(&Input::Started {
@@ -251,5 +254,6 @@ fn view(row: &StartRow, known: &Known) -> RunView {
         wake_at: state.wake_at,
         trigger: state.extra.trigger.as_deref().cloned(),
         last_seq: state.next_seq - 1,
+        rerun_of: row.rerun.as_ref().map(|rerun| rerun.of),
     }
 }

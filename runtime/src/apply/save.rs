@@ -265,6 +265,8 @@ fn add_new_run(rows: &mut RowSet, start: &StartRow, state: &RunState) -> Result<
     rows.int(context.created_at.0).text(&start.actor);
     rows.opt_int(state.started_at.map(|at| at.0))
         .opt_int(state.finished_at.map(|at| at.0));
+    let rerun_of = start.rerun.as_ref().map(|rerun| rerun.of.0.to_string());
+    rows.opt_text(rerun_of.as_deref());
     Ok(())
 }
 

@@ -34,6 +34,7 @@ pub(super) const RUN_NEW: &[Column] = &[
     ("created_by", Kind::Text),
     ("started_at", Kind::Int),
     ("finished_at", Kind::Int),
+    ("rerun_of", Kind::Text),
 ];
 
 /// What of a run changes; `guard` is the version that the change was computed from.
@@ -186,7 +187,7 @@ fn ids_in(backend: DbBackend) -> &'static str {
 }
 
 /// `INSERT … SELECT` of all columns. SQLite reads `ON CONFLICT` after a bare `FROM` as a join, hence `WHERE true`.
-fn insert(backend: DbBackend, table: &str, columns: &[Column]) -> String {
+pub(super) fn insert(backend: DbBackend, table: &str, columns: &[Column]) -> String {
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let values: Vec<String> = columns.iter().map(|(name, _)| value(backend, name)).collect();
     format!(

@@ -127,6 +127,7 @@ pub(crate) fn run(n: u32, published: &Published) -> run::ActiveModel {
         created_by: "anonymous".to_owned(),
         started_at: None,
         finished_at: None,
+        rerun_of: None,
     };
     model.into_active_model().reset_all()
 }

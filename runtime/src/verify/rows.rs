@@ -282,6 +282,7 @@ mod tests {
             created_by: "anonymous".to_owned(),
             started_at: Some(0),
             finished_at: None,
+            rerun_of: None,
         };
         let task = |ix, status: TaskStatus, attempt, wake_at| TaskRow {
             ix,

@@ -127,6 +127,11 @@ pub(crate) fn run_from_row(row: run::Model) -> Result<RunView, StoreError> {
         wake_at: row.wake_at.map(Timestamp),
         trigger: trigger_of(id, &row.extra)?,
         last_seq: row.next_seq - 1,
+        rerun_of: row
+            .rerun_of
+            .as_deref()
+            .and_then(|id| uuid::Uuid::try_parse(id).ok())
+            .map(RunId),
     })
 }
 

@@ -103,6 +103,12 @@ impl Exit {
             return None;
         }
         let error = match self.status.code() {
+            // a shell reports a child that was killed with SIGKILL as 128 + 9: with containers mostly for want of memory
+            Some(137) => TaskError::new(
+                FailureCategory::User,
+                "KILLED",
+                "the command ended with exit code 137: it was killed, mostly for want of memory".to_owned(),
+            ),
             Some(code) => TaskError::new(
                 FailureCategory::User,
                 "EXIT_CODE",
@@ -113,7 +119,10 @@ impl Exit {
                 TaskError::new(
                     FailureCategory::User,
                     "KILLED",
-                    format!("the command was killed by signal {signal}"),
+                    match signal {
+                        9 => "the command was killed by signal 9, mostly for want of memory".to_owned(),
+                        _ => format!("the command was killed by signal {signal}"),
+                    },
                 )
             }
         };

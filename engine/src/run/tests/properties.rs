@@ -10,7 +10,9 @@ use proptest::sample::Index;
 use super::model::{Failures, expected};
 use crate::definition::{Accepts, ForEach, Join, Need, Task, Tolerate};
 use crate::run::testkit::{Driver, failure, root, workflow};
-use crate::run::{CancelMode, Command, Input, Outcome, RunStatus, TaskFailure, TaskStatus, Timings};
+use crate::run::{
+    CancelMode, Command, Input, Outcome, RerunInput, RunStatus, TaskFailure, TaskStatus, Timings,
+};
 use crate::{TaskIx, Timestamp, Workflow};
 
 #[derive(Debug, Clone)]
@@ -360,7 +362,7 @@ proptest! {
     #[test]
     fn operators_can_do_anything_at_any_time_and_the_run_still_ends(
         shapes in prop::collection::vec(shape(), 1..8),
-        script in prop::collection::vec((0_u8..14, any::<Index>()), 0..80),
+        script in prop::collection::vec((0_u8..18, any::<Index>()), 0..80),
     ) {
         let (definition, failures) = build(&shapes);
         let mut world = World::new(definition, failures);
@@ -373,6 +375,7 @@ proptest! {
                 13 if pick.index(4) == 0 => {
                     world.feed(Input::CancelRequested { mode: CancelMode::Now, actor, reason: None });
                 }
+                14..=17 => { world.feed(Input::Rerun(any_rerun(*action, task, actor))); }
                 _ => world.step(*action, pick),
             }
         }
@@ -398,11 +401,37 @@ proptest! {
     }
 }
 
+fn any_rerun(kind: u8, task: TaskIx, actor: Arc<str>) -> RerunInput {
+    match kind % 4 {
+        0 => RerunInput::Failed {
+            actor,
+            reason: None,
+            key: None,
+        },
+        1 => RerunInput::Tasks {
+            tasks: vec![task],
+            actor,
+            reason: None,
+            key: None,
+        },
+        n => RerunInput::Override {
+            task,
+            result: if n == 2 {
+                Ok("1".into())
+            } else {
+                Err(failure("BY_HAND"))
+            },
+            actor,
+            reason: None,
+        },
+    }
+}
+
 fn any_input() -> impl Strategy<Value = (Input, u64)> {
     let numbers = prop_oneof![8 => 0_u32..12, 1 => any::<u32>()];
     let later = prop_oneof![4 => Just(0_u64), 2 => 0_u64..100, 1 => 0_u64..100_000, 1 => any::<u64>()];
     let at = prop_oneof![1 => Just(1_000_000_000_i64), 1 => any::<i64>()];
-    (0_u8..14, numbers.clone(), numbers, at, later).prop_map(|(kind, task, attempt, at, later)| {
+    (0_u8..18, numbers.clone(), numbers, at, later).prop_map(|(kind, task, attempt, at, later)| {
         let (task, at) = (TaskIx(task), Timestamp(at));
         let (actor, worker): (Arc<str>, Arc<str>) = ("me".into(), "w1".into());
         let timings = Timings {
@@ -459,7 +488,8 @@ fn any_input() -> impl Strategy<Value = (Input, u64)> {
                 actor,
                 reason: None,
             },
-            _ => Input::Tick,
+            13 => Input::Tick,
+            _ => Input::Rerun(any_rerun(kind, task, actor)),
         };
         (input, later)
     })

@@ -10,6 +10,7 @@ use crate::source::tree::{Data, Extent, Node, Path};
 /// Every context of the format. `matrix` and `event` are known, so that their use is not called a slip.
 const CONTEXTS: &[&str] = &[
     "inputs", "tasks", "run", "workflow", "each", "matrix", "secrets", "vars", "event", "task", "env",
+    "error",
 ];
 
 /// Most expressions in one file: compiling one takes tens of microseconds.
@@ -22,6 +23,8 @@ pub(crate) enum Group {
     OnFailure,
     OnSuccess,
     Finally,
+    /// What undoes a task of the main group, with the position of that task.
+    Compensation,
 }
 
 /// Who evaluates an expression.
@@ -192,7 +195,19 @@ impl Checker<'_, '_> {
             self.trigger_root(root, has_event, node, path);
         } else if root == "event" && !matches!(site.reader, Reader::Taker(..)) {
             self.unsupported_context(node, path);
-        } else if root == "task" && !matches!(site.reader, Reader::Task(..) | Reader::Taker(..)) {
+        } else if root == "error" && !self.reads_error {
+            self.report
+                .error(
+                    "runnel::expr::context",
+                    node.at,
+                    path,
+                    "`error` exists only in `retry.when`",
+                )
+                .help("read `tasks.<task>.error` of an upstream, or `run.error` in a handler");
+        } else if root == "task"
+            && !self.reads_error
+            && !matches!(site.reader, Reader::Task(..) | Reader::Taker(..))
+        {
             self.report.error(
                 "runnel::expr::context",
                 node.at,

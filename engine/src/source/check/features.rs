@@ -27,16 +27,6 @@ pub(crate) enum Place {
 /// What is refused, and what to write instead. Delete a line when the state machine runs the feature.
 const UNSUPPORTED: &[(Place, &str, &str)] = &[
     (
-        Place::Workflow,
-        "compensation",
-        "run the compensating task as an ordinary task that needs `{task: failed}`",
-    ),
-    (
-        Place::Task,
-        "compensate",
-        "run the compensating task as an ordinary task that needs `{task: failed}`",
-    ),
-    (
         Place::Task,
         "matrix",
         "use `for_each` over a list of combinations",
@@ -46,12 +36,6 @@ const UNSUPPORTED: &[(Place, &str, &str)] = &[
         Place::Task,
         "image",
         "run the script on a worker that has the tools, without `image`",
-    ),
-    (Place::Task, "on_exhausted", "remove it; an exhausted task fails"),
-    (
-        Place::Task,
-        "point_of_no_return",
-        "remove it; there is no rollback yet",
     ),
     (
         Place::Type,
@@ -136,14 +120,9 @@ impl Checker<'_, '_> {
                     }
                 }
             }
-            "compensation" => self.compensation(node, path),
             "repeat" => self.repeat(node, path),
             "matrix" | "resources" | "labels" | "output_schema" => _ = self.map(node, path),
-            "point_of_no_return" => _ = self.boolean(node, path),
             "image" => _ = self.text(node, path),
-            "on_exhausted" => {
-                _ = self.one_of(node, path, &[("fail", ()), ("pause", ()), ("dead_letter", ())]);
-            }
             _ => {}
         }
     }
@@ -168,24 +147,6 @@ impl Checker<'_, '_> {
         fields
             .get("every")
             .map(|node| self.duration(node, path.key("every"), Zero::Allowed));
-    }
-
-    fn compensation(&mut self, node: &Node, path: Path<'_>) {
-        let Some(fields) = self.fields(node, path, &["on", "order", "on_error"]) else {
-            return;
-        };
-        let on = [("failed", ()), ("cancelled", ()), ("timed_out", ())];
-        if let Some(items) = fields.get("on").and_then(|node| self.list(node, path.key("on"))) {
-            for (index, item) in items.iter().enumerate() {
-                self.one_of(item, path.key("on").index(index), &on);
-            }
-        }
-        fields
-            .get("order")
-            .map(|node| self.one_of(node, path.key("order"), &[("reverse", ()), ("parallel", ())]));
-        fields
-            .get("on_error")
-            .map(|node| self.one_of(node, path.key("on_error"), &[("halt", ()), ("continue", ())]));
     }
 }
 

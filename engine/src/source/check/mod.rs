@@ -3,6 +3,7 @@
 //! A field with a problem is reported and left at its default, so that the checks after it still run; the caller drops
 //! the workflow when anything was an error.
 
+mod compensation;
 mod expressions;
 mod features;
 mod fields;
@@ -72,6 +73,7 @@ pub(crate) fn workflow(root: &Node, report: &mut Report<'_>) -> Option<Workflow>
         report,
         reads: Vec::new(),
         expressions: 0,
+        reads_error: false,
     };
     let path = Path::Root;
     let fields = checker.fields(root, path, WORKFLOW_KEYS)?;
@@ -120,6 +122,9 @@ pub(crate) fn workflow(root: &Node, report: &mut Report<'_>) -> Option<Workflow>
             .get("cancel_grace")
             .and_then(|node| checker.duration(node, path.key("cancel_grace"), Zero::Allowed))
             .unwrap_or(CANCEL_GRACE),
+        compensation: fields
+            .get("compensation")
+            .map(|node| checker.compensation(node, path.key("compensation"))),
         concurrency: fields
             .get("concurrency")
             .and_then(|node| checker.concurrency(node, path.key("concurrency"), AT_START_PLAIN)),
@@ -151,6 +156,8 @@ pub(crate) struct Checker<'r, 't> {
     reads: Vec<Read>,
     /// Expressions seen so far.
     expressions: usize,
+    /// Whether the expression may read the failure that a retry policy decides about.
+    reads_error: bool,
 }
 
 /// A checked task and where its parts stand, for the graph.
@@ -280,7 +287,7 @@ impl Checker<'_, '_> {
         {
             extra.insert("additional_inputs".to_owned(), Value::Bool(true));
         }
-        for key in ["triggers", "sla", "compensation"] {
+        for key in ["triggers", "sla"] {
             let Some(entry) = fields.entry(key) else { continue };
             self.shape(key, &entry.node, path.key(key));
             self.feature(Place::Workflow, key, entry.key_at, path.key(key));
@@ -335,7 +342,7 @@ impl Checker<'_, '_> {
             match group {
                 Group::OnFailure => workflow.on_failure = tasks,
                 Group::OnSuccess => workflow.on_success = tasks,
-                Group::Finally | Group::Main => workflow.finally = tasks,
+                Group::Finally | Group::Main | Group::Compensation => workflow.finally = tasks,
             }
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::definition::{Backoff, ForEach, Jitter, Retry, Tolerate};
+use crate::definition::{Backoff, ForEach, Jitter, OnExhausted, Retry, Tolerate};
 use crate::source::check::expressions::{Reader, Site};
 use crate::source::check::features::Place;
 use crate::source::check::fields::{Fields, Zero};
@@ -15,6 +15,20 @@ use crate::source::tree::{Data, Node, Path};
 const RETRIES_MAX: u32 = 1_000;
 /// Most items of a fan-out in flight.
 const PARALLEL_MAX: u32 = 100_000;
+
+/// Categories of failures as a policy names them; `worker_lost` is another word for `lost`.
+const CATEGORIES: &[&str] = &[
+    "user",
+    "timeout",
+    "lost",
+    "worker_lost",
+    "rate_limited",
+    "unavailable",
+    "expression",
+    "input",
+    "unauthorised",
+    "internal",
+];
 
 /// The workflow's `defaults`, merged under what a task says itself.
 #[derive(Default)]
@@ -37,6 +51,9 @@ pub(crate) struct PartialRetry {
     jitter: Option<Jitter>,
     on: Option<Vec<String>>,
     not_on: Option<Vec<String>>,
+    when: Option<String>,
+    budget: Option<Duration>,
+    pub(crate) on_exhausted: Option<OnExhausted>,
 }
 
 impl PartialRetry {
@@ -50,6 +67,9 @@ impl PartialRetry {
             jitter: self.jitter.or(other.jitter),
             on: self.on.or_else(|| other.on.clone()),
             not_on: self.not_on.or_else(|| other.not_on.clone()),
+            when: self.when.or_else(|| other.when.clone()),
+            budget: self.budget.or(other.budget),
+            on_exhausted: self.on_exhausted.or(other.on_exhausted),
         }
     }
 
@@ -66,7 +86,8 @@ impl PartialRetry {
             jitter: self.jitter.unwrap_or(Jitter::Full),
             on: self.on.unwrap_or_default(),
             not_on: self.not_on.unwrap_or_default(),
-            ..Retry::default()
+            when: self.when,
+            budget: self.budget,
         }
     }
 }
@@ -80,7 +101,7 @@ impl Checker<'_, '_> {
         Defaults {
             retry: fields
                 .get("retry")
-                .map(|node| self.retry(node, path.key("retry")))
+                .map(|node| self.retry(node, path.key("retry"), AT_START))
                 .unwrap_or_default(),
             timeout: fields
                 .get("timeout")
@@ -103,7 +124,7 @@ impl Checker<'_, '_> {
         self.integer(fields.get("max_losses")?, path.key("max_losses"), 0..=RETRIES_MAX)
     }
 
-    pub(crate) fn retry(&mut self, node: &Node, path: Path<'_>) -> PartialRetry {
+    pub(crate) fn retry(&mut self, node: &Node, path: Path<'_>, site: Site) -> PartialRetry {
         if matches!(node.value, Data::Number(_)) {
             return PartialRetry {
                 limit: self.integer(node, path, 0..=RETRIES_MAX),
@@ -119,6 +140,9 @@ impl Checker<'_, '_> {
             "jitter",
             "on",
             "not_on",
+            "when",
+            "budget",
+            "on_exhausted",
         ];
         let Some(fields) = self.fields(node, path, KEYS) else {
             return PartialRetry::default();
@@ -152,10 +176,24 @@ impl Checker<'_, '_> {
             jitter: fields
                 .get("jitter")
                 .and_then(|node| self.one_of(node, path.key("jitter"), JITTERS)),
-            on: fields.get("on").and_then(|node| self.texts(node, path.key("on"))),
+            on: fields
+                .get("on")
+                .and_then(|node| self.failures(node, path.key("on"))),
             not_on: fields
                 .get("not_on")
-                .and_then(|node| self.texts(node, path.key("not_on"))),
+                .and_then(|node| self.failures(node, path.key("not_on"))),
+            when: fields.get("when").and_then(|node| {
+                self.reads_error = true;
+                let when = self.condition(node, path.key("when"), site);
+                self.reads_error = false;
+                when
+            }),
+            budget: fields
+                .get("budget")
+                .and_then(|node| self.duration(node, path.key("budget"), Zero::Refused)),
+            on_exhausted: fields
+                .get("on_exhausted")
+                .and_then(|node| self.on_exhausted(node, path.key("on_exhausted"))),
         };
         if let (Some(delay), Some(max_delay), Some(node)) =
             (retry.delay, retry.max_delay, fields.get("max_delay"))
@@ -166,6 +204,39 @@ impl Checker<'_, '_> {
                 .error("runnel::schema::range", node.at, path.key("max_delay"), message);
         }
         retry
+    }
+
+    /// Categories, codes, or `4xx` and `5xx`. A code can be anything, so what looks like a slip of a category is a hint.
+    fn failures(&mut self, node: &Node, path: Path<'_>) -> Option<Vec<String>> {
+        for (index, item) in self.list(node, path)?.iter().enumerate() {
+            let path = path.index(index);
+            let Some(text) = self.text(item, path) else {
+                continue;
+            };
+            let is_word = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            let lower = text.to_ascii_lowercase();
+            if !is_word {
+                let message = format!(
+                    "`{}` is neither a category nor a code of a failure",
+                    super::shorten(text)
+                );
+                let help = format!(
+                    "categories are {}; codes are words such as `HTTP_503`",
+                    CATEGORIES.join(", ")
+                );
+                self.report
+                    .error("runnel::schema::choice", item.at, path, message)
+                    .help(help);
+            } else if !CATEGORIES.contains(&lower.as_str())
+                && let Some(near_miss) = self.report.near_miss(&lower, CATEGORIES.iter().copied())
+            {
+                let message = format!("`{text}` is no category of failures; it is compared with codes");
+                self.report
+                    .warning("runnel::schema::choice", item.at, path, message)
+                    .did_you_mean(Some(near_miss));
+            }
+        }
+        self.texts(node, path)
     }
 
     pub(crate) fn for_each(&mut self, node: &Node, path: Path<'_>, reader: Reader) -> Option<ForEach> {

@@ -65,8 +65,6 @@ const SHAPED_KEYS: &[&str] = &[
     "matrix",
     "repeat",
     "resources",
-    "point_of_no_return",
-    "on_exhausted",
     "image",
     "sla",
     "labels",
@@ -112,7 +110,13 @@ impl Checker<'_, '_> {
             .collect()
     }
 
-    fn task(&mut self, entry: &Entry, path: Path<'_>, reader: Reader, defaults: &Defaults) -> Placed {
+    pub(crate) fn task(
+        &mut self,
+        entry: &Entry,
+        path: Path<'_>,
+        reader: Reader,
+        defaults: &Defaults,
+    ) -> Placed {
         self.task_key(entry, path);
         let mut placed = Placed {
             task: blank(&entry.key),
@@ -137,7 +141,7 @@ impl Checker<'_, '_> {
         let takes_worker = !handler::RUNS_IN_ENGINE.contains(&kind.as_str());
         let own_retry = fields
             .get("retry")
-            .map(|node| self.retry(node, path.key("retry")))
+            .map(|node| self.retry(node, path.key("retry"), plain))
             .unwrap_or_default();
         let retry = if takes_worker {
             own_retry.or(&defaults.retry)
@@ -163,6 +167,10 @@ impl Checker<'_, '_> {
         });
         task.env = self.task_env(fields, path, site, defaults, takes_worker);
         task.for_each = for_each;
+        let on_exhausted = fields
+            .get("on_exhausted")
+            .and_then(|node| self.on_exhausted(node, path.key("on_exhausted")));
+        task.on_exhausted = on_exhausted.or(retry.on_exhausted).unwrap_or_default();
         task.retry = retry.resolve(&kind);
         task.max_losses = self
             .max_losses(fields, path)
@@ -177,7 +185,8 @@ impl Checker<'_, '_> {
         task.callback = self.callback(fields, path, task);
         self.plain_fields(fields, path, plain, defaults, task);
         self.gates(fields, path, plain, task);
-        self.shaped_fields(entry, fields, path, task);
+        self.shaped_fields(fields, path, task);
+        self.undoing(fields, path, reader, defaults, task);
         placed
     }
 
@@ -293,33 +302,12 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn shaped_fields(&mut self, entry: &Entry, fields: Fields<'_>, path: Path<'_>, task: &mut Task) {
+    fn shaped_fields(&mut self, fields: Fields<'_>, path: Path<'_>, task: &mut Task) {
         for key in SHAPED_KEYS {
             let Some(entry) = fields.entry(key) else { continue };
             self.shape(key, &entry.node, path.key(key));
             self.feature(Place::Task, key, entry.key_at, path.key(key));
             task.extra.insert((*key).to_owned(), entry.node.to_json());
-        }
-        let Some(compensate) = fields.entry("compensate") else {
-            return;
-        };
-        self.feature(
-            Place::Task,
-            "compensate",
-            compensate.key_at,
-            path.key("compensate"),
-        );
-        // Its keys and its work are checked like a task's; what it reads is known only once it can run.
-        if let Some(fields) = self.fields(&compensate.node, path.key("compensate"), TASK_KEYS) {
-            let site = Site {
-                reader: Reader::Outputs,
-                has_secrets: true,
-                has_each: false,
-            };
-            self.work(entry, fields, path.key("compensate"), site);
-            if let Some(node) = fields.get("retry") {
-                self.retry(node, path.key("compensate").key("retry"));
-            }
         }
     }
 }

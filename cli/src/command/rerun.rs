@@ -1,0 +1,170 @@
+//! `runnel rerun` and `runnel override`: doing again, and deciding by hand.
+
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value, json};
+
+use crate::client::model::{Run, Task};
+use crate::client::{decode, documents};
+use crate::command::options::{Output, OutputArgs, ServerArgs, print_json, print_line, switch};
+use crate::command::run::key_value;
+use crate::exit::{Ended, Exit, Failure};
+
+/// Where a rerun begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum From {
+    /// With what did not succeed
+    Failed,
+    /// At the beginning, as a new run
+    Start,
+}
+
+/// Options of `runnel rerun`.
+#[derive(Debug, Args)]
+pub struct Rerun {
+    /// Id of the run, its UUID, or @last; it must have ended
+    run: String,
+    /// Where to begin
+    #[arg(long, value_enum, default_value = "failed", env = "RUNNEL_RERUN_FROM")]
+    from: From,
+    /// Begin with these tasks and everything downstream of them, as load,train
+    #[arg(
+        long,
+        value_delimiter = ',',
+        env = "RUNNEL_RERUN_TASKS",
+        conflicts_with = "from"
+    )]
+    tasks: Vec<String>,
+    /// Version of the workflow, or `latest`; another one makes a new run [default: that of the run]
+    #[arg(long, env = "RUNNEL_WORKFLOW_VERSION", value_name = "NUMBER|latest")]
+    workflow_version: Option<String>,
+    /// An input that replaces the run's, as key=value; makes a new run
+    #[arg(short, long = "input", value_name = "KEY=VALUE", value_parser = key_value, env = "RUNNEL_INPUT", value_delimiter = None)]
+    input: Vec<(String, Value)>,
+    /// Make a new run also where the same one could go on
+    #[arg(long, env = "RUNNEL_RERUN_NEW", value_parser = switch())]
+    new: bool,
+    /// A repeated request with the same key is carried out once
+    #[arg(long, env = "RUNNEL_IDEMPOTENCY_KEY", value_name = "KEY")]
+    idempotency_key: Option<String>,
+    /// Why, for the history
+    #[arg(long, env = "RUNNEL_REASON")]
+    reason: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    form: OutputArgs,
+}
+
+/// Options of `runnel override`.
+#[derive(Debug, Args)]
+pub struct Override {
+    /// Id of the run, its UUID, or @last
+    run: String,
+    /// Key of the task; an item of a fan-out is `clean[3]`
+    task: String,
+    /// Succeed with this output (JSON)
+    #[arg(
+        long,
+        value_name = "JSON",
+        env = "RUNNEL_OVERRIDE_OUTPUT",
+        conflicts_with = "fail"
+    )]
+    succeed: Option<String>,
+    /// Fail with this message
+    #[arg(
+        long,
+        value_name = "MESSAGE",
+        env = "RUNNEL_OVERRIDE_ERROR",
+        required_unless_present = "succeed"
+    )]
+    fail: Option<String>,
+    /// Why, for the history
+    #[arg(long, env = "RUNNEL_REASON")]
+    reason: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    form: OutputArgs,
+}
+
+impl Rerun {
+    /// Runs it again.
+    pub async fn execute(self) -> Ended {
+        let client = self.server.client()?;
+        let id = client.run_id(&self.run).await?;
+        let from = match self.from {
+            _ if !self.tasks.is_empty() => "TASKS",
+            From::Failed => "FAILED",
+            From::Start => "START",
+        };
+        let inputs = if self.input.is_empty() {
+            Value::Null
+        } else {
+            let data = client.send(documents::RUN, json!({ "id": id })).await?;
+            let mut inputs: Map<String, Value> =
+                data["run"]["inputs"].as_object().cloned().unwrap_or_default();
+            inputs.extend(self.input.iter().cloned());
+            Value::Object(inputs)
+        };
+        let input = json!({
+            "id": id,
+            "from": from,
+            "tasks": if self.tasks.is_empty() { Value::Null } else { json!(self.tasks) },
+            "version": version(self.workflow_version.as_deref())?,
+            "inputs": inputs,
+            "newRun": self.new,
+            "idempotencyKey": self.idempotency_key,
+            "reason": self.reason,
+        });
+        let payload = client.mutate(documents::RERUN, "runRerun", input).await?;
+        match self.form.output {
+            Output::Json => print_json(&payload["run"])?,
+            Output::Table => {
+                let run: Run = decode(&payload["run"])?;
+                print_line(&format!("{}  {}", run.id, run.shown_status()))?;
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+impl Override {
+    /// Sets the result.
+    pub async fn execute(self) -> Ended {
+        let client = self.server.client()?;
+        let run = client.run_id(&self.run).await?;
+        let mut input = json!({ "run": run, "task": self.task, "reason": self.reason });
+        match (&self.succeed, &self.fail) {
+            (Some(output), _) => {
+                let output: Value = serde_json::from_str(output)
+                    .map_err(|error| Failure::usage(format!("--succeed is not JSON: {error}")))?;
+                input["result"] = json!("SUCCEED");
+                input["output"] = output;
+            }
+            (None, message) => {
+                input["result"] = json!("FAIL");
+                input["error"] = json!({ "message": message });
+            }
+        }
+        let payload = client.mutate(documents::OVERRIDE, "taskOverride", input).await?;
+        match self.form.output {
+            Output::Json => print_json(&payload["task"])?,
+            Output::Table => {
+                let task: Task = decode(&payload["task"])?;
+                print_line(&format!("{}  {}", task.key, task.status))?;
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn version(text: Option<&str>) -> Result<Value, Failure> {
+    match text {
+        None => Ok(Value::Null),
+        Some(text) if text.eq_ignore_ascii_case("latest") => Ok(json!("LATEST")),
+        Some(text) => text
+            .parse::<i32>()
+            .map(Value::from)
+            .map_err(|_| Failure::usage(format!("`{text}` is neither a version number nor `latest`"))),
+    }
+}
