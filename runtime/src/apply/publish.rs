@@ -35,6 +35,7 @@ impl Applier {
                     .for_each(|audited| audited.draft.mark_written());
                 rung.push(turn.run());
                 if let Some(trigger) = &turn.known.state.extra.trigger
+                    && trigger.kind.is_scheduled()
                     && turn.known.state.status.is_terminal()
                 {
                     self.shell.schedules.ended(trigger.id);
