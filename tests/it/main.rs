@@ -17,6 +17,7 @@ mod dialect_files;
 mod dialects;
 mod diamond;
 mod examples;
+mod explain;
 mod external;
 mod failing;
 mod findings;

@@ -90,6 +90,7 @@ pub(super) fn collect(keys: &TokenKeys, callbacks: &CallbackAddress, turn: &Turn
                     attempt: *attempt,
                 },
                 queue: definition.queue.clone(),
+                namespace: std::sync::Arc::clone(&turn.known.meta.namespace),
                 priority: definition.priority.unwrap_or(state.context.priority),
                 body: message::body_if_wanted(
                     keys,
