@@ -4,12 +4,20 @@
 use std::collections::VecDeque;
 
 use runnel_engine::run::{
-    Category, Command, Effects, Input, NewRun, RunState, TaskFailure, Timings, advance,
+    Category, Command, Effects, GateCommand, GateInput, Input, NewRun, RunState, TaskFailure, Timings,
+    advance,
 };
 use runnel_engine::{Moment, Plan, TaskIx};
 
 use crate::client::plain_context;
 use crate::script::{Ending, Script};
+
+/// What is answered next.
+enum Next {
+    Attempt(TaskIx, u32),
+    /// The gates let everybody pass.
+    Gate(GateInput),
+}
 
 /// Inputs of one run; more mean that it does not end.
 const INPUTS_MAX: usize = 20_000;
@@ -33,7 +41,7 @@ pub fn end_of(script: &Script, run: usize) -> Result<RunState, String> {
         },
         &moment,
     );
-    let mut open: VecDeque<(TaskIx, u32)> = VecDeque::new();
+    let mut open: VecDeque<Next> = VecDeque::new();
     feed(
         plan,
         &mut state,
@@ -48,7 +56,8 @@ pub fn end_of(script: &Script, run: usize) -> Result<RunState, String> {
             return Ok(state);
         }
         let input = match open.pop_front() {
-            Some((task, attempt)) => report(script, run, plan, &state, task, attempt, &moment),
+            Some(Next::Attempt(task, attempt)) => report(script, run, plan, &state, task, attempt, &moment),
+            Some(Next::Gate(admitted)) => Input::Gate(admitted),
             None => {
                 moment.now = state.wake_at.ok_or("nothing is due and nothing is in flight")?;
                 Input::Tick
@@ -59,18 +68,23 @@ pub fn end_of(script: &Script, run: usize) -> Result<RunState, String> {
     Err(format!("the run does not end: {:?}", state.counts))
 }
 
-fn feed(
-    plan: &Plan,
-    state: &mut RunState,
-    input: Input,
-    moment: &Moment,
-    open: &mut VecDeque<(TaskIx, u32)>,
-) {
+fn feed(plan: &Plan, state: &mut RunState, input: Input, moment: &Moment, open: &mut VecDeque<Next>) {
     let mut effects = Effects::default();
     advance(plan, state, &input, moment, &mut effects);
     for command in effects.commands {
-        if let Command::Dispatch { task, attempt } = command {
-            open.push_back((task, attempt));
+        match command {
+            Command::Dispatch { task, attempt } => open.push_back(Next::Attempt(task, attempt)),
+            Command::Gate(GateCommand::Request { task, attempt, .. }) => {
+                open.push_back(Next::Gate(GateInput::Admitted { task, attempt }));
+            }
+            Command::Gate(GateCommand::RequestRun { .. }) => {
+                open.push_back(Next::Gate(GateInput::RunAdmitted))
+            }
+            Command::Gate(_)
+            | Command::Stop { .. }
+            | Command::DeadLetter { .. }
+            | Command::Wait(_)
+            | Command::Child(_) => {}
         }
     }
 }

@@ -186,6 +186,7 @@ impl World {
                 workflow_version: 1,
                 priority: 50,
                 created_at: self.clock(replica),
+                created_by: "client".into(),
             };
             let item = Item::start(&self.script.workflows[start.workflow], context, &start.key);
             let ticket = self.submit(replica, item);
@@ -308,5 +309,6 @@ pub fn plain_context(at: usize) -> RunContext {
         workflow_version: 1,
         priority: 50,
         created_at: Timestamp(1_700_000_000 * SECOND),
+        created_by: "client".into(),
     }
 }

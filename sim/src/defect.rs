@@ -41,13 +41,15 @@ pub enum Defect {
     AnsweredBeforeCommit,
     /// A cancel is answered and forgotten.
     CancelLost,
+    /// The place of an attempt that has ended is not given back.
+    PlaceKept,
     /// Dead letters of the task queue are deleted unread.
     DeadLettersDropped,
 }
 
 impl Defect {
     /// All of them, each with the rule that names it.
-    pub const ALL: [(Self, &'static [&'static str]); 20] = [
+    pub const ALL: [(Self, &'static [&'static str]); 21] = [
         (Self::OutboxAfterCommit, &["carried"]),
         (Self::FenceOpen, &["authentic"]),
         (Self::SlotNotFreed, &["ends"]),
@@ -65,8 +67,9 @@ impl Defect {
         (Self::TokenUnchecked, &["authentic"]),
         (Self::PauseNotSaved, &["replay"]),
         (Self::DispatchedEarly, &["outbox", "carried"]),
-        (Self::AnsweredBeforeCommit, &["accepted-kept"]),
+        (Self::AnsweredBeforeCommit, &["accepted-kept", "one-run-a-key"]),
         (Self::CancelLost, &["accepted-kept"]),
+        (Self::PlaceKept, &["places"]),
         (Self::DeadLettersDropped, &["carried"]),
     ];
 

@@ -12,6 +12,7 @@ pub mod chance;
 pub mod client;
 pub mod defect;
 pub mod fault;
+pub mod gate;
 pub mod hunt;
 pub mod intake;
 pub mod oracle;

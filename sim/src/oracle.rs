@@ -13,6 +13,7 @@
 //! | `grace` | a cancelled run ends within its grace |
 //! | `outbox` | no message waits that nobody wants |
 //! | `carried` | an attempt in flight has a message somewhere: in the outbox, in a queue, or in what reports its end |
+//! | `places` | no group has more holders than its limit, and no place is held by what does not run |
 //! | `sent-soon` | what waits to be sent is sent when its queue has room |
 //! | `reports-kept` | a report is deleted only when what it says is committed |
 //! | `accepted-kept` | what was answered is stored |
@@ -182,6 +183,14 @@ impl Oracle {
             for message in check(plan, &state) {
                 self.fail("state", message);
             }
+            let is_kept = |status| matches!(status, TaskStatus::Blocked | TaskStatus::Skipped);
+            let stale = row
+                .tasks()
+                .iter()
+                .position(|task| is_kept(task.status) && task.output.is_some());
+            if let Some(at) = stale {
+                self.fail("state", format!("task {at} has not run, and has an output"));
+            }
             let watched = self.runs.entry(change.run).or_default();
             let mut with_outputs = state.clone();
             with_outputs.counts = row.columns().counts;
@@ -316,6 +325,9 @@ impl Oracle {
 
     /// After each step: nothing waits for nobody, and nothing in flight is forgotten.
     pub fn after_a_step(&mut self, store: &Store, tasks: &Queue, completions: &Queue, is_carrying: bool) {
+        if let Some(message) = store.gates.broken(store) {
+            self.fail("places", message);
+        }
         for at in store.outbox.keys() {
             if !self.sent.contains(at) && !store.is_out(at) {
                 self.fail(
@@ -449,11 +461,16 @@ fn is_real(
     if !is_reported || !dispatched.contains_key(&at) {
         return true;
     }
-    let output = stored.get(at.task.at()).and_then(|task| task.output.as_deref());
+    // reset by an operator in the same transaction, it has no output any more
+    let row = stored
+        .get(at.task.at())
+        .filter(|task| task.status == TaskStatus::Succeeded);
+    let output = row.and_then(|task| task.output.as_deref());
     let endings = executed.get(&at).map_or(&[][..], Vec::as_slice);
     endings.iter().any(|ending| match ending {
         Ending::Output(value) => {
-            kind == RecordKind::TaskSucceeded && Some(value.to_string().as_str()) == output
+            let text = value.to_string();
+            kind == RecordKind::TaskSucceeded && output.is_none_or(|output| output == text)
         }
         Ending::Failure(_) => kind == RecordKind::AttemptFailed,
     })

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use runnel_engine::{Moment, RunId, Timestamp};
 use runnel_runtime::offline::{Answer, Attempt, Batch, Books, Item, Parcel, States, Stored, Tidings};
 
+use crate::gate::Gatekeeper;
 use crate::queue::Receipt;
 use crate::store::ReadRow;
 
@@ -41,6 +42,8 @@ pub struct Replica {
     pub consumers: Vec<Consumer>,
     /// The alarm clock.
     pub waker: Waker,
+    /// Decides who may pass the gates.
+    pub gatekeeper: Gatekeeper,
     /// When the dead letters are read.
     pub dead_at: i64,
     /// Dead letters that are being applied.
@@ -143,6 +146,7 @@ impl Replica {
                 aside: BTreeMap::new(),
                 cursor: Timestamp(i64::MIN),
             },
+            gatekeeper: Gatekeeper::default(),
             dead_at: now,
             dead: Vec::new(),
             replies: BTreeMap::new(),

@@ -125,6 +125,9 @@ impl Writer {
             workflow["on_success"] =
                 json!({"cheer": {"type": "pass", "input": {"status": "${{ run.status }}"}}});
         }
+        if self.chance.percent(10) {
+            workflow["concurrency"] = json!({"group": "runs", "limit": 1});
+        }
         if !self.is_settled {
             if self.chance.percent(20) {
                 workflow["fail_fast"] = json!(true);
@@ -227,7 +230,27 @@ impl Writer {
             _ => json!({"at": at}),
         };
         task.insert("input".into(), input);
+        self.gates(task);
         self.policies(task);
+    }
+
+    /// Names are few, so that tasks and runs meet at the same gates.
+    fn gates(&mut self, task: &mut Map<String, Value>) {
+        if self.chance.percent(15) {
+            let group = self.chance.below(2);
+            // one limit a group, so that the rule about holders is a simple one
+            task.insert(
+                "concurrency".into(),
+                json!({"group": format!("g{group}"), "limit": group + 1}),
+            );
+        }
+        if self.chance.percent(8) {
+            task.insert("rate_limit".into(), json!({"key": "r", "limit": "30/m"}));
+        }
+        if self.chance.percent(8) {
+            let circuit = json!({"key": "c", "failures": 2, "window": "60s", "cooldown": "5s"});
+            task.insert("circuit".into(), circuit);
+        }
     }
 
     fn fan_out(&mut self, task: &mut Map<String, Value>) {
@@ -248,6 +271,7 @@ impl Writer {
         task.insert("type".into(), json!(self.kind()));
         task.insert("input".into(), json!({"item": "${{ each.item }}"}));
         if task.get("type") == Some(&json!("work")) {
+            self.gates(task);
             self.policies(task);
         }
     }

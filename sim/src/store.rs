@@ -10,6 +10,7 @@ use runnel_engine::{RunId, TaskIx, Timestamp};
 use runnel_runtime::offline::{Attempt, Change, OUTBOX_LEASE, Stored, Version};
 
 use crate::defect::Defect;
+use crate::gate::Gates;
 
 /// A row of `run` with its rows of `task` and `event`.
 #[derive(Debug)]
@@ -48,6 +49,8 @@ pub struct Store {
     pub runs: BTreeMap<RunId, RunRow>,
     /// Messages to send.
     pub outbox: BTreeMap<Attempt, OutboxRow>,
+    /// Questions, places and verdicts.
+    pub gates: Gates,
     next_outbox_id: u64,
 }
 
@@ -194,6 +197,7 @@ impl Store {
         let mut later = Vec::new();
         for change in changes {
             self.save_run(change, defect);
+            self.gates.save(change, defect);
             for row in self.outbox_rows(change, defect) {
                 if defect == Some(Defect::OutboxAfterCommit) {
                     later.push(row);
@@ -237,9 +241,13 @@ impl Store {
         for ix in &change.changed_tasks {
             let before = row.tasks[ix.at()].clone();
             let mut task = state.tasks[ix.at()].clone();
-            // NULL keeps what is stored of the large columns
+            // NULL keeps what is stored of the large columns; what was reset has no output
             task.input = task.input.or(before.input);
-            task.output = task.output.or(before.output);
+            let has_ended = matches!(
+                task.status,
+                TaskStatus::Succeeded | TaskStatus::Failed | TaskStatus::TimedOut | TaskStatus::Cached
+            );
+            task.output = task.output.or(before.output.filter(|_| has_ended));
             row.tasks[ix.at()] = task;
         }
         let added = state.tasks.iter().skip(change.stored_tasks);

@@ -158,6 +158,7 @@ enum Action {
     Poll(usize),
     Consume(usize, usize),
     Wake(usize),
+    Gate(usize),
     Dead(usize),
     Restart(usize),
     LateRows,
@@ -438,6 +439,7 @@ impl World {
             if let Some(due) = self.waker_due(at) {
                 offers.add(Action::Wake(at), due);
             }
+            offers.add(Action::Gate(at), self.gatekeeper_due(at));
             offers.add(Action::Dead(at), self.dead_due(at));
         }
         for (at, worker) in self.workers.iter().enumerate() {
@@ -474,6 +476,7 @@ impl World {
             Action::Poll(at) => self.poll(at),
             Action::Consume(at, n) => self.consume(at, n),
             Action::Wake(at) => self.wake(at),
+            Action::Gate(at) => self.keep_gates(at),
             Action::Dead(at) => self.read_dead_letters(at),
             Action::Restart(at) => self.restart(at),
             Action::LateRows => self.write_late_rows(),

@@ -60,6 +60,7 @@ crash_points! {
     after_send: "relay.after_send" in Server,
     before_commit_of_a_completion: "complete.before_commit" in Server,
     after_commit_of_a_completion: "complete.after_commit" in Server,
+    after_grant: "gate.after_grant" in Server,
     after_receive: "worker.after_receive" in Worker,
     before_report: "worker.before_report" in Worker,
     after_report: "worker.after_report" in Worker,
@@ -92,18 +93,20 @@ fn collect(directory: &Path, found: &mut BTreeSet<String>) -> std::io::Result<()
     Ok(())
 }
 
-/// Four tasks one after the other, so that every point is passed more than once.
-fn chain() -> String {
+/// Four tasks one after the other, so that every point is passed more than once; with gates before each where they are meant.
+fn chain(name: &str) -> String {
+    let is_gated = name.starts_with("gate.");
     let task = |n: u32| {
         let needs: Vec<String> = (1..n)
             .last()
             .map(|before| format!("t{before}"))
             .into_iter()
             .collect();
-        (
-            format!("t{n}"),
-            json!({ "run": "echo \"{\\\"ok\\\": true}\"", "needs": needs }),
-        )
+        let mut task = json!({ "run": "echo \"{\\\"ok\\\": true}\"", "needs": needs });
+        if is_gated {
+            task["concurrency"] = json!(1);
+        }
+        (format!("t{n}"), task)
     };
     let tasks: serde_json::Map<String, Value> = (1..=4).map(task).collect();
     json!({ "version": 1, "id": "chain", "tasks": tasks }).to_string()
@@ -150,7 +153,7 @@ async fn survives(stack: Stack, victim: Victim, name: &str, nth: u32) -> anyhow:
         Victim::Worker => (Fault::None, fault),
     };
     let mut fleet = Fleet::start(stack, &server_fault).await?;
-    fleet.client.publish(&chain()).await?;
+    fleet.client.publish(&chain(name)).await?;
     fleet.add_worker(&worker_fault)?;
 
     let mut runs = Vec::new();

@@ -4,8 +4,10 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use runnel_engine::run::RunStatus;
+use runnel_engine::RunId;
+use runnel_engine::run::{RunStatus, TaskStatus};
 use runnel_engine::source::{Format, read};
+use runnel_tests::client::Client;
 use runnel_tests::cluster::{Cluster, repository_file};
 use runnel_tests::process::{self, Process};
 use runnel_tests::programs::workspace;
@@ -48,9 +50,28 @@ async fn start_server(example: &Value, inputs: &mut Map<String, Value>) -> anyho
     Ok(Some(server_process))
 }
 
+/// Sends the mutation of a step once its task waits.
+async fn take_step(cluster: &Cluster, client: &Client, run: RunId, step: &Value) -> anyhow::Result<()> {
+    if let Some(task) = step["when_waiting"].as_str() {
+        cluster
+            .until_task(run, task, |task| task.status == TaskStatus::Waiting)
+            .await?;
+    }
+    let name = step["mutation"].as_str().context("a mutation")?;
+    let input = step["input"]
+        .to_string()
+        .replace("$RUN", &format!("run_{}", run.0.simple()));
+    let payload = client
+        .mutate(name, serde_json::from_str(&input)?, "clientMutationId")
+        .await?;
+    anyhow::ensure!(payload["userErrors"] == Value::Array(Vec::new()), "{payload:#}");
+    Ok(())
+}
+
 async fn examples_end_as_their_index_states(stack: Stack) -> anyhow::Result<()> {
     let mut cluster = Cluster::start(stack).await?;
     cluster.add_worker("worker-1");
+    let client = cluster.serve().await?;
     for example in index()? {
         let file = example["file"].as_str().context("a file")?;
         let mut inputs = example["inputs"].as_object().cloned().unwrap_or_default();
@@ -59,6 +80,11 @@ async fn examples_end_as_their_index_states(stack: Stack) -> anyhow::Result<()> 
             .launch_source(&repository_file(format!("examples/{file}"))?, inputs)
             .await
             .context(file.to_owned())?;
+        for step in example["steps"].as_array().into_iter().flatten() {
+            take_step(&cluster, &client, run, step)
+                .await
+                .context(file.to_owned())?;
+        }
         let expected: RunStatus = serde_json::from_value(example["status"].clone())?;
         let ended = cluster
             .ends(run, expected)

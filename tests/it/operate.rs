@@ -14,6 +14,7 @@ runnel_tests::on_each_stack!(
     a_graceful_cancel_ends_within_its_grace,
     a_paused_run_takes_results_and_starts_nothing,
     a_failed_task_can_be_retried_after_the_run_has_failed,
+    a_handler_that_was_reset_keeps_no_output,
     a_skipped_task_skips_what_needs_it,
     what_the_state_does_not_allow_is_refused_with_what_it_does,
 );
@@ -142,6 +143,31 @@ async fn a_failed_task_can_be_retried_after_the_run_has_failed(stack: Stack) -> 
             .iter()
             .any(|event| event.record.kind == RecordKind::RunReopened)
     );
+    cluster.finish().await
+}
+
+async fn a_handler_that_was_reset_keeps_no_output(stack: Stack) -> anyhow::Result<()> {
+    let cluster = Cluster::start(stack).await?;
+    let worker = cluster.scripted("scripted-1", &["scripted"]).await?;
+    let mut file = workflow("handled", json!({ "first": { "type": "scripted" } }));
+    file["on_failure"] = json!({ "alert": { "type": "scripted" } });
+    let run = cluster.launch(&file).await?;
+    for report in [failed, |at: &_, _| succeeded(at, &json!("alarmed"))] {
+        let held = worker.take(1).await?;
+        worker.report(vec![report(&held[0].at(), false)]).await?;
+        worker.delete(&held).await?;
+    }
+    cluster.ends(run, RunStatus::Failed).await?;
+    assert!(cluster.task(run, "alert").await?.output.is_some());
+
+    cluster
+        .orchestrator()
+        .retry_task(&cluster.actor, run, "first")
+        .await?;
+    worker.succeed_next(1).await?;
+    cluster.ends(run, RunStatus::Succeeded).await?;
+    let alert = cluster.task(run, "alert").await?;
+    assert_eq!((alert.status, alert.output), (TaskStatus::Skipped, None));
     cluster.finish().await
 }
 

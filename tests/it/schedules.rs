@@ -109,6 +109,11 @@ async fn scheduled(cluster: &Cluster, new: NewSchedule) -> anyhow::Result<Schedu
     Ok(schedule)
 }
 
+/// Says again that the scripted worker is there: one that was not heard of for a minute and a half is gone.
+async fn awake(cluster: &Cluster) -> anyhow::Result<()> {
+    cluster.scripted("scripted-1", &["scripted"]).await.map(drop)
+}
+
 /// Moves to just after the next full hour, and waits until all that is due was done.
 async fn next_hour(cluster: &Cluster) -> Timestamp {
     let now = cluster.clock.now();
@@ -315,11 +320,14 @@ async fn while_a_run_goes_on_the_overlap_policy_decides(stack: Stack) -> anyhow:
     )
     .await?;
     next_hour(&cluster).await;
+    awake(&cluster).await?;
     next_hour(&cluster).await;
+    awake(&cluster).await?;
     let listed = outcomes(&cluster, skips.id).await?;
     assert_eq!(listed[1].reason.as_deref(), Some("OVERLAP"));
     end_next(&cluster, &worker, run_of(&listed[0])?).await?;
     next_hour(&cluster).await;
+    awake(&cluster).await?;
     use OutcomeStatus::{Buffered, Skipped, Started};
     assert_eq!(statuses(&cluster, skips.id).await?, [Started, Skipped, Started]);
     let third = run_of(&outcomes(&cluster, skips.id).await?[2])?;
@@ -336,6 +344,7 @@ async fn while_a_run_goes_on_the_overlap_policy_decides(stack: Stack) -> anyhow:
     .await?;
     for _ in 0..3 {
         next_hour(&cluster).await;
+        awake(&cluster).await?;
     }
     assert_eq!(statuses(&cluster, waits.id).await?, [Started, Buffered, Skipped]);
     assert_eq!(schedule(&cluster, waits.id).await?.buffered.len(), 1);
@@ -359,9 +368,11 @@ async fn cancel_other_starts_the_newest_when_the_run_has_ended(stack: Stack) -> 
     )
     .await?;
     next_hour(&cluster).await;
+    awake(&cluster).await?;
     let first = run_of(&outcomes(&cluster, made.id).await?[0])?;
     let taken = worker.take(1).await?;
     next_hour(&cluster).await;
+    awake(&cluster).await?;
     // the attempt does not answer: its grace ends it
     cluster.clock.advance(Duration::from_secs(31));
     cluster.ends(first, RunStatus::Cancelled).await?;
@@ -385,7 +396,7 @@ async fn a_schedule_is_paused_after_failures_in_a_row(stack: Stack) -> anyhow::R
     let cluster = Cluster::start(stack).await?;
     let file = workflow(
         "broken",
-        json!({ "only": { "type": "eval", "input": { "x": "${{ inputs.missing }}" } } }),
+        json!({ "only": { "type": "eval", "input": { "x": "${{ int('x') }}" } } }),
     );
     cluster.publish(&file.to_string()).await?;
     let pausing = Policy {
@@ -550,8 +561,6 @@ async fn a_backfill_runs_a_range_with_its_own_limit(stack: Stack) -> anyhow::Res
         .backfill_schedule(&cluster.actor, made.id, &request)
         .await?;
     orchestrator.settle().await;
-    cluster.clock.advance(Duration::from_secs(60));
-    orchestrator.settle().await;
     assert_eq!(runs(&cluster).await?.len(), 5);
     let again = orchestrator
         .find_backfill(&cluster.actor, again.id)
@@ -647,6 +656,8 @@ async fn a_start_that_meets_its_key_does_as_it_was_told(stack: Stack) -> anyhow:
         .start_run(&cluster.actor, start(2, Some(OnConflict::CancelExisting)))
         .await?;
     assert_eq!((replay.run.id, replay.is_replay), (second.run.id, true));
+    // nobody answers for its attempt: the grace ends it
+    cluster.clock.advance(Duration::from_secs(31));
     cluster.ends(first, RunStatus::Cancelled).await?;
     orchestrator
         .cancel_run(&cluster.actor, second.run.id, CancelMode::Now, None)

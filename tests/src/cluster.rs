@@ -179,6 +179,8 @@ impl Cluster {
     pub async fn serve(&mut self) -> anyhow::Result<Client> {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
         let client = Client::new(&format!("http://{}", listener.local_addr()?))?;
+        // the server says so itself once it runs; what is dispatched before would not know
+        self.orchestrator().suggest_public_url(&client.base);
         let config = ApiConfig {
             api_token: None,
             worker_token: None,

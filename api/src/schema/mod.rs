@@ -1,6 +1,7 @@
 //! The GraphQL schema: parse, authorise, call the runtime, map. No rule of the product is decided here.
 
 mod approval;
+mod attempt;
 mod audit;
 mod blocker;
 mod bulk;
@@ -29,6 +30,7 @@ mod rerun;
 mod run;
 mod scalars;
 mod schedule;
+mod server;
 mod session;
 pub(crate) mod subscription;
 mod task;
@@ -58,6 +60,7 @@ use namespace::{NamespaceMutation, NamespaceQuery};
 use query::CoreQuery;
 use query_schedule::ScheduleQuery;
 use rerun::RerunMutation;
+use server::ServerQuery;
 use session::ReadLoader;
 use subscription::{EventSubscription, LogSubscription, RunSubscription};
 
@@ -70,6 +73,7 @@ pub(crate) struct Query(
     NamespaceQuery,
     ScheduleQuery,
     BulkQuery,
+    ServerQuery,
     WaitQuery,
     DeadLetterQuery,
 );

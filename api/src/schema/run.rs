@@ -18,7 +18,7 @@ use super::id;
 use super::paging::{Count, wants_count, window};
 use super::scalars::{DateTime, Duration, Json};
 use super::schedule::RunTrigger;
-use super::session::{RunBlockersOf, RunPayloads, TimesOf, load, load_referred, open};
+use super::session::{RunBlockersOf, RunPayloads, TimesOf, load, load_referred, may_operate, open};
 use super::task::Task;
 use super::warnings;
 use super::workflow::{Workflow, WorkflowVersion};
@@ -306,10 +306,6 @@ impl Run {
                 .counted(Some(Count::exactly(self.0.last_seq))),
         )
     }
-}
-
-fn may_operate(ctx: &Context<'_>) -> bool {
-    super::session::viewer(ctx).is_ok_and(|viewer| viewer.require(Permission::RunsOperate).is_ok())
 }
 
 fn is_pausable(status: engine::RunStatus) -> bool {

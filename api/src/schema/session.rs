@@ -9,6 +9,7 @@ use runnel_engine::explain::{Blocker, TimeSpent};
 use runnel_engine::run::Counts;
 use runnel_engine::{RunId, TaskIx, WorkflowId, WorkflowVersionId};
 use runnel_runtime::bulk::BulkView;
+use runnel_runtime::query::attempts::AttemptView;
 use runnel_runtime::schedule::ScheduleView;
 use runnel_runtime::trigger::TriggerView;
 use runnel_runtime::view::{RunView, TaskPayloads, TaskView, VersionView, WorkflowView};
@@ -186,6 +187,28 @@ impl Loader<PayloadsAt> for ReadLoader {
     }
 }
 
+/// The attempts of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct AttemptsAt(pub(crate) RunId, pub(crate) TaskIx);
+
+impl Loader<AttemptsAt> for ReadLoader {
+    type Value = Vec<AttemptView>;
+    type Error = Arc<ApiError>;
+
+    async fn load(
+        &self,
+        keys: &[AttemptsAt],
+    ) -> Result<HashMap<AttemptsAt, Vec<AttemptView>>, Arc<ApiError>> {
+        let refs: Vec<_> = keys.iter().map(|key| (key.0, key.1)).collect();
+        let attempts = self.orchestrator.attempts_by_ref(&self.actor, &refs).await;
+        let attempts = attempts.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        let entries = attempts.into_iter();
+        Ok(entries
+            .map(|((run, ix), attempts)| (AttemptsAt(run, ix), attempts))
+            .collect())
+    }
+}
+
 /// The child run of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ChildOf(pub(crate) RunId, pub(crate) TaskIx, pub(crate) u32);
@@ -203,6 +226,11 @@ impl Loader<ChildOf> for ReadLoader {
             .map(|((run, ix, attempt), child)| (ChildOf(run, ix, attempt), child))
             .collect())
     }
+}
+
+/// Whether the caller may operate on runs at all.
+pub(crate) fn may_operate(ctx: &Context<'_>) -> bool {
+    viewer(ctx).is_ok_and(|viewer| viewer.require(Permission::RunsOperate).is_ok())
 }
 
 /// The items of a fan-out, by status.

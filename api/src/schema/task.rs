@@ -6,6 +6,7 @@ use runnel_runtime::view::{TaskPayloads, TaskView};
 use runnel_runtime::wait::ApprovalView;
 
 use super::approval::Approval;
+use super::attempt::{self, TaskAttempt};
 use super::blocker::{Blocker, TimeSpent};
 use super::connection::Connection;
 use super::enums::TaskStatus;
@@ -14,7 +15,7 @@ use super::filters::TaskFilter;
 use super::id;
 use super::run::{Run, TaskCounts, TaskFailure};
 use super::scalars::{DateTime, Duration, Json};
-use super::session::{BlockersOf, PayloadsAt, TimesOf, load, load_referred, open};
+use super::session::{AttemptsAt, BlockersOf, PayloadsAt, TimesOf, load, load_referred, open};
 use crate::auth::Permission;
 use crate::error::ApiError;
 
@@ -199,6 +200,27 @@ impl Task {
     async fn duration(&self) -> Option<Duration> {
         let (started_at, finished_at) = self.view.started_at.zip(self.view.finished_at)?;
         Some(Duration(finished_at.since(started_at)))
+    }
+
+    /// Its attempts in order, told from the history of the run (the newest 2,000 entries of it).
+    async fn attempts(&self, ctx: &Context<'_>) -> Result<Vec<TaskAttempt>, ApiError> {
+        open(ctx, Permission::RunsRead)?;
+        let attempts = load(ctx, AttemptsAt(self.view.run_id, self.view.ix)).await?;
+        Ok(attempts
+            .unwrap_or_default()
+            .into_iter()
+            .map(TaskAttempt::from)
+            .collect())
+    }
+
+    /// Whether the caller may retry it now, as far as its status and that of the run say.
+    async fn can_retry(&self, ctx: &Context<'_>) -> Result<bool, ApiError> {
+        attempt::can_retry(self, ctx).await
+    }
+
+    /// Whether the caller may skip it now, as far as its status and that of the run say.
+    async fn can_skip(&self, ctx: &Context<'_>) -> Result<bool, ApiError> {
+        attempt::can_skip(self, ctx).await
     }
 
     /// When something is due next by itself (retry, timer, timeout); null when nothing is.

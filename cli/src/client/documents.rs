@@ -139,6 +139,21 @@ pub const RESUME: &str = concat!(
     run_fields!()
 );
 
+/// Operates on many runs.
+pub const RUNS_BULK: &str = "mutation RunsBulk($input: RunsBulkInput!) {
+    runsBulk(input: $input) {
+      operation { id } matched { value isExact } userErrors { code message path hint }
+    }
+  }";
+
+/// How far an operation on many runs is.
+pub const BULK_OPERATION: &str = "query BulkOperation($id: ID!) {
+    bulkOperation(id: $id) {
+      id action status total done failed createdAt startedAt finishedAt
+      failures(first: 50) { nodes { runId code message } }
+    }
+  }";
+
 /// Retries a task.
 pub const RETRY: &str = concat!(
     "mutation TaskRetry($input: TaskIdInput!) {

@@ -27,6 +27,7 @@ pub struct Client {
     http: reqwest::Client,
     server: String,
     api_token: Option<String>,
+    namespace: Option<String>,
 }
 
 impl Client {
@@ -51,7 +52,15 @@ impl Client {
             http,
             server: server.trim_end_matches('/').to_owned(),
             api_token,
+            namespace: None,
         })
+    }
+
+    /// The same client, acting in a namespace.
+    #[must_use]
+    pub fn in_namespace(mut self, namespace: Option<String>) -> Self {
+        self.namespace = namespace;
+        self
     }
 
     /// The address of the server.
@@ -103,6 +112,10 @@ impl Client {
             .header(CONTENT_TYPE, "application/json");
         let request = match &self.api_token {
             Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        let request = match &self.namespace {
+            Some(name) => request.header("x-namespace", name),
             None => request,
         };
         request.body(body.to_string())

@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::exit::Ended;
 
+mod bulk;
 mod convert;
 mod dev;
 mod dlq;

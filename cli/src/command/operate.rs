@@ -5,14 +5,18 @@ use serde_json::{Value, json};
 
 use crate::client::model::{Run, Task};
 use crate::client::{decode, documents};
+use crate::command::bulk::ManyArgs;
 use crate::command::options::{Output, OutputArgs, ServerArgs, print_json, print_line, switch};
 use crate::exit::{Ended, Exit};
 
-/// A run to operate on.
+/// A run to operate on, or many.
 #[derive(Debug, Args)]
 struct RunArgs {
     /// Id of the run, its UUID, or @last
-    run: String,
+    #[arg(required_unless_present_any = ["all", "filter"])]
+    run: Option<String>,
+    #[command(flatten)]
+    many: ManyArgs,
     #[command(flatten)]
     server: ServerArgs,
     #[command(flatten)]
@@ -65,8 +69,18 @@ pub struct Resume {
 /// Options of `runnel retry`.
 #[derive(Debug, Args)]
 pub struct Retry {
+    /// Id of the run, its UUID, or @last
+    #[arg(required_unless_present_any = ["all", "filter"])]
+    run: Option<String>,
+    /// Key of the task; an item of a fan-out is `clean[3]`
+    #[arg(required_unless_present_any = ["all", "filter"])]
+    task: Option<String>,
     #[command(flatten)]
-    task: TaskArgs,
+    many: ManyArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    form: OutputArgs,
 }
 
 /// Options of `runnel skip`.
@@ -109,7 +123,18 @@ impl Resume {
 impl Retry {
     /// Retries.
     pub async fn execute(self) -> Ended {
-        self.task.send(documents::RETRY, "taskRetry").await
+        if self.many.is_meant() {
+            let client = self.server.client()?;
+            let input = json!({ "action": "RETRY_FAILED" });
+            return self.many.execute(&client, self.form.output, input).await;
+        }
+        let task = TaskArgs {
+            run: self.run.unwrap_or_default(),
+            task: self.task.unwrap_or_default(),
+            server: self.server,
+            form: self.form,
+        };
+        task.send(documents::RETRY, "taskRetry").await
     }
 }
 
@@ -123,7 +148,13 @@ impl Skip {
 impl RunArgs {
     async fn send(&self, document: &str, field: &str, mut input: Value) -> Ended {
         let client = self.server.client()?;
-        input["id"] = Value::String(client.run_id(&self.run).await?);
+        if self.many.is_meant() {
+            let action = field.trim_start_matches("run").to_uppercase();
+            input["action"] = Value::String(action);
+            return self.many.execute(&client, self.form.output, input).await;
+        }
+        let named = self.run.as_deref().unwrap_or_default();
+        input["id"] = Value::String(client.run_id(named).await?);
         let payload = client.mutate(document, field, input).await?;
         match self.form.output {
             Output::Json => print_json(&payload["run"])?,

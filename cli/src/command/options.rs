@@ -44,13 +44,17 @@ pub struct ServerArgs {
     /// Bearer token of the API
     #[arg(long, env = "RUNNEL_API_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub api_token: Option<String>,
+    /// Namespace to act in [default: default]
+    #[arg(long, env = "RUNNEL_NAMESPACE", value_name = "NAME")]
+    pub namespace: Option<String>,
 }
 
 impl ServerArgs {
     /// A client of the named server, or of the default one.
     pub fn client(&self) -> Result<Client, Failure> {
         let default = format!("http://{DEFAULT_LISTEN}");
-        Client::new(self.server.as_deref().unwrap_or(&default), self.api_token.clone())
+        let client = Client::new(self.server.as_deref().unwrap_or(&default), self.api_token.clone())?;
+        Ok(client.in_namespace(self.namespace.clone()))
     }
 }
 

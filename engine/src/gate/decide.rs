@@ -112,75 +112,79 @@ impl Pass<'_> {
         if one.is_cached {
             return Decision::Cached;
         }
-        let key = |kind, name: &str| GateKey {
-            namespace: one.namespace.clone(),
-            kind,
-            name: name.to_owned(),
+        let refused = self
+            .ask_group(one)
+            .or_else(|| self.ask_breaker(one))
+            .or_else(|| self.ask_rate(one));
+        if let Some(refused) = refused {
+            return refused;
+        }
+        self.take(one);
+        Decision::Admitted
+    }
+
+    fn ask_group(&mut self, one: &Waiting) -> Option<Decision> {
+        let group = one.request.group.as_ref()?;
+        let key = key(one, GateKind::Group, &group.name);
+        if self.has_place(&key, group.limit) {
+            return None;
+        }
+        self.full.insert(key.clone());
+        match group.on_conflict {
+            OnConflict::Skip => return Some(Decision::Turned),
+            OnConflict::CancelRunning => self.displace(&key, group.limit),
+            OnConflict::Queue => {}
+        }
+        Some(Decision::Blocked(Blocked::Concurrency))
+    }
+
+    fn ask_breaker(&self, one: &Waiting) -> Option<Decision> {
+        let circuit = one.request.circuit.as_ref()?;
+        let breaker = self
+            .facts
+            .breakers
+            .get(&key(one, GateKind::Circuit, &circuit.key))?;
+        let probe_at = match breaker.permit(self.now) {
+            Permit::Pass | Permit::Probe => return None,
+            Permit::NotBefore(at) => Some(at),
+            Permit::AfterProbe => None,
         };
-        let group = one
-            .request
-            .group
-            .as_ref()
-            .map(|group| (key(GateKind::Group, &group.name), group));
-        if let Some((key, group)) = &group
-            && !self.has_place(key, group.limit)
-        {
-            self.full.insert(key.clone());
-            match group.on_conflict {
-                OnConflict::Skip => return Decision::Turned,
-                OnConflict::CancelRunning => self.displace(key, group.limit),
-                OnConflict::Queue => {}
-            }
-            return Decision::Blocked(Blocked::Concurrency);
-        }
-        let circuit = one
-            .request
-            .circuit
-            .as_ref()
-            .map(|circuit| (key(GateKind::Circuit, &circuit.key), circuit));
-        if let Some((key, _)) = &circuit {
-            match self
+        Some(Decision::Blocked(Blocked::Circuit(probe_at)))
+    }
+
+    fn ask_rate(&self, one: &Waiting) -> Option<Decision> {
+        let rate = one.request.rate.as_ref()?;
+        let state = self
+            .facts
+            .rates
+            .get(&key(one, GateKind::Rate, &rate.key))
+            .copied();
+        let at = refusal_ends_at(state.unwrap_or_default(), rate, self.now);
+        (at > self.now).then_some(Decision::Blocked(Blocked::Rate(at)))
+    }
+
+    /// Nothing refused: everything is taken together.
+    fn take(&mut self, one: &Waiting) {
+        if let Some(group) = &one.request.group {
+            let held = self
                 .facts
-                .breakers
-                .entry(key.clone())
-                .or_default()
-                .permit(self.now)
-            {
-                Permit::Pass | Permit::Probe => {}
-                Permit::NotBefore(at) => return Decision::Blocked(Blocked::Circuit(Some(at))),
-                Permit::AfterProbe => return Decision::Blocked(Blocked::Circuit(None)),
-            }
-        }
-        let rate = one
-            .request
-            .rate
-            .as_ref()
-            .map(|rate| (key(GateKind::Rate, &rate.key), rate));
-        if let Some((key, rate)) = &rate {
-            let state = self.facts.rates.get(key).copied().unwrap_or_default();
-            let at = refusal_ends_at(state, rate, self.now);
-            if at > self.now {
-                return Decision::Blocked(Blocked::Rate(at));
-            }
-        }
-        // nothing refused: take everything
-        if let Some((key, group)) = group {
-            let held = self.facts.groups.entry(key).or_default();
+                .groups
+                .entry(key(one, GateKind::Group, &group.name))
+                .or_default();
             held.holders += 1;
-            held.smallest_limit = Some(
-                held.smallest_limit
-                    .map_or(group.limit, |limit| limit.min(group.limit)),
-            );
+            let smallest = held.smallest_limit.unwrap_or(group.limit);
+            held.smallest_limit = Some(smallest.min(group.limit));
         }
-        if let Some((key, circuit)) = circuit {
+        if let Some(circuit) = &one.request.circuit {
+            let key = key(one, GateKind::Circuit, &circuit.key);
             let breaker = self.facts.breakers.entry(key).or_default();
             breaker.pass(one.ticket, circuit.policy, self.now);
         }
-        if let Some((key, rate)) = rate {
+        if let Some(rate) = &one.request.rate {
+            let key = key(one, GateKind::Rate, &rate.key);
             let state = self.facts.rates.entry(key).or_default();
             *state = state.after_start(rate, self.now);
         }
-        Decision::Admitted
     }
 
     fn has_place(&self, key: &GateKey, limit: u32) -> bool {
@@ -202,5 +206,13 @@ impl Pass<'_> {
         let surplus = (group.holders + 1).saturating_sub(limit.max(1));
         let oldest = group.oldest.iter().take(surplus as usize);
         self.decided.displaced.extend(oldest);
+    }
+}
+
+fn key(one: &Waiting, kind: GateKind, name: &str) -> GateKey {
+    GateKey {
+        namespace: one.namespace.clone(),
+        kind,
+        name: name.to_owned(),
     }
 }

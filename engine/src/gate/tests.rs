@@ -295,7 +295,7 @@ fn failures_of_the_request_say_nothing_about_the_other_side() {
 fn a_namespace_with_a_long_backlog_does_not_keep_another_waiting() {
     let mut candidates: Vec<(&str, i64)> = (0..1_000).map(|n| ("large", n)).collect();
     candidates.extend((0..3).map(|n| ("small", 5_000 + n)));
-    let chosen: Vec<&str> = deal(&candidates, 8)
+    let chosen: Vec<&str> = deal(&candidates, &BTreeMap::new(), 8)
         .into_iter()
         .map(|at| candidates[at].0)
         .collect();
@@ -307,13 +307,26 @@ fn a_namespace_with_a_long_backlog_does_not_keep_another_waiting() {
     );
 }
 
+#[test]
+fn who_has_less_comes_first_however_few_places_are_dealt() {
+    let candidates = [("large", 0), ("small", 9)];
+    for (has, expected) in [(0, "small"), (4, "small"), (5, "large"), (9, "large")] {
+        let held = BTreeMap::from([("large", 5), ("small", has)]);
+        assert_eq!(
+            candidates[deal(&candidates, &held, 1)[0]].0,
+            expected,
+            "small has {has}"
+        );
+    }
+}
+
 proptest! {
     #[test]
     fn a_deal_gives_every_place_and_takes_each_namespace_in_its_order(
         candidates in prop::collection::vec((0_u8..4, 0_i64..20), 0..40),
         places in 0_usize..50,
     ) {
-        let chosen = deal(&candidates, places);
+        let chosen = deal(&candidates, &BTreeMap::new(), places);
         prop_assert_eq!(chosen.len(), places.min(candidates.len()));
         let mut last: BTreeMap<u8, i64> = BTreeMap::new();
         let mut counts: BTreeMap<u8, usize> = BTreeMap::new();

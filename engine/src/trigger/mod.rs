@@ -95,3 +95,14 @@ pub enum TriggerKind {
     /// A webhook.
     Webhook,
 }
+
+impl TriggerKind {
+    /// Whether a schedule is behind it, which may wait for the end of the run.
+    #[must_use]
+    pub fn is_scheduled(self) -> bool {
+        match self {
+            Self::Schedule | Self::Manual | Self::Backfill => true,
+            Self::Event | Self::Webhook => false,
+        }
+    }
+}

@@ -90,83 +90,90 @@ fn a_trigger_is_the_same_from_version_to_version_by_its_name_or_by_what_it_is_ab
     );
 }
 
+/// A trigger, the code of its problem, and where it is.
+const PROBLEMS: &[(&str, &str, &str)] = &[
+    (
+        "  - { schedule: '61 * * * *' }",
+        "runnel::schema::schedule",
+        "triggers[0]",
+    ),
+    (
+        "  - { schedule: '0 0 * * *', timezone: Europe/Madird }",
+        "runnel::schema::schedule",
+        "triggers[0]",
+    ),
+    (
+        "  - { schedule: '0 0 * * *', catchup: some }",
+        "runnel::schema::choice",
+        "triggers[0].catchup",
+    ),
+    (
+        "  - { schedule: '0 0 * * *', jiter: 1s }",
+        "runnel::schema::unknown_key",
+        "triggers[0].jiter",
+    ),
+    (
+        "  - { every: 15m, timezone: UTC }",
+        "runnel::schema::conflict",
+        "triggers[0].timezone",
+    ),
+    ("  - { at: tomorrow }", "runnel::schema::time", "triggers[0].at"),
+    (
+        "  - { every: 1h, event: x }",
+        "runnel::schema::conflict",
+        "triggers[0]",
+    ),
+    ("  - { inputs: {} }", "runnel::schema::missing", "triggers[0]"),
+    (
+        "  - { event: x, rate_limit: often }",
+        "runnel::schema::rate",
+        "triggers[0].rate_limit",
+    ),
+    (
+        "  - { event: x, match: 'event.data ==' }",
+        "runnel::expr::syntax",
+        "triggers[0].match",
+    ),
+    (
+        "  - { event: x, inputs: { a: '${{ inputs.b }}' } }",
+        "runnel::expr::context",
+        "triggers[0].inputs.a",
+    ),
+    (
+        "  - { every: 1h, inputs: { a: '${{ event.id }}' } }",
+        "runnel::expr::context",
+        "triggers[0].inputs.a",
+    ),
+    (
+        "  - { event: x, inputs: { a: '${{ secrets.B }}' } }",
+        "runnel::expr::secret",
+        "triggers[0].inputs.a",
+    ),
+    (
+        "  - { every: 1h }\n  - { every: 60m }",
+        "runnel::schema::conflict",
+        "triggers[1]",
+    ),
+    (
+        "  - { every: 1h, name: A }",
+        "runnel::schema::id",
+        "triggers[0].name",
+    ),
+    (
+        "  - { webhook: { path: x } }",
+        "runnel::schema::unknown_key",
+        "triggers[0].webhook.path",
+    ),
+];
+
 #[test]
 fn every_problem_of_a_trigger_has_its_code_and_its_place() {
-    for (text, code, path) in [
-        (
-            "  - { schedule: '61 * * * *' }",
-            "runnel::schema::schedule",
-            "triggers[0]",
-        ),
-        (
-            "  - { schedule: '0 0 * * *', timezone: Europe/Madird }",
-            "runnel::schema::schedule",
-            "triggers[0]",
-        ),
-        (
-            "  - { schedule: '0 0 * * *', catchup: some }",
-            "runnel::schema::choice",
-            "triggers[0].catchup",
-        ),
-        (
-            "  - { schedule: '0 0 * * *', jiter: 1s }",
-            "runnel::schema::unknown_key",
-            "triggers[0].jiter",
-        ),
-        (
-            "  - { every: 15m, timezone: UTC }",
-            "runnel::schema::conflict",
-            "triggers[0].timezone",
-        ),
-        ("  - { at: tomorrow }", "runnel::schema::time", "triggers[0].at"),
-        (
-            "  - { every: 1h, event: x }",
-            "runnel::schema::conflict",
-            "triggers[0]",
-        ),
-        ("  - { inputs: {} }", "runnel::schema::missing", "triggers[0]"),
-        (
-            "  - { event: x, rate_limit: often }",
-            "runnel::schema::rate",
-            "triggers[0].rate_limit",
-        ),
-        (
-            "  - { event: x, match: 'event.data ==' }",
-            "runnel::expr::syntax",
-            "triggers[0].match",
-        ),
-        (
-            "  - { event: x, inputs: { a: '${{ inputs.b }}' } }",
-            "runnel::expr::context",
-            "triggers[0].inputs.a",
-        ),
-        (
-            "  - { every: 1h, inputs: { a: '${{ event.id }}' } }",
-            "runnel::expr::context",
-            "triggers[0].inputs.a",
-        ),
-        (
-            "  - { event: x, inputs: { a: '${{ secrets.B }}' } }",
-            "runnel::expr::secret",
-            "triggers[0].inputs.a",
-        ),
-        (
-            "  - { every: 1h }\n  - { every: 60m }",
-            "runnel::schema::conflict",
-            "triggers[1]",
-        ),
-        (
-            "  - { every: 1h, name: A }",
-            "runnel::schema::id",
-            "triggers[0].name",
-        ),
-        (
-            "  - { webhook: { path: x } }",
-            "runnel::schema::unknown_key",
-            "triggers[0].webhook.path",
-        ),
-    ] {
-        assert_eq!(problems(text), [(code.to_owned(), path.to_owned())], "{text}");
+    for (text, code, path) in PROBLEMS {
+        assert_eq!(
+            problems(text),
+            [((*code).to_owned(), (*path).to_owned())],
+            "{text}"
+        );
     }
 }
 

@@ -428,7 +428,7 @@ impl Books {
             task: at.task,
             attempt: at.attempt,
         };
-        self.0.send(key, queue);
+        self.0.send(key, queue, &Arc::from("default"));
     }
 
     /// A task has changed; `attempt` is the one that is out, if any.

@@ -37,6 +37,7 @@ impl Applier {
                 rung.push(turn.run());
                 has_errands |= turn.has_errands();
                 if let Some(trigger) = &turn.known.state.extra.trigger
+                    && trigger.kind.is_scheduled()
                     && turn.known.state.status.is_terminal()
                 {
                     self.shell.schedules.ended(trigger.id);
@@ -94,6 +95,7 @@ pub(super) fn collect(keys: &TokenKeys, callbacks: &CallbackAddress, turn: &Turn
                     attempt: *attempt,
                 },
                 queue: definition.queue.clone(),
+                namespace: std::sync::Arc::clone(&turn.known.meta.namespace),
                 priority: definition.priority.unwrap_or(state.context.priority),
                 body: message::body_if_wanted(
                     keys,

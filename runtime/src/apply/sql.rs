@@ -1,5 +1,6 @@
 //! The texts of the statements of an apply. Made once a process; constant, whatever the size of a batch.
 
+use runnel_engine::run::TaskStatus;
 use sea_orm::DbBackend;
 
 use super::rows::{Column, Kind, source};
@@ -241,12 +242,23 @@ fn update_runs(backend: DbBackend) -> String {
     }
 }
 
-/// Input and output are large and change once: NULL keeps what is stored.
+/// Input and output are large and change once: NULL keeps what is stored. Only a task that has run to its end keeps its
+/// output: one that was reset has none until it ends again.
 fn update_tasks(backend: DbBackend) -> String {
+    let ended = [
+        TaskStatus::Succeeded,
+        TaskStatus::Failed,
+        TaskStatus::TimedOut,
+        TaskStatus::Cached,
+    ];
+    let ended = ended.map(|status| (status as u8).to_string()).join(", ");
     let sets: Vec<String> = TASK_CHANGE[2..]
         .iter()
         .map(|(name, _)| match *name {
-            "input" | "output" => format!("{name} = COALESCE(c.{name}, task.{name})"),
+            "input" => "input = COALESCE(c.input, task.input)".to_owned(),
+            "output" => format!(
+                "output = CASE WHEN c.status IN ({ended}) THEN COALESCE(c.output, task.output) ELSE c.output END"
+            ),
             _ => format!("{name} = c.{name}"),
         })
         .collect();

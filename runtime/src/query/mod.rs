@@ -3,6 +3,7 @@
 //! A list is a keyset page: stable while rows are added, and as fast at its end as at its beginning. The number of
 //! statements of a read does not depend on what it finds.
 
+pub mod attempts;
 pub mod count;
 mod events;
 pub mod explain;
@@ -229,6 +230,15 @@ impl Orchestrator {
         refs: &[(RunId, TaskIx)],
     ) -> Result<HashMap<(RunId, TaskIx), TaskPayloads>, StoreError> {
         tasks::payloads_by_ref(self.reads(), actor, refs).await
+    }
+
+    /// The attempts of tasks by run and index, in order; those of other namespaces have none.
+    pub async fn attempts_by_ref(
+        &self,
+        actor: &Actor,
+        refs: &[(RunId, TaskIx)],
+    ) -> Result<HashMap<(RunId, TaskIx), Vec<attempts::AttemptView>>, StoreError> {
+        attempts::by_ref(self.reads(), actor, refs).await
     }
 
     pub async fn count_tasks(

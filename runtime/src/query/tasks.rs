@@ -289,10 +289,21 @@ fn condition(backend: Backend, filter: TaskFilter) -> Condition {
             all = all.add(column.is_not_null().and(column.lt(until.0)));
         }
     }
-    for part in filter.all.into_iter().flatten() {
+    combined(backend, all, (filter.all, filter.any, filter.not))
+}
+
+/// The parts of a filter that are filters themselves.
+type Parts = (
+    Option<Vec<TaskFilter>>,
+    Option<Vec<TaskFilter>>,
+    Option<Box<TaskFilter>>,
+);
+
+fn combined(backend: Backend, mut all: Condition, (every, any, not): Parts) -> Condition {
+    for part in every.into_iter().flatten() {
         all = all.add(condition(backend, part));
     }
-    if let Some(parts) = filter.any {
+    if let Some(parts) = any {
         let any = parts
             .into_iter()
             .fold(Condition::any(), |any, part| any.add(condition(backend, part)));
@@ -302,7 +313,7 @@ fn condition(backend: Backend, filter: TaskFilter) -> Condition {
             false => all.add(any),
         };
     }
-    if let Some(part) = filter.not {
+    if let Some(part) = not {
         let negated = condition(backend, *part);
         all = match negated.is_empty() {
             true => all.add(Expr::val(1).eq(0)),

@@ -1,6 +1,7 @@
 //! Claims rows of the outbox that nobody holds, and makes their messages.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use runnel_engine::run::TaskStatus;
 use runnel_engine::{RunId, TaskIx, Timestamp};
@@ -16,20 +17,21 @@ use crate::store::failed_to;
 /// Rows of one claim.
 pub(super) const CLAIM_MAX: usize = 1_000;
 
-/// The namespaces of a queue take turns, each with its first by rank (priority with ageing): what `gate::deal` of the engine
-/// does, over an index that holds everything the order needs. A namespace with a long backlog costs one walk of it, up to
+/// The namespaces of a queue take turns, each with its first by rank (priority with ageing), and what is out already counts
+/// as turns they had: what `gate::deal` of the engine does, over an index that holds everything the order needs. A namespace with a long backlog costs one walk of it, up to
 /// the number of rows wanted.
 const CLAIM_POSTGRES: &str = "\
     WITH RECURSIVE ns AS ( \
     (SELECT namespace FROM outbox WHERE queue = $1 ORDER BY namespace LIMIT 1) \
     UNION ALL SELECT n.namespace FROM ns CROSS JOIN LATERAL \
     (SELECT namespace FROM outbox WHERE queue = $1 AND namespace > ns.namespace ORDER BY namespace LIMIT 1) n), \
-    picked AS MATERIALIZED (SELECT p.id, row_number() OVER (PARTITION BY ns.namespace ORDER BY p.rank, p.id) AS turn, p.rank \
+    picked AS MATERIALIZED (SELECT p.id, row_number() OVER (PARTITION BY ns.namespace ORDER BY p.rank, p.id) \
+    + COALESCE(($6::jsonb ->> ns.namespace)::bigint, 0) AS turn, p.rank \
     FROM ns CROSS JOIN LATERAL (SELECT id, rank FROM outbox o WHERE o.queue = $1 AND o.namespace = ns.namespace \
     AND o.leased_until <= $2 AND o.kind IN (SELECT jsonb_array_elements_text($3::jsonb)) \
     ORDER BY o.rank, o.id LIMIT $4 FOR UPDATE SKIP LOCKED) p ORDER BY turn, p.rank, p.id LIMIT $4) \
     UPDATE outbox SET leased_until = $5 FROM picked WHERE outbox.id = picked.id \
-    RETURNING run_id, ix, attempt, priority";
+    RETURNING run_id, ix, attempt, priority, namespace";
 
 const CLAIM_SQLITE: &str = "\
     UPDATE outbox SET leased_until = ?5 WHERE id IN ( \
@@ -37,20 +39,22 @@ const CLAIM_SQLITE: &str = "\
     SELECT namespace FROM (SELECT namespace FROM outbox WHERE queue = ?1 ORDER BY namespace LIMIT 1) \
     UNION ALL SELECT (SELECT n.namespace FROM outbox n WHERE n.queue = ?1 AND n.namespace > ns.namespace \
     ORDER BY n.namespace LIMIT 1) FROM ns WHERE ns.namespace IS NOT NULL) \
-    SELECT id FROM (SELECT o.id, o.rank, row_number() OVER (PARTITION BY o.namespace ORDER BY o.rank, o.id) AS turn \
+    SELECT id FROM (SELECT o.id, o.rank, row_number() OVER (PARTITION BY o.namespace ORDER BY o.rank, o.id) \
+    + COALESCE((SELECT value FROM json_each(?6) WHERE key = o.namespace), 0) AS turn \
     FROM ns JOIN outbox o ON o.id IN (SELECT x.id FROM outbox x WHERE x.queue = ?1 AND x.namespace = ns.namespace \
     AND x.leased_until <= ?2 AND x.kind IN (SELECT value FROM json_each(?3)) ORDER BY x.rank, x.id LIMIT ?4)) \
     ORDER BY turn, rank, id LIMIT ?4) \
-    RETURNING run_id, ix, attempt, priority";
+    RETURNING run_id, ix, attempt, priority, namespace";
 
 const WAITING_POSTGRES: &str = "SELECT DISTINCT queue, kind FROM outbox WHERE leased_until <= $1";
 const WAITING_SQLITE: &str = "SELECT DISTINCT queue, kind FROM outbox WHERE leased_until <= ?1";
 
 /// A claimed row.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Claimed {
     key: AttemptKey,
     priority: u8,
+    namespace: Arc<str>,
 }
 
 /// Task types that wait in the outbox without a lease, per queue.
@@ -126,6 +130,7 @@ async fn render(
     let dispatch = |(row, body): (Claimed, Body)| Dispatch {
         key: row.key,
         queue: queue.to_owned(),
+        namespace: row.namespace,
         priority: row.priority,
         body,
     };
@@ -135,6 +140,13 @@ async fn render(
 async fn take(shell: &Shell, queue: &str, kinds: &[String], max: usize) -> Result<Vec<Claimed>, StoreError> {
     let backend = shell.store.backend();
     let now = shell.clock.now();
+    let shares: serde_json::Map<String, serde_json::Value> = shell
+        .relay
+        .shares(queue)
+        .into_iter()
+        .map(|(namespace, count)| (namespace.to_string(), count.into()))
+        .collect();
+    let shares = serde_json::Value::Object(shares);
     let statement = backend.statement(
         backend.pick(CLAIM_POSTGRES, CLAIM_SQLITE),
         [
@@ -143,6 +155,7 @@ async fn take(shell: &Shell, queue: &str, kinds: &[String], max: usize) -> Resul
             serde_json::Value::from(kinds).to_string().into(),
             i64::try_from(max).unwrap_or(i64::MAX).into(),
             now.after(LEASE).0.into(),
+            shares.to_string().into(),
         ],
     );
     let failed = failed_to("claim outbox rows");
@@ -158,9 +171,11 @@ async fn take(shell: &Shell, queue: &str, kinds: &[String], max: usize) -> Resul
 
 fn claimed(row: &sea_orm::QueryResult) -> Result<Claimed, sea_orm::DbErr> {
     let priority: i16 = row.try_get_by_index(3)?;
+    let namespace: String = row.try_get_by_index(4)?;
     Ok(Claimed {
         key: key(row)?,
         priority: u8::try_from(priority).map_err(negative)?,
+        namespace: Arc::from(namespace),
     })
 }
 

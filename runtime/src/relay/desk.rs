@@ -1,6 +1,7 @@
 //! The relay's books: which attempts are out, per task queue.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use runnel_engine::{RunId, TaskIx};
 
@@ -9,8 +10,8 @@ use super::AttemptKey;
 #[derive(Debug)]
 pub(crate) struct Desk {
     outstanding_max: usize,
-    /// Attempts whose messages this relay has sent and that have not ended.
-    out: HashMap<(RunId, TaskIx), (u32, String)>,
+    /// Attempts whose messages this relay has sent and that have not ended, each with its queue and namespace.
+    out: HashMap<(RunId, TaskIx), (u32, String, Arc<str>)>,
     /// Number of them per queue.
     counts: HashMap<String, usize>,
     /// Queues with rows in the table that found no room.
@@ -81,10 +82,12 @@ impl Desk {
         self.free(queue) >= (self.outstanding_max / 8).max(1)
     }
 
-    pub(crate) fn send(&mut self, key: AttemptKey, queue: &str) {
+    pub(crate) fn send(&mut self, key: AttemptKey, queue: &str, namespace: &Arc<str>) {
         self.end((key.run, key.task));
-        self.out
-            .insert((key.run, key.task), (key.attempt, queue.to_owned()));
+        self.out.insert(
+            (key.run, key.task),
+            (key.attempt, queue.to_owned(), Arc::clone(namespace)),
+        );
         match self.counts.get_mut(queue) {
             Some(count) => *count += 1,
             None => drop(self.counts.insert(queue.to_owned(), 1)),
@@ -96,14 +99,14 @@ impl Desk {
         if self
             .out
             .get(&(run, task))
-            .is_some_and(|(sent, _)| Some(*sent) != attempt)
+            .is_some_and(|(sent, ..)| Some(*sent) != attempt)
         {
             self.end((run, task));
         }
     }
 
     fn end(&mut self, task: (RunId, TaskIx)) {
-        if let Some((_, queue)) = self.out.remove(&task)
+        if let Some((_, queue, _)) = self.out.remove(&task)
             && let Some(count) = self.counts.get_mut(&queue)
         {
             *count = count.saturating_sub(1);
@@ -127,6 +130,15 @@ impl Desk {
             .collect()
     }
 
+    /// How much of a queue's places each namespace has. A walk over all that is out: for claims, of which there are few.
+    pub(super) fn shares(&self, queue: &str) -> BTreeMap<Arc<str>, usize> {
+        let mut shares = BTreeMap::new();
+        for (_, _, namespace) in self.out.values().filter(|(_, of, _)| of == queue) {
+            *shares.entry(Arc::clone(namespace)).or_default() += 1;
+        }
+        shares
+    }
+
     /// Queues that were sent to.
     pub(crate) fn queues(&self) -> Vec<String> {
         self.counts.keys().cloned().collect()
@@ -135,8 +147,8 @@ impl Desk {
     /// Attempts of full queues: another replica may have heard of their end.
     pub(crate) fn doubtful(&self) -> Vec<AttemptKey> {
         let full = |queue: &String| self.backlog.contains(queue) && !self.is_worth_a_claim(queue);
-        let keys = self.out.iter().filter(|(_, (_, queue))| full(queue));
-        keys.map(|((run, task), (attempt, _))| AttemptKey {
+        let keys = self.out.iter().filter(|(_, (_, queue, _))| full(queue));
+        keys.map(|((run, task), (attempt, ..))| AttemptKey {
             run: *run,
             task: *task,
             attempt: *attempt,
@@ -160,10 +172,11 @@ mod tests {
     #[test]
     fn a_place_is_free_again_when_the_attempt_ends_and_not_before() {
         let mut desk = Desk::new(2);
-        desk.send(key(1, 1), "q");
-        desk.send(key(2, 1), "q");
+        desk.send(key(1, 1), "q", &Arc::from("n"));
+        desk.send(key(2, 1), "q", &Arc::from("m"));
         assert_eq!(desk.free("q"), 0);
         assert!(!desk.room().take("q"));
+        assert_eq!(desk.shares("q").into_values().collect::<Vec<_>>(), [1, 1]);
         desk.touch(key(1, 1).run, TaskIx(0), Some(1));
         assert_eq!(desk.free("q"), 0, "it runs");
         desk.touch(key(1, 1).run, TaskIx(0), None);
@@ -175,8 +188,8 @@ mod tests {
     #[test]
     fn a_new_attempt_takes_the_place_of_the_old_one() {
         let mut desk = Desk::new(2);
-        desk.send(key(1, 1), "q");
-        desk.send(key(1, 2), "q");
+        desk.send(key(1, 1), "q", &Arc::from("n"));
+        desk.send(key(1, 2), "q", &Arc::from("n"));
         assert_eq!(desk.free("q"), 1);
         desk.touch(key(1, 1).run, TaskIx(0), Some(3));
         assert_eq!(desk.free("q"), 2);

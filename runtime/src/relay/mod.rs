@@ -42,6 +42,7 @@ pub(crate) struct AttemptKey {
 pub(crate) struct Dispatch {
     pub key: AttemptKey,
     pub queue: String,
+    pub namespace: Arc<str>,
     pub priority: u8,
     pub body: Body,
 }
@@ -124,6 +125,11 @@ impl RelayHandle {
     /// Whether the queue has room for more than a claim costs.
     pub(crate) fn has_room(&self, queue: &str) -> bool {
         self.desk().is_worth_a_claim(queue)
+    }
+
+    /// How many places of the queue each namespace has.
+    pub(crate) fn shares(&self, queue: &str) -> std::collections::BTreeMap<Arc<str>, usize> {
+        self.desk().shares(queue)
     }
 
     /// Takes the rows that are to be deleted, at most as many as fit well into one statement.

@@ -136,7 +136,7 @@ impl Relay {
         {
             let mut desk = self.shell.relay.desk();
             for dispatch in &news.dispatches {
-                desk.send(dispatch.key, &dispatch.queue);
+                desk.send(dispatch.key, &dispatch.queue, &dispatch.namespace);
             }
             for (run, task, attempt) in news.touched {
                 desk.touch(run, task, attempt);
@@ -319,7 +319,7 @@ impl Relay {
                     desk.set_backlog(queue, has_more);
                     dispatches
                         .iter()
-                        .for_each(|dispatch| desk.send(dispatch.key, &dispatch.queue));
+                        .for_each(|dispatch| desk.send(dispatch.key, &dispatch.queue, &dispatch.namespace));
                 }
                 self.dispatch(dispatches).await;
             }

@@ -1,6 +1,6 @@
 //! What people do with schedules.
 
-use runnel_engine::schedule::{BUFFER_MAX, CATCH_UP_LIMIT_MAX, Calendar, Policy, WINDOW_MAX, due_at};
+use runnel_engine::schedule::{CATCH_UP_LIMIT_MAX, Calendar, Policy, WINDOW_MAX, due_at};
 use runnel_engine::trigger::{TriggerFacts, TriggerKind, render_inputs};
 use runnel_engine::{RunId, Timestamp};
 use runnel_entity::{schedule, trigger_outcome};
@@ -320,7 +320,11 @@ impl Orchestrator {
             kind: TriggerKind::Manual,
             now,
         };
-        self.order_now(actor, owner.order(outcome, &order)?).await
+        let row = trigger_outcome::Model {
+            due_at: Some(now.after(fire::LEASE).0),
+            ..owner.order(outcome, &order)?
+        };
+        self.order_now(actor, row).await
     }
 
     /// Commits an order and does it at once; should this process die in between, the loop of any replica does it.
@@ -520,7 +524,6 @@ fn check(spec: &runnel_engine::schedule::Spec, policy: &Policy) -> Result<Calend
             "it must be at least 1",
         ));
     }
-    debug_assert!(BUFFER_MAX > 0);
     Calendar::new(spec).map_err(|message| ScheduleError::invalid("when", message))
 }
 

@@ -149,36 +149,10 @@ impl FileTriggers {
                 .map_err(failed)?;
             return Ok(());
         };
-        let is_same = old.spec == fresh.spec
-            && old.policy == fresh.policy
-            && old.inputs == fresh.inputs
-            && old.is_enabled == fresh.is_enabled;
-        if is_same {
-            return Ok(());
+        match changed(&old, fresh, &calendar) {
+            Some(update) => update.update(tx).await.map(drop).map_err(failed),
+            None => Ok(()),
         }
-        // new times, and those of a schedule that was off, count from now on
-        let is_moved = old.spec != fresh.spec || !old.is_enabled;
-        let cursor = if is_moved { now.0 } else { old.cursor };
-        let is_active = trigger.is_enabled && !old.is_paused;
-        let next = if old.buffered == "[]" {
-            first_look(&calendar, old.id, Timestamp(cursor))
-        } else {
-            Some(now.0)
-        };
-        let update = schedule::ActiveModel {
-            id: Set(old.id),
-            spec: Set(fresh.spec),
-            policy: Set(fresh.policy),
-            inputs: Set(fresh.inputs),
-            is_enabled: Set(fresh.is_enabled),
-            cursor: Set(cursor),
-            next_at: Set(next.filter(|_| is_active)),
-            revision: Set(old.revision + 1),
-            updated_at: Set(now.0),
-            ..Default::default()
-        };
-        update.update(tx).await.map_err(failed)?;
-        Ok(())
     }
 
     async fn save_trigger(
@@ -246,4 +220,40 @@ impl FileTriggers {
         update.update(tx).await.map_err(failed)?;
         Ok(())
     }
+}
+
+/// What of a schedule that is there changes; `None` when nothing does.
+fn changed(
+    old: &schedule::Model,
+    fresh: schedule::Model,
+    calendar: &Calendar,
+) -> Option<schedule::ActiveModel> {
+    let is_same = old.spec == fresh.spec
+        && old.policy == fresh.policy
+        && old.inputs == fresh.inputs
+        && old.is_enabled == fresh.is_enabled;
+    if is_same {
+        return None;
+    }
+    // new times, and those of a schedule that was off, count from now on
+    let is_moved = old.spec != fresh.spec || !old.is_enabled;
+    let cursor = if is_moved { fresh.cursor } else { old.cursor };
+    let is_active = fresh.is_enabled && !old.is_paused;
+    let next = if old.buffered == "[]" {
+        first_look(calendar, old.id, Timestamp(cursor))
+    } else {
+        Some(fresh.updated_at)
+    };
+    Some(schedule::ActiveModel {
+        id: Set(old.id),
+        spec: Set(fresh.spec),
+        policy: Set(fresh.policy),
+        inputs: Set(fresh.inputs),
+        is_enabled: Set(fresh.is_enabled),
+        cursor: Set(cursor),
+        next_at: Set(next.filter(|_| is_active)),
+        revision: Set(old.revision + 1),
+        updated_at: Set(fresh.updated_at),
+        ..Default::default()
+    })
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use runnel_engine::trigger::RunTrigger;
+use runnel_engine::trigger::{RunTrigger, TriggerKind};
 use runnel_engine::{RunId, Timestamp};
 use runnel_entity::trigger_outcome;
 use sea_orm::{ConnectionTrait, FromQueryResult};
@@ -23,8 +23,8 @@ use crate::store::failed_to;
 /// Starts of one claim.
 pub(super) const CLAIM_MAX: i64 = 100;
 
-/// For so long nobody else starts what was claimed.
-const LEASE: Duration = Duration::from_secs(30);
+/// For so long nobody else starts what was claimed, or what somebody orders and starts himself.
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
 /// First pause after the database was busy; doubles up to [`PAUSE_MAX`].
 const PAUSE: Duration = Duration::from_secs(5);
@@ -48,7 +48,7 @@ pub(crate) struct Ended {
     pub run: Option<RunId>,
     pub reason: Option<&'static str>,
     pub detail: Option<String>,
-    /// The schedule to which it belongs, when it has a nominal time.
+    /// The schedule to which it belongs; `None` for a trigger, which waits for the end of no run.
     schedule: Option<uuid::Uuid>,
     is_open: bool,
     due_at: Option<i64>,
@@ -73,8 +73,9 @@ pub(crate) async fn run(
     }
     let ended = join_all(rows.into_iter().map(|row| start(orchestrator, row))).await;
     save(orchestrator, &ended).await?;
-    // a run that has ended already did so before its outcome named it, and its bell told nobody
-    for end in ended.iter().filter(|end| end.status == OutcomeStatus::Started) {
+    // a run that has ended already did so before its outcome named it, and its bell told nobody; and what has no run
+    // makes room in a backfill at once
+    for end in ended.iter().filter(|end| end.status != OutcomeStatus::Starting) {
         if let Some(schedule) = end.schedule {
             orchestrator.schedule_bell().ended(schedule);
         }
@@ -111,31 +112,60 @@ async fn claim(
 }
 
 async fn start(orchestrator: &Orchestrator, row: trigger_outcome::Model) -> Ended {
-    let now = orchestrator.clock().now();
-    let ended = |status, run| Ended {
-        id: row.id,
-        status,
-        run,
-        reason: None,
-        detail: None,
-        schedule: row.nominal_at.map(|_| row.owner_id),
-        is_open: status == OutcomeStatus::Started,
-        due_at: None,
-    };
-    let rejected = |reason: &'static str, detail: String| Ended {
-        reason: Some(reason),
-        detail: super::outcome::detail(&detail),
-        // open until its schedule has counted it as a failure
-        is_open: row.nominal_at.is_some(),
-        ..ended(OutcomeStatus::Rejected, None)
-    };
     let order = row.request.as_deref().map(serde_json::from_str::<StartOrder>);
     let (Some(Ok(order)), Some(kind)) = (order, kind_of(row.kind)) else {
-        return rejected("CORRUPT", "the order cannot be read".to_owned());
+        return Ended::rejected(&row, "CORRUPT", "the order cannot be read");
     };
-    let (word, actor_key) = (format!("{kind:?}").to_lowercase(), &row.owner_key);
+    let (actor, request) = request_of(&row, kind, order);
+    let holder = match orchestrator.start_run(&actor, request).await {
+        Ok(started) if !started.is_replay => {
+            return Ended::of(&row, OutcomeStatus::Started, Some(started.run.id));
+        }
+        Ok(started) => started.run.id,
+        Err(StartError::IdempotencyConflict { run }) => run,
+        Err(StartError::Store(error)) => {
+            tracing::warn!(outcome = %row.id, %error, "a start is tried again");
+            let doublings = row.attempts.clamp(0, 10).unsigned_abs();
+            let pause = (PAUSE * 2_u32.saturating_pow(doublings)).min(PAUSE_MAX);
+            return Ended::again(&row, orchestrator.clock().now().after(pause));
+        }
+        Err(error) => {
+            let reason = match &error {
+                StartError::UnknownWorkflow { .. } => "WORKFLOW_NOT_FOUND",
+                StartError::UnknownVersion { .. } => "VERSION_NOT_FOUND",
+                StartError::Inputs(_) => "INPUT_INVALID",
+                _ => "REFUSED",
+            };
+            return Ended::rejected(&row, reason, &error.to_string());
+        }
+    };
+    // a crash after the start and before this row: the run is this outcome's own
+    let is_own = |trigger: &RunTrigger| trigger.outcome == row.id;
+    match orchestrator.find_run(&actor, holder).await {
+        Ok(Some(run)) if run.trigger.as_ref().is_some_and(is_own) => {
+            Ended::of(&row, OutcomeStatus::Started, Some(holder))
+        }
+        Ok(_) => Ended {
+            reason: Some("RUN_EXISTS"),
+            ..Ended::of(&row, OutcomeStatus::Deduped, Some(holder))
+        },
+        Err(error) => {
+            tracing::warn!(outcome = %row.id, %error, "what came of a start is looked up again");
+            Ended::again(&row, orchestrator.clock().now().after(PAUSE))
+        }
+    }
+}
+
+/// Who starts what.
+fn request_of(row: &trigger_outcome::Model, kind: TriggerKind, order: StartOrder) -> (Actor, StartRequest) {
+    let word = match kind {
+        TriggerKind::Schedule | TriggerKind::Manual => "schedule",
+        TriggerKind::Backfill => "backfill",
+        TriggerKind::Event => "event",
+        TriggerKind::Webhook => "webhook",
+    };
     let actor = Actor {
-        name: format!("{word}:{actor_key}").into(),
+        name: format!("{word}:{}", row.owner_key).into(),
         namespace: row.namespace.as_str().into(),
     };
     let trigger = RunTrigger {
@@ -157,51 +187,41 @@ async fn start(orchestrator: &Orchestrator, row: trigger_outcome::Model) -> Ende
         trigger: Some(Arc::new(trigger)),
         ..StartRequest::default()
     };
-    let holder = match orchestrator.start_run(&actor, request).await {
-        Ok(started) if !started.is_replay => return ended(OutcomeStatus::Started, Some(started.run.id)),
-        Ok(started) => started.run.id,
-        Err(StartError::IdempotencyConflict { run }) => run,
-        Err(StartError::Store(error)) => {
-            tracing::warn!(outcome = %row.id, %error, "a start is tried again");
-            let pause =
-                (PAUSE * 2_u32.saturating_pow(row.attempts.clamp(0, 10).unsigned_abs())).min(PAUSE_MAX);
-            return Ended {
-                is_open: true,
-                due_at: Some(now.after(pause).0),
-                ..ended(OutcomeStatus::Starting, None)
-            };
+    (actor, request)
+}
+
+impl Ended {
+    fn of(row: &trigger_outcome::Model, status: OutcomeStatus, run: Option<RunId>) -> Self {
+        let schedule = kind_of(row.kind)
+            .filter(|kind| kind.is_scheduled())
+            .map(|_| row.owner_id);
+        Self {
+            id: row.id,
+            status,
+            run,
+            reason: None,
+            detail: None,
+            schedule,
+            is_open: status == OutcomeStatus::Started && schedule.is_some(),
+            due_at: None,
         }
-        Err(error) => {
-            let reason = match &error {
-                StartError::UnknownWorkflow { .. } => "WORKFLOW_NOT_FOUND",
-                StartError::UnknownVersion { .. } => "VERSION_NOT_FOUND",
-                StartError::Inputs(_) => "INPUT_INVALID",
-                _ => "REFUSED",
-            };
-            return rejected(reason, error.to_string());
+    }
+
+    fn rejected(row: &trigger_outcome::Model, reason: &'static str, detail: &str) -> Self {
+        Self {
+            reason: Some(reason),
+            detail: super::outcome::detail(detail),
+            // open until its schedule has counted it as a failure
+            is_open: row.nominal_at.is_some(),
+            ..Self::of(row, OutcomeStatus::Rejected, None)
         }
-    };
-    // a crash after the start and before this row: the run is this outcome's own
-    match orchestrator.find_run(&actor, holder).await {
-        Ok(Some(run))
-            if run
-                .trigger
-                .as_ref()
-                .is_some_and(|trigger| trigger.outcome == row.id) =>
-        {
-            ended(OutcomeStatus::Started, Some(holder))
-        }
-        Ok(_) => Ended {
-            reason: Some("RUN_EXISTS"),
-            ..ended(OutcomeStatus::Deduped, Some(holder))
-        },
-        Err(error) => {
-            tracing::warn!(outcome = %row.id, %error, "what came of a start is looked up again");
-            Ended {
-                is_open: true,
-                due_at: Some(now.after(PAUSE).0),
-                ..ended(OutcomeStatus::Starting, None)
-            }
+    }
+
+    fn again(row: &trigger_outcome::Model, at: Timestamp) -> Self {
+        Self {
+            is_open: true,
+            due_at: Some(at.0),
+            ..Self::of(row, OutcomeStatus::Starting, None)
         }
     }
 }

@@ -66,18 +66,7 @@ impl Orchestrator {
             Some(key) => format!("start-{}", &hex::encode(Sha256::digest(key))[..32]),
             None => format!("start-{}", id.simple()),
         };
-        let spec = Spec {
-            when: Times::At { at },
-            start_at: None,
-            end_at: None,
-            jitter_ms: 0,
-        };
-        let policy = Policy {
-            overlap: Overlap::Allow,
-            catch_up: CatchUp::Latest,
-            window_ms: u64::try_from(WINDOW_MAX.as_millis()).unwrap_or(u64::MAX),
-            ..Policy::default()
-        };
+        let (spec, policy) = once(at);
         let calendar = runnel_engine::schedule::Calendar::new(&spec)
             .map_err(|problem| corrupt("schedule", format!("{}: {problem}", nominal_text(at))))?;
         let cursor = Timestamp(at.0.saturating_sub(1).min(now.0));
@@ -124,4 +113,21 @@ impl Orchestrator {
             is_replay: !is_new,
         })
     }
+}
+
+/// One time that takes place however late.
+fn once(at: Timestamp) -> (Spec, Policy) {
+    let spec = Spec {
+        when: Times::At { at },
+        start_at: None,
+        end_at: None,
+        jitter_ms: 0,
+    };
+    let policy = Policy {
+        overlap: Overlap::Allow,
+        catch_up: CatchUp::Latest,
+        window_ms: u64::try_from(WINDOW_MAX.as_millis()).unwrap_or(u64::MAX),
+        ..Policy::default()
+    };
+    (spec, policy)
 }

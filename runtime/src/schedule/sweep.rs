@@ -25,6 +25,9 @@ pub const EVENTS_KEPT: Duration = Duration::from_secs(48 * 3_600);
 /// How long outcomes are kept.
 pub const OUTCOMES_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 
+/// How long outcomes are kept whose run goes on, or whose schedule was deleted before it ended.
+const OPEN_KEPT: Duration = Duration::from_secs(400 * 24 * 3_600);
+
 /// How long a delayed start is kept after it took place.
 const STARTS_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
 
@@ -39,13 +42,14 @@ pub(super) async fn old(orchestrator: &Orchestrator, swept: &mut Timestamp) -> R
             .saturating_sub(i64::try_from(kept.as_micros()).unwrap_or(i64::MAX))
     };
     let is_done = format!(
-        "created_at < {} AND due_at IS NULL AND status <> {}",
+        "created_at < {} AND due_at IS NULL AND status <> {} AND (NOT is_open OR created_at < {})",
         before(OUTCOMES_KEPT),
-        OutcomeStatus::Buffered.code()
+        OutcomeStatus::Buffered.code(),
+        before(OPEN_KEPT)
     );
     let events = format!("received_at < {}", before(EVENTS_KEPT));
     let starts = format!(
-        "origin = 2 AND next_at IS NULL AND updated_at < {}",
+        "origin = 2 AND next_at IS NULL AND cursor < {}",
         before(STARTS_KEPT)
     );
     for (table, key, condition) in [

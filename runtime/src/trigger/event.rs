@@ -300,7 +300,12 @@ pub(super) fn apply(
         period_us: rate.period_us(),
         limit: rate.to_string(),
     });
-    Ok((with_event(owner.order(id, &order)?), guard))
+    // started by this process right after the commit; the loop takes it up when that did not happen
+    let row = trigger_outcome::Model {
+        due_at: Some(now.after(fire::LEASE).0),
+        ..owner.order(id, &order)?
+    };
+    Ok((with_event(row), guard))
 }
 
 struct Stored {

@@ -6,6 +6,7 @@
 mod gates;
 mod history;
 mod rows;
+mod waits;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,6 +94,7 @@ pub(crate) async fn verify_store(store: &Store, clock: &dyn Clock) -> Result<Ver
     let mut report = VerifyReport::default();
     check_versions(store, &mut report).await?;
     check_orphans(store, &mut report).await?;
+    waits::check(store, &mut report).await?;
     gates::check(store, &mut report).await?;
     let versions = Versions::new(store.clone());
     let mut after = None;

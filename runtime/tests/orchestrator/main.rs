@@ -14,4 +14,5 @@ mod queues;
 mod recovery;
 mod starts;
 mod time;
+mod turns;
 mod verified;

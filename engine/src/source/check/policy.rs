@@ -15,6 +15,31 @@ const RETRIES_MAX: u32 = 1_000;
 /// Most items of a fan-out in flight.
 pub(crate) const PARALLEL_MAX: u32 = 100_000;
 
+const RETRY_KEYS: &[&str] = &[
+    "limit",
+    "backoff",
+    "delay",
+    "factor",
+    "max_delay",
+    "jitter",
+    "on",
+    "not_on",
+    "when",
+    "budget",
+    "on_exhausted",
+];
+
+const BACKOFFS: &[(&str, Backoff)] = &[
+    ("fixed", Backoff::Fixed),
+    ("linear", Backoff::Linear),
+    ("exponential", Backoff::Exponential),
+];
+const JITTERS: &[(&str, Jitter)] = &[
+    ("none", Jitter::None),
+    ("full", Jitter::Full),
+    ("equal", Jitter::Equal),
+];
+
 /// Categories of failures as a policy names them; `worker_lost` is another word for `lost`.
 const CATEGORIES: &[&str] = &[
     "user",
@@ -130,32 +155,9 @@ impl Checker<'_, '_> {
                 ..PartialRetry::default()
             };
         }
-        const KEYS: &[&str] = &[
-            "limit",
-            "backoff",
-            "delay",
-            "factor",
-            "max_delay",
-            "jitter",
-            "on",
-            "not_on",
-            "when",
-            "budget",
-            "on_exhausted",
-        ];
-        let Some(fields) = self.fields(node, path, KEYS) else {
+        let Some(fields) = self.fields(node, path, RETRY_KEYS) else {
             return PartialRetry::default();
         };
-        const BACKOFFS: &[(&str, Backoff)] = &[
-            ("fixed", Backoff::Fixed),
-            ("linear", Backoff::Linear),
-            ("exponential", Backoff::Exponential),
-        ];
-        const JITTERS: &[(&str, Jitter)] = &[
-            ("none", Jitter::None),
-            ("full", Jitter::Full),
-            ("equal", Jitter::Equal),
-        ];
         let retry = PartialRetry {
             limit: fields
                 .get("limit")
@@ -181,12 +183,9 @@ impl Checker<'_, '_> {
             not_on: fields
                 .get("not_on")
                 .and_then(|node| self.failures(node, path.key("not_on"))),
-            when: fields.get("when").and_then(|node| {
-                self.reads_error = true;
-                let when = self.condition(node, path.key("when"), site);
-                self.reads_error = false;
-                when
-            }),
+            when: fields
+                .get("when")
+                .and_then(|node| self.retry_condition(node, path.key("when"), site)),
             budget: fields
                 .get("budget")
                 .and_then(|node| self.duration(node, path.key("budget"), Zero::Refused)),
@@ -203,6 +202,14 @@ impl Checker<'_, '_> {
                 .error("runnel::schema::range", node.at, path.key("max_delay"), message);
         }
         retry
+    }
+
+    /// The one condition that reads `error`.
+    fn retry_condition(&mut self, node: &Node, path: Path<'_>, site: Site) -> Option<String> {
+        self.reads_error = true;
+        let when = self.condition(node, path, site);
+        self.reads_error = false;
+        when
     }
 
     /// Categories, codes, or `4xx` and `5xx`. A code can be anything, so what looks like a slip of a category is a hint.

@@ -1,0 +1,114 @@
+//! Attempts of tasks, and what a caller may do about a task.
+
+use async_graphql::{ComplexObject, Context, Enum, SimpleObject};
+use runnel_engine::run::{RunStatus, TaskStatus};
+use runnel_runtime::query::attempts::{AttemptStatus as ViewStatus, AttemptView};
+
+use super::scalars::{DateTime, Duration};
+use super::session::{load_referred, may_operate};
+use super::task::Task;
+use crate::error::ApiError;
+
+/// How an attempt stands. New values may be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "ViewStatus")]
+pub(crate) enum AttemptStatus {
+    /// Its message is on the way to a worker.
+    Queued,
+    /// A worker has said that it runs.
+    Running,
+    /// It ended well.
+    Succeeded,
+    /// It ended with a failure.
+    Failed,
+    /// It took too long.
+    TimedOut,
+    /// Its worker is gone.
+    Lost,
+    /// It is no longer wanted.
+    Cancelled,
+}
+
+/// Why an attempt did not succeed.
+#[derive(Debug, Clone, SimpleObject)]
+pub(crate) struct AttemptError {
+    /// Stable code within its kind, as `EXIT_CODE` or `HTTP_503`.
+    code: String,
+    /// One sentence.
+    message: String,
+}
+
+/// One try of a task, told from the history of its run.
+#[derive(Debug, Clone, SimpleObject)]
+#[graphql(complex)]
+pub(crate) struct TaskAttempt {
+    /// From 1.
+    number: u32,
+    /// How it stands.
+    status: AttemptStatus,
+    /// The worker that ran it.
+    worker: Option<String>,
+    /// When its message was put into the outbox.
+    queued_at: Option<DateTime>,
+    /// When the worker began.
+    started_at: Option<DateTime>,
+    /// When it ended.
+    finished_at: Option<DateTime>,
+    /// Why it did not succeed.
+    error: Option<AttemptError>,
+}
+
+/// Lengths of time of an attempt.
+#[ComplexObject]
+impl TaskAttempt {
+    /// From its message to its begin; null until it began.
+    async fn time_in_queue(&self) -> Option<Duration> {
+        let (queued_at, started_at) = self.queued_at.zip(self.started_at)?;
+        Some(Duration(started_at.0.since(queued_at.0)))
+    }
+
+    /// From its begin to its end; null until it ended.
+    async fn duration(&self) -> Option<Duration> {
+        let (started_at, finished_at) = self.started_at.zip(self.finished_at)?;
+        Some(Duration(finished_at.0.since(started_at.0)))
+    }
+}
+
+impl From<AttemptView> for TaskAttempt {
+    fn from(view: AttemptView) -> Self {
+        Self {
+            number: view.number,
+            status: view.status.into(),
+            worker: view.worker,
+            queued_at: view.queued_at.map(DateTime),
+            started_at: view.started_at.map(DateTime),
+            finished_at: view.finished_at.map(DateTime),
+            error: view.failure.map(|(code, message)| AttemptError { code, message }),
+        }
+    }
+}
+
+/// Whether the caller may retry the task now, as far as its status and that of its run say: the engine decides.
+pub(super) async fn can_retry(task: &Task, ctx: &Context<'_>) -> Result<bool, ApiError> {
+    if !may_operate(ctx) {
+        return Ok(false);
+    }
+    let status = task.view.status;
+    Ok(match status {
+        TaskStatus::Failed | TaskStatus::TimedOut => status_of_run(task, ctx).await? != RunStatus::Cancelling,
+        TaskStatus::Cancelled => status_of_run(task, ctx).await?.is_terminal(),
+        _ => false,
+    })
+}
+
+/// As [`can_retry`], for a skip.
+pub(super) async fn can_skip(task: &Task, ctx: &Context<'_>) -> Result<bool, ApiError> {
+    if task.view.status.is_terminal() || !may_operate(ctx) {
+        return Ok(false);
+    }
+    Ok(status_of_run(task, ctx).await? == RunStatus::Running)
+}
+
+async fn status_of_run(task: &Task, ctx: &Context<'_>) -> Result<RunStatus, ApiError> {
+    Ok(load_referred(ctx, task.view.run_id).await?.status)
+}

@@ -1,0 +1,284 @@
+//! Why something does not run, and where time went, as the API tells it.
+
+use std::time::Duration;
+
+use runnel_engine::run::{RunStatus, TaskStatus};
+use runnel_engine::{RunId, TaskIx};
+use runnel_tests::client::Client;
+use runnel_tests::cluster::{Cluster, workflow};
+use runnel_tests::scripted::{failed, succeeded};
+use runnel_tests::stack::Stack;
+use serde_json::{Value, json};
+
+runnel_tests::on_stack!(
+    sqlite_embedded,
+    SqliteEmbedded,
+    a_full_group_names_its_holders_and_the_place_in_the_line,
+    rates_breakers_and_retries_name_their_time,
+    a_pause_a_timer_upstreams_and_a_missing_worker_are_named,
+    a_pending_run_names_its_group,
+    the_reasons_of_many_tasks_cost_a_constant_number_of_statements,
+    the_time_of_a_task_adds_up
+);
+runnel_tests::on_stack!(
+    postgres_embedded,
+    PostgresEmbedded,
+    a_full_group_names_its_holders_and_the_place_in_the_line,
+    rates_breakers_and_retries_name_their_time,
+    a_pause_a_timer_upstreams_and_a_missing_worker_are_named,
+    a_pending_run_names_its_group,
+    the_reasons_of_many_tasks_cost_a_constant_number_of_statements,
+    the_time_of_a_task_adds_up
+);
+
+const BLOCKERS: &str =
+    "query($id: ID!, $key: String!) { run(id: $id) { task(key: $key) { status waitingFor blockers {
+    __typename code message
+    ... on ConcurrencyBlocker { group limit held position holders { run task } }
+    ... on RateLimitBlocker { key at }
+    ... on CircuitBlocker { key probeAt failures }
+    ... on RetryBlocker { at attempt }
+    ... on UpstreamBlocker { tasks { key status } }
+    ... on NoWorkerBlocker { queue type since }
+    ... on PausedBlocker { by reason }
+    ... on TimerBlocker { until }
+} } } }";
+
+async fn blockers(client: &Client, run: &str, key: &str) -> anyhow::Result<Value> {
+    let mut data = client.data(BLOCKERS, json!({ "id": run, "key": key })).await?;
+    Ok(data["run"]["task"]["blockers"].take())
+}
+
+async fn start(client: &Client, file: &Value) -> anyhow::Result<String> {
+    let key = client.publish(&file.to_string()).await?;
+    client.start(json!({ "workflow": key })).await
+}
+
+async fn a_full_group_names_its_holders_and_the_place_in_the_line(stack: Stack) -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(stack).await?;
+    let client = cluster.serve().await?;
+    let worker = cluster.scripted("w", &["scripted"]).await?;
+    let task = json!({ "type": "scripted", "concurrency": { "group": "g", "limit": 1 } });
+    let file = workflow("full", json!({ "t": task }));
+    let mut runs = Vec::new();
+    for _ in 0..3 {
+        runs.push(start(&client, &file).await?);
+        cluster.orchestrator().settle().await;
+    }
+    let found = blockers(&client, &runs[2], "t").await?;
+    assert_eq!(found[0]["__typename"], "ConcurrencyBlocker", "{found:#}");
+    assert_eq!(found[0]["group"], "task:g");
+    assert_eq!((&found[0]["limit"], &found[0]["held"]), (&json!(1), &json!(1)));
+    assert_eq!(found[0]["position"], 2);
+    assert_eq!(found[0]["holders"], json!([{ "run": runs[0], "task": "t" }]));
+    let of_run = client
+        .data(
+            "query($id: ID!) { run(id: $id) { blockers { code } } }",
+            json!({ "id": runs[2] }),
+        )
+        .await?;
+    assert_eq!(of_run["run"]["blockers"], json!([{ "code": "CONCURRENCY" }]));
+    for _ in 0..3 {
+        worker.succeed_next(1).await?;
+        cluster.orchestrator().settle().await;
+    }
+    cluster.ends(id_of(&runs[2])?, RunStatus::Succeeded).await?;
+    assert_eq!(blockers(&client, &runs[2], "t").await?, json!([]));
+    cluster.finish().await
+}
+
+async fn rates_breakers_and_retries_name_their_time(stack: Stack) -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(stack).await?;
+    let client = cluster.serve().await?;
+    let worker = cluster.scripted("w", &["scripted"]).await?;
+    let circuit = json!({ "key": "c", "failures": 1, "window": "1m", "cooldown": "1h" });
+    let tasks = json!({
+        "paced": { "type": "scripted", "for_each": [1, 2], "rate_limit": { "key": "r", "limit": "1/h" } },
+        "broken": { "type": "scripted", "circuit": circuit, "retry": { "limit": 1, "delay": "10m", "max_delay": "10m", "jitter": "none" } },
+        "held": { "type": "scripted", "needs": { "gate": "succeeded" }, "circuit": circuit },
+        "gate": { "type": "scripted" },
+    });
+    let run = start(&client, &workflow("times", tasks)).await?;
+    let held = worker.take(3).await?;
+    worker.delete(&held).await?;
+    let find = |key: &str| held.iter().find(|one| one.message.key == key).map(|one| one.at());
+    let (Some(broken), Some(gate)) = (find("broken"), find("gate")) else {
+        anyhow::bail!("{held:?}")
+    };
+    worker.report(vec![failed(&broken, true)]).await?;
+    cluster.orchestrator().settle().await;
+    worker.report(vec![succeeded(&gate, &json!(1))]).await?;
+    let id = id_of(&run)?;
+    cluster
+        .until_task(id, "held", |task| task.status == TaskStatus::Ready)
+        .await?;
+    cluster.orchestrator().settle().await;
+
+    let found = blockers(&client, &run, "paced[1]").await?;
+    assert_eq!(found[0]["__typename"], "RateLimitBlocker", "{found:#}");
+    assert!(found[0]["at"].is_string());
+    let found = blockers(&client, &run, "broken").await?;
+    assert_eq!(found[0]["__typename"], "RetryBlocker", "{found:#}");
+    assert_eq!(found[0]["attempt"], 2);
+    let found = blockers(&client, &run, "held").await?;
+    assert_eq!(found[0]["__typename"], "CircuitBlocker", "{found:#}");
+    assert!(found[0]["probeAt"].is_string());
+    let reset = client
+        .mutate(
+            "circuitReset",
+            json!({ "key": "c" }),
+            "circuit { key state failures }",
+        )
+        .await?;
+    assert_eq!(
+        reset["circuit"],
+        json!({ "key": "c", "state": "CLOSED", "failures": 0 })
+    );
+    cluster
+        .until_task(id, "held", |task| task.status == TaskStatus::Queued)
+        .await?;
+    let unknown = client
+        .mutate("circuitReset", json!({ "key": "nope" }), "circuit { key }")
+        .await?;
+    assert_eq!(unknown["userErrors"][0]["code"], "INPUT_INVALID");
+    cluster.finish().await
+}
+
+/// The runtime's id of a run.
+fn id_of(run: &str) -> anyhow::Result<RunId> {
+    let text = run.strip_prefix("run_").unwrap_or(run);
+    Ok(RunId(text.parse()?))
+}
+
+async fn a_pause_a_timer_upstreams_and_a_missing_worker_are_named(stack: Stack) -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(stack).await?;
+    let client = cluster.serve().await?;
+    let tasks = json!({
+        "timer": { "type": "wait", "input": { "for": "1h" } },
+        "after": { "type": "pass", "needs": ["timer"] },
+        "lonely": { "type": "nobody_runs_this" },
+    });
+    let run = start(&client, &workflow("named", tasks)).await?;
+    cluster.orchestrator().settle().await;
+    let kinds = async |key: &str| {
+        let found = blockers(&client, &run, key).await?;
+        let kinds: Vec<Value> = found
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|blocker| blocker["__typename"].clone())
+            .collect();
+        anyhow::Ok((kinds, found))
+    };
+    let (kind, found) = kinds("timer").await?;
+    assert_eq!(kind, [json!("TimerBlocker")], "{found:#}");
+    let (kind, found) = kinds("after").await?;
+    assert_eq!(kind, [json!("UpstreamBlocker")]);
+    assert_eq!(
+        found[0]["tasks"],
+        json!([{ "key": "timer", "status": "WAITING" }])
+    );
+    let (kind, found) = kinds("lonely").await?;
+    assert_eq!(kind, [json!("NoWorkerBlocker")]);
+    assert_eq!(found[0]["type"], "nobody_runs_this");
+    client
+        .mutate("runPause", json!({ "id": run, "reason": "lunch" }), "run { id }")
+        .await?;
+    let (kind, found) = kinds("after").await?;
+    assert_eq!(kind, [json!("UpstreamBlocker"), json!("PausedBlocker")]);
+    assert_eq!(found[1]["reason"], "lunch");
+    assert!(found[1]["by"].is_string());
+    cluster.finish().await
+}
+
+async fn a_pending_run_names_its_group(stack: Stack) -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(stack).await?;
+    let client = cluster.serve().await?;
+    let worker = cluster.scripted("w", &["scripted"]).await?;
+    let mut file = workflow("pending", json!({ "t": { "type": "scripted" } }));
+    file["concurrency"] = json!(1);
+    let first = start(&client, &file).await?;
+    cluster.orchestrator().settle().await;
+    let second = start(&client, &file).await?;
+    cluster.orchestrator().settle().await;
+    let query = "query($id: ID!) { run(id: $id) { status blockers { code
+        ... on ConcurrencyBlocker { group holders { run task } } } task(key: \"t\") { blockers { code } } } }";
+    let data = client.data(query, json!({ "id": second })).await?;
+    assert_eq!(data["run"]["status"], "PENDING");
+    assert_eq!(
+        data["run"]["blockers"],
+        json!([{ "code": "CONCURRENCY", "group": "run/pending", "holders": [{ "run": first, "task": null }] }])
+    );
+    assert_eq!(
+        data["run"]["task"]["blockers"],
+        json!([{ "code": "RUN_PENDING" }])
+    );
+    worker.succeed_next(1).await?;
+    worker.succeed_next(1).await?;
+    cluster.ends(id_of(&second)?, RunStatus::Succeeded).await?;
+    cluster.finish().await
+}
+
+async fn the_reasons_of_many_tasks_cost_a_constant_number_of_statements(stack: Stack) -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(stack).await?;
+    let client = cluster.serve().await?;
+    let worker = cluster.scripted("w", &["scripted"]).await?;
+    let items: Vec<u32> = (0..150).collect();
+    let task = json!({ "type": "scripted", "for_each": items, "concurrency": { "group": "g", "limit": 1 } });
+    let run = start(&client, &workflow("crowd", json!({ "t": task }))).await?;
+    worker.take(1).await?;
+    cluster.orchestrator().settle().await;
+    let id = id_of(&run)?;
+    let cost = async |count: u32| {
+        let tasks: Vec<_> = (0..count).map(|ix| (id, TaskIx(ix))).collect();
+        // the loops poll meanwhile: the cheapest of several is the question alone
+        let mut cheapest = u64::MAX;
+        for _ in 0..5 {
+            let before = cluster.orchestrator().statements();
+            let found = cluster
+                .orchestrator()
+                .task_blockers(&cluster.actor, &tasks)
+                .await?;
+            cheapest = cheapest.min(cluster.orchestrator().statements() - before);
+            assert_eq!(found.len(), tasks.len());
+        }
+        anyhow::Ok(cheapest)
+    };
+    let (few, many) = (cost(3).await?, cost(150).await?);
+    assert!(many <= few, "{few} statements for 3 tasks, {many} for 150");
+    assert!(many <= 10, "{many} statements");
+    cluster.finish().await
+}
+
+async fn the_time_of_a_task_adds_up(stack: Stack) -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(stack).await?;
+    let client = cluster.serve().await?;
+    let worker = cluster.scripted("w", &["scripted"]).await?;
+    let task = json!({ "type": "scripted", "concurrency": { "group": "g", "limit": 1 } });
+    let file = workflow("timed", json!({ "a": task, "b": task }));
+    let run = start(&client, &file).await?;
+    cluster.orchestrator().settle().await;
+    let held = worker.take(1).await?;
+    worker.delete(&held).await?;
+    cluster.clock.advance(Duration::from_secs(100));
+    worker.report(vec![succeeded(&held[0].at(), &json!(1))]).await?;
+    worker.hello().await?;
+    worker.succeed_next(1).await?;
+    let id = id_of(&run)?;
+    cluster.ends(id, RunStatus::Succeeded).await?;
+    let query = "query($id: ID!) { run(id: $id) { timeSpent { waitingForSlot queued }
+        b: task(key: \"b\") { timeSpent { blocked waitingForSlot queued running retryWait waiting } } } }";
+    let data = client.data(query, json!({ "id": run })).await?;
+    let seconds = |value: &Value| {
+        let text = value.as_str().unwrap_or_default().trim_start_matches("PT");
+        text.trim_end_matches('S').parse::<f64>().unwrap_or(-1.0)
+    };
+    let b = &data["run"]["b"]["timeSpent"];
+    assert!(seconds(&b["waitingForSlot"]) >= 100.0, "{b:#}");
+    assert!(seconds(&data["run"]["timeSpent"]["waitingForSlot"]) >= 100.0);
+    assert!(
+        seconds(&data["run"]["timeSpent"]["queued"]) >= 100.0,
+        "a waited in the queue"
+    );
+    cluster.finish().await
+}
