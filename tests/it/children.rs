@@ -231,6 +231,7 @@ async fn an_end_that_the_parent_has_not_heard_of_survives_a_restart(stack: Stack
     cluster.ends(run, RunStatus::Succeeded).await?;
 
     // told a second time, it changes nothing
+    cluster.orchestrator().settle().await;
     let again = errand.replace(&i64::MAX.to_string(), "0");
     sql::execute(cluster.database_url(), &again).await?;
     cluster.orchestrator().settle().await;
