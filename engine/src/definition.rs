@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 mod policy;
 
 pub use policy::{
-    CachePolicy, Circuit, CompensateOn, Compensation, CompensationError, CompensationOrder, Concurrency,
-    Matrix, OnConflict, OnExhausted, RateLimit, Repeat, Sla,
+    Axis, CachePolicy, Circuit, CompensateOn, Compensation, CompensationError, CompensationOrder,
+    Concurrency, Matrix, OnConflict, OnExhausted, RateLimit, Repeat, Sla,
 };
 
 /// A v1 workflow.

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use crate::definition::{Accepts, Join, Task, Workflow};
 use crate::ids::TaskIx;
-pub(crate) use compiled::CompiledTask;
+pub(crate) use compiled::{CompiledTask, ItemSource};
 
 use crate::expr::Template;
 
@@ -173,7 +173,7 @@ impl Plan {
     }
 
     /// Whether any expression reads the output of the task, so that the state machine must keep it in memory.
-    /// True also of fan-outs: the outputs of their items become the list.
+    /// True also of fan-outs, whose outputs of items become the list, and of loops, whose next round reads the one before.
     #[must_use]
     pub fn is_output_read(&self, ix: TaskIx) -> bool {
         self.is_output_read.get(ix.at()).copied().unwrap_or(false)

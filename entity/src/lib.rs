@@ -8,6 +8,7 @@ pub mod backfill;
 pub mod bulk_item;
 pub mod bulk_operation;
 pub mod dead_letter;
+pub mod errand;
 pub mod event;
 pub mod event_trigger;
 pub mod idempotency;

@@ -57,6 +57,16 @@ pub struct Model {
     pub started_at: Option<i64>,
     /// Terminal.
     pub finished_at: Option<i64>,
+    /// The run that started this one.
+    pub parent_run_id: Option<Uuid>,
+    /// Its task.
+    pub parent_ix: Option<i32>,
+    /// The attempt of that task.
+    pub parent_attempt: Option<i32>,
+    /// The first run above; none when there is no parent.
+    pub root_run_id: Option<Uuid>,
+    /// How many runs are above.
+    pub depth: i32,
     /// Id of the run that this one repeats.
     pub rerun_of: Option<String>,
 }

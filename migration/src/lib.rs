@@ -12,6 +12,7 @@ use sea_orm_migration::sea_orm::{ConnectionTrait, Statement};
 
 mod m20261121_000001_initial;
 mod m20261121_000002_waits;
+mod m20261121_000003_children;
 mod m20261121_000004_schedules;
 mod m20261121_000005_data;
 mod m20261121_000006_audit;
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261121_000001_initial::Migration),
             Box::new(m20261121_000002_waits::Migration),
+            Box::new(m20261121_000003_children::Migration),
             Box::new(m20261121_000004_schedules::Migration),
             Box::new(m20261121_000005_data::Migration),
             Box::new(m20261121_000006_audit::Migration),

@@ -103,14 +103,14 @@ impl Orchestrator {
         self.operate_task(actor, run, task, input).await
     }
 
-    async fn task_of(&self, actor: &Actor, run: RunId, key: &str) -> Result<TaskIx, OperateError> {
+    pub(crate) async fn task_of(&self, actor: &Actor, run: RunId, key: &str) -> Result<TaskIx, OperateError> {
         self.find_run(actor, run).await?.ok_or(OperateError::UnknownRun)?;
         let task = self.find_task(actor, run, key).await?;
         task.map(|task| task.ix)
             .ok_or_else(|| OperateError::UnknownTask { key: key.to_owned() })
     }
 
-    async fn operate_task(
+    pub(crate) async fn operate_task(
         &self,
         actor: &Actor,
         run: RunId,

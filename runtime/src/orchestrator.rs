@@ -15,6 +15,7 @@ use crate::actor::Actor;
 use crate::announcer::Announcer;
 use crate::apply::{Applier, Appliers, Inbox, Shell, Sql};
 use crate::bulk;
+use crate::child::{self, ErrandBell, Errands};
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::consumer::{Consumer, DeadLetters};
@@ -407,6 +408,10 @@ impl Orchestrator {
             shell.alarm.ring();
             return Ok(false);
         }
+        if child::is_due(shell).await? {
+            shell.errands.ring();
+            return Ok(false);
+        }
         if schedule::is_due(self).await? {
             shell.schedules.ring();
             return Ok(false);
@@ -434,6 +439,7 @@ impl Orchestrator {
     fn is_moving(&self) -> bool {
         let inner = &self.inner;
         inner.appliers.unfinished() > 0
+            || inner.shell.errands.is_busy()
             || inner.shell.schedules.is_busy()
             || inner.shell.gate.is_moving()
             || inner.bulk_bell.is_busy()
@@ -477,6 +483,7 @@ impl Inner {
             token_keys: config.token_keys,
             relay,
             alarm: Alarm::new(),
+            errands: ErrandBell::default(),
             gate: GateHandle::new(),
             announcer: Announcer::new(feed.clone()),
             registry: Registry::new(config.local_types),
@@ -491,6 +498,13 @@ impl Inner {
         let intake = Intake::new(Arc::clone(&shell), appliers.clone());
         let consumer = Consumer::new(intake.clone(), Arc::clone(&config.queue));
         let (queue, poll_interval) = (config.queue, config.poll_interval);
+        let errands = Errands::new(
+            Arc::clone(&shell),
+            appliers.clone(),
+            Arc::clone(&config.vars),
+            poll_interval,
+        );
+        loops.bringing.spawn(|stop| errands.run(stop));
         loops.run(
             &shell,
             &appliers,

@@ -218,6 +218,7 @@ impl Orchestrator {
             rerun: None,
             ignores_cache: request.ignores_cache,
             audit: audit::current(),
+            parent: None,
         };
         let (reply, answer) = oneshot::channel();
         Ok((

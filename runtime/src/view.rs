@@ -73,6 +73,19 @@ pub struct RunView {
     pub last_seq: i64,
     /// The run that this one repeats.
     pub rerun_of: Option<RunId>,
+    /// The task that started it.
+    pub parent: Option<ParentView>,
+    /// How many runs are above it.
+    pub depth: u32,
+}
+
+/// The attempt that started a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named as in the schema")]
+pub struct ParentView {
+    pub run: RunId,
+    pub task: TaskIx,
+    pub attempt: u32,
 }
 
 /// A task of a run.
@@ -214,6 +227,8 @@ pub struct RunFilter {
     pub created_at_gte: Option<Timestamp>,
     pub created_at_lt: Option<Timestamp>,
     pub idempotency_key: Option<String>,
+    /// Started by a task of this run.
+    pub child_of: Option<RunId>,
     /// Any further condition.
     pub predicate: Option<RunPredicate>,
 }
@@ -262,6 +277,8 @@ pub struct TaskFilter {
     pub started_at_lt: Option<Timestamp>,
     pub finished_at_gte: Option<Timestamp>,
     pub finished_at_lt: Option<Timestamp>,
+    /// An item of this fan-out.
+    pub items_of: Option<TaskIx>,
     /// One of these holds.
     pub any: Option<Vec<TaskFilter>>,
     /// All of these hold.

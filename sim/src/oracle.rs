@@ -469,7 +469,8 @@ fn is_real(
     let endings = executed.get(&at).map_or(&[][..], Vec::as_slice);
     endings.iter().any(|ending| match ending {
         Ending::Output(value) => {
-            kind == RecordKind::TaskSucceeded && output.is_none_or(|output| value.to_string() == output)
+            let text = value.to_string();
+            kind == RecordKind::TaskSucceeded && output.is_none_or(|output| output == text)
         }
         Ending::Failure(_) => kind == RecordKind::AttemptFailed,
     })

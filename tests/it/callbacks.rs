@@ -169,6 +169,8 @@ async fn heartbeats_keep_a_callback_alive(stack: Stack) -> anyhow::Result<()> {
     }
     assert_eq!(cluster.task(run, "call").await?.status, TaskStatus::Waiting);
     cluster.clock.advance(Duration::from_secs(601));
+    // after so long without a sign the first worker counts as gone
+    let worker = cluster.scripted("scripted-2", &["scripted"]).await?;
     let again = worker.take(1).await?.pop().context("another attempt")?;
     assert_eq!(again.message.at.attempt, 2);
     let late = cluster.orchestrator().heartbeat_callback(&token).await;

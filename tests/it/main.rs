@@ -10,6 +10,7 @@ mod audit;
 mod bad_input;
 mod bulk;
 mod callbacks;
+mod children;
 mod cli;
 mod crash;
 mod dead_letters;

@@ -290,6 +290,14 @@ async fn lists_are_filtered_sorted_and_counted(stack: Stack) -> anyhow::Result<(
     )
     .await?;
 
+    pages(&client, one).await?;
+    warnings(&client).await?;
+    let one = runnel_engine::RunId(one.trim_start_matches("run_").parse()?);
+    assert_eq!(cluster.run(one).await?.status, RunStatus::Succeeded);
+    cluster.finish().await
+}
+
+async fn pages(client: &Client, oldest: &str) -> anyhow::Result<()> {
     let page = "query($after: String, $before: String, $last: Int) { runs(first: 2, after: $after, last: $last, before: $before) \
                 { totalCount { value isExact } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } nodes { id } } }";
     let first = client.data(page, json!({})).await?["runs"].clone();
@@ -298,7 +306,7 @@ async fn lists_are_filtered_sorted_and_counted(stack: Stack) -> anyhow::Result<(
         .data(page, json!({ "after": first["pageInfo"]["endCursor"] }))
         .await?["runs"]
         .clone();
-    assert_eq!(next["nodes"], json!([{ "id": one }]));
+    assert_eq!(next["nodes"], json!([{ "id": oldest }]));
     let back = client
         .data(
             page,
@@ -318,6 +326,10 @@ async fn lists_are_filtered_sorted_and_counted(stack: Stack) -> anyhow::Result<(
         (&json!(true), &json!(false))
     );
 
+    Ok(())
+}
+
+async fn warnings(client: &Client) -> anyhow::Result<()> {
     let (_, slow) = client
         .post("{ runs(filter: { tag: \"a\" }) { nodes { id } } }", json!({}))
         .await?;
@@ -337,12 +349,5 @@ async fn lists_are_filtered_sorted_and_counted(stack: Stack) -> anyhow::Result<(
         .await?;
     assert_eq!(bad["errors"][0]["extensions"]["code"], "FILTER_INVALID");
     assert_eq!(bad["errors"][0]["extensions"]["position"], 1);
-    assert_eq!(
-        cluster
-            .run(runnel_engine::RunId(one.trim_start_matches("run_").parse()?))
-            .await?
-            .status,
-        RunStatus::Succeeded
-    );
-    cluster.finish().await
+    Ok(())
 }

@@ -342,7 +342,7 @@ async fn signals_and_events_go_over_the_api(stack: Stack) -> anyhow::Result<()> 
     );
     let event = json!({ "id": "e1", "source": "/shop", "type": "order.shipped", "data": { "order": 7 } });
     client
-        .mutate("eventPublish", json!({ "events": [event] }), "receipts { id }")
+        .mutate("eventPublish", json!({ "events": [event] }), "clientMutationId")
         .await?;
     cluster.ends(run, RunStatus::Succeeded).await?;
     assert_eq!(output(&cluster, run, "after").await?["data"], json!({ "n": 1 }));

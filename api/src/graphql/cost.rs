@@ -23,6 +23,7 @@ pub(crate) const PAGE_SIZES: &[(&str, u64)] = &[
     ("auditLog", 50),
     ("backfills", 10),
     ("bulkOperations", 50),
+    ("deadLetters", 50),
     ("events", 100),
     ("failures", 50),
     ("namespaces", 50),

@@ -247,6 +247,8 @@ pub(crate) struct DeadLetterPayload {
     dead_letters: Vec<DeadLetter>,
     /// Those that the state of their run did not allow to replay.
     unresolved: Vec<DeadLetterUnresolved>,
+    /// Whether this is the answer of an earlier request with the same idempotency key.
+    is_replay: bool,
     /// Why nothing was done, or which letters do not exist.
     user_errors: Vec<UserError>,
     /// As given.
@@ -419,6 +421,7 @@ fn payload(resolved: Resolved, client_mutation_id: Option<String>) -> DeadLetter
                 message: unresolved.message,
             })
             .collect(),
+        is_replay: false,
         user_errors: resolved.unknown.into_iter().map(missing).collect(),
         client_mutation_id,
     }
@@ -429,6 +432,7 @@ fn refused_payload(error: UserError, client_mutation_id: Option<String>) -> Dead
         matched: 0,
         dead_letters: Vec::new(),
         unresolved: Vec::new(),
+        is_replay: false,
         user_errors: vec![error],
         client_mutation_id,
     }

@@ -12,6 +12,7 @@ mod dead_letter;
 mod diagnostic;
 mod enums;
 mod event;
+mod fanout;
 mod filters;
 pub(crate) mod id;
 mod mutation_run;
@@ -51,6 +52,7 @@ use audit::AuditQuery;
 use bulk::{BulkMutation, BulkQuery};
 use circuit::{CircuitMutation, CircuitQuery};
 use dead_letter::{DeadLetterMutation, DeadLetterQuery};
+use fanout::FanoutMutation;
 use mutation_run::RunMutation;
 use mutation_schedule::ScheduleMutation;
 use mutation_trigger::TriggerMutation;
@@ -84,6 +86,7 @@ pub(crate) struct Query(
 pub(crate) struct Mutation(
     WorkflowMutation,
     RunMutation,
+    FanoutMutation,
     CircuitMutation,
     NamespaceMutation,
     ScheduleMutation,

@@ -96,6 +96,8 @@ pub(crate) struct RunIdInput {
 pub(crate) struct RunPayload {
     /// The run after the operation; null when it was refused.
     pub(crate) run: Option<Run>,
+    /// Whether this is the answer of an earlier request with the same idempotency key.
+    pub(crate) is_replay: bool,
     /// Why it was refused.
     pub(crate) user_errors: Vec<UserError>,
     /// As given.
@@ -122,10 +124,25 @@ pub(crate) struct TaskPayload {
     pub(crate) task: Option<Task>,
     /// The run after the operation; null when it was refused.
     pub(crate) run: Option<Run>,
+    /// Whether this is the answer of an earlier request with the same idempotency key.
+    pub(crate) is_replay: bool,
     /// Why it was refused.
     pub(crate) user_errors: Vec<UserError>,
     /// As given.
     pub(crate) client_mutation_id: Option<String>,
+}
+
+impl TaskPayload {
+    /// Nothing was done.
+    pub(crate) fn refused(problem: UserError, client_mutation_id: Option<String>) -> Self {
+        Self {
+            task: None,
+            run: None,
+            is_replay: false,
+            user_errors: vec![problem],
+            client_mutation_id,
+        }
+    }
 }
 
 /// Mutations of runs.
@@ -305,11 +322,13 @@ pub(crate) fn run_payload(
     match done {
         Ok(run) => Ok(RunPayload {
             run: Some(Run(run)),
+            is_replay: false,
             user_errors: Vec::new(),
             client_mutation_id,
         }),
         Err(error) => Ok(RunPayload {
             run: None,
+            is_replay: false,
             user_errors: vec![UserError::of_operate(error, "id")?],
             client_mutation_id,
         }),
@@ -329,6 +348,7 @@ pub(crate) fn task_payload(
             Ok(TaskPayload {
                 task,
                 run: Some(Run(run)),
+                is_replay: false,
                 user_errors: Vec::new(),
                 client_mutation_id,
             })
@@ -338,6 +358,7 @@ pub(crate) fn task_payload(
             Ok(TaskPayload {
                 task: None,
                 run: None,
+                is_replay: false,
                 user_errors,
                 client_mutation_id,
             })

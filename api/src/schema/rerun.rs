@@ -112,6 +112,7 @@ impl RerunMutation {
         let client_mutation_id = input.client_mutation_id.clone();
         let refused = |error| RunPayload {
             run: None,
+            is_replay: false,
             user_errors: vec![error],
             client_mutation_id: client_mutation_id.clone(),
         };
@@ -125,6 +126,7 @@ impl RerunMutation {
             Err(RerunError::Operate(error)) => run_payload(Err(error), client_mutation_id),
             Err(RerunError::Start(error)) => Ok(RunPayload {
                 run: None,
+                is_replay: false,
                 user_errors: UserError::of_start(error, None)?,
                 client_mutation_id,
             }),
@@ -144,6 +146,7 @@ impl RerunMutation {
                 return Ok(TaskPayload {
                     task: None,
                     run: None,
+                    is_replay: false,
                     user_errors: vec![*problem],
                     client_mutation_id: input.client_mutation_id,
                 });

@@ -14,6 +14,7 @@ use super::connection::Connection;
 use super::cursor::{Cursor, RunSeq, first};
 use super::enums::{FailureCategory, RunStatus};
 use super::event::{Event, run_events_after};
+use super::fanout;
 use super::filters::TaskFilter;
 use super::id;
 use super::paging::{Count, wants_count, window};
@@ -193,6 +194,26 @@ impl Run {
     /// Place of this snapshot in the run's history, for `runUpdates(after:)`.
     async fn cursor(&self) -> String {
         RunSeq(self.0.last_seq).encode()
+    }
+
+    /// The run whose task started this one; null for a run that was started otherwise.
+    async fn parent(&self, ctx: &Context<'_>) -> Result<Option<Run>, ApiError> {
+        fanout::parent(ctx, &self.0).await
+    }
+
+    /// How many runs are above this one; a child run has 1 or more, at most 16.
+    async fn depth(&self) -> u32 {
+        self.0.depth
+    }
+
+    /// Runs that tasks of this one started, oldest first.
+    async fn children(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 50, desc = "Most items, 1 to 200.", name = "first")] size: i32,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+    ) -> Result<Connection<Run>, ApiError> {
+        fanout::children(ctx, self.0.id, fanout::Place { size, after }).await
     }
 
     /// Why it does not run now; empty when an attempt of it runs or it has ended.

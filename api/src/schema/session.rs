@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
 use runnel_engine::explain::{Blocker, TimeSpent};
+use runnel_engine::run::Counts;
 use runnel_engine::{RunId, TaskIx, WorkflowId, WorkflowVersionId};
 use runnel_runtime::bulk::BulkView;
 use runnel_runtime::query::attempts::AttemptView;
@@ -208,9 +209,47 @@ impl Loader<AttemptsAt> for ReadLoader {
     }
 }
 
+/// The child run of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ChildOf(pub(crate) RunId, pub(crate) TaskIx, pub(crate) u32);
+
+impl Loader<ChildOf> for ReadLoader {
+    type Value = RunView;
+    type Error = Arc<ApiError>;
+
+    async fn load(&self, keys: &[ChildOf]) -> Result<HashMap<ChildOf, RunView>, Arc<ApiError>> {
+        let attempts: Vec<_> = keys.iter().map(|key| (key.0, key.1, key.2)).collect();
+        let children = self.orchestrator.children_of(&self.actor, &attempts).await;
+        let children = children.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        Ok(children
+            .into_iter()
+            .map(|((run, ix, attempt), child)| (ChildOf(run, ix, attempt), child))
+            .collect())
+    }
+}
+
 /// Whether the caller may operate on runs at all.
 pub(crate) fn may_operate(ctx: &Context<'_>) -> bool {
     viewer(ctx).is_ok_and(|viewer| viewer.require(Permission::RunsOperate).is_ok())
+}
+
+/// The items of a fan-out, by status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ItemsOf(pub(crate) RunId, pub(crate) TaskIx);
+
+impl Loader<ItemsOf> for ReadLoader {
+    type Value = Counts;
+    type Error = Arc<ApiError>;
+
+    async fn load(&self, keys: &[ItemsOf]) -> Result<HashMap<ItemsOf, Counts>, Arc<ApiError>> {
+        let tasks: Vec<_> = keys.iter().map(|key| (key.0, key.1)).collect();
+        let counts = self.orchestrator.item_counts(&self.actor, &tasks).await;
+        let counts = counts.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        Ok(counts
+            .into_iter()
+            .map(|((run, ix), counts)| (ItemsOf(run, ix), counts))
+            .collect())
+    }
 }
 
 /// A version by its workflow and number.

@@ -9,10 +9,13 @@ use runnel_runtime::wait::ApprovalView;
 use super::approval::Approval;
 use super::attempt::{self, TaskAttempt};
 use super::blocker::{Blocker, TimeSpent};
+use super::connection::Connection;
 use super::enums::TaskStatus;
+use super::fanout;
+use super::filters::TaskFilter;
 use super::id;
 use super::payload::{self, Part, PayloadView};
-use super::run::{Run, TaskFailure};
+use super::run::{Run, TaskCounts, TaskFailure};
 use super::scalars::{DateTime, Duration, Json};
 use super::session::{AttemptsAt, BlockersOf, PayloadsAt, TimesOf, load, load_referred, open};
 use crate::auth::Permission;
@@ -151,6 +154,27 @@ impl Task {
     /// The run.
     async fn run(&self, ctx: &Context<'_>) -> Result<Run, ApiError> {
         load_referred(ctx, self.view.run_id).await.map(Run)
+    }
+
+    /// The run that the current attempt started; null for a task that starts none, or has not yet.
+    async fn child_run(&self, ctx: &Context<'_>) -> Result<Option<Run>, ApiError> {
+        fanout::child_run(ctx, &self.view).await
+    }
+
+    /// Items of a fan-out that have begun or wait for a place, in the order of the list; empty for any other task.
+    async fn items(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 50, desc = "Most items, 1 to 200.", name = "first")] size: i32,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Only these items.")] filter: Option<TaskFilter>,
+    ) -> Result<Connection<Task>, ApiError> {
+        fanout::items(ctx, self, fanout::Place { size, after }, filter).await
+    }
+
+    /// Number of items of a fan-out per status; null for a task without items.
+    async fn item_counts(&self, ctx: &Context<'_>) -> Result<Option<TaskCounts>, ApiError> {
+        fanout::item_counts(ctx, &self.view).await
     }
 
     /// Keys of the upstreams.

@@ -121,7 +121,12 @@ fn lists_with_pages_are_connections_and_every_connection_has_its_parts() {
 }
 
 /// Mutations that may be repeated without a key: the second one finds its effect in force, or is refused by the state.
-const IDEMPOTENT_BY_NATURE: [&str; 20] = [
+const IDEMPOTENT_BY_NATURE: [&str; 23] = [
+    // each voter has one vote, and a decided approval refuses another
+    "approvalResolve",
+    // a token is used once
+    "callbackComplete",
+    "callbackHeartbeat",
     "backfillCancel",
     "runCancel",
     "runPause",
@@ -219,7 +224,11 @@ fn names_follow_the_rules() {
         for (name, ty) in scalars {
             let base = ty.trim_matches(|c| matches!(c, '!' | '[' | ']'));
             let is_input = matches!(definition.kind, TypeKind::InputObject(_));
-            let is_time = name.ends_with("At") || matches!(name.as_str(), "at" | "gte" | "gt" | "lte" | "lt");
+            let is_time = name.ends_with("At")
+                || matches!(
+                    name.as_str(),
+                    "at" | "since" | "until" | "gte" | "gt" | "lte" | "lt"
+                );
             if base == "DateTime" && !is_time && !is_input {
                 problems.push(format!("{of}.{name} is a time and should end in `At`"));
             }
@@ -309,6 +318,8 @@ fn call(field: &FieldDefinition) -> String {
                 ("input", "callbackComplete" | "callbackHeartbeat") => "{ token: \"t\" }",
                 ("input", "signalSend") => "{ run: \"r\", name: \"n\" }",
                 ("input", "taskRetry" | "taskSkip") => "{ run: \"r\", task: \"t\" }",
+                ("input", "taskOverride") => "{ run: \"r\", task: \"t\", result: SUCCEED }",
+                ("input", "circuitReset") => "{ key: \"k\" }",
                 ("input", "runsBulk") => "{ action: PAUSE, filter: {} }",
                 ("input", "namespaceCreate") => "{ name: \"n\" }",
                 ("input", "scheduleCreate") => {

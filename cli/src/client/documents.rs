@@ -178,6 +178,16 @@ pub const SECRET_DELETE: &str = "mutation SecretDelete($input: SecretDeleteInput
     secretDelete(input: $input) { deletedName userErrors { code message path hint } }
   }";
 
+/// Changes the limits of a fan-out.
+pub const FANOUT_UPDATE: &str = concat!(
+    "mutation TaskFanoutUpdate($input: TaskFanoutUpdateInput!) {
+       taskFanoutUpdate(input: $input) {
+         task { ...TaskFields } userErrors { code message path hint ... on RunStateConflict { allowed } }
+       }
+     } ",
+    task_fields!()
+);
+
 /// Skips a task.
 pub const SKIP: &str = concat!(
     "mutation TaskSkip($input: TaskIdInput!) {

@@ -22,6 +22,7 @@ mod schema;
 mod secret;
 mod serve;
 mod show;
+mod task;
 mod validate;
 mod verify;
 mod version;
@@ -88,6 +89,8 @@ pub enum Command {
     Skip(operate::Skip),
     /// Store, list and delete secrets
     Secret(secret::Secret),
+    /// Change a task of a run
+    Task(task::TaskCommand),
     /// List, make, pause, preview and backfill schedules
     Schedule(schedule::Schedule),
     /// Send events
@@ -143,6 +146,7 @@ pub async fn execute(command: Command) -> Ended {
         Command::Retry(retry) => retry.execute().await,
         Command::Skip(skip) => skip.execute().await,
         Command::Secret(secret) => secret.execute().await,
+        Command::Task(task) => task.execute().await,
         Command::Schedule(schedule) => schedule.execute().await,
         Command::Event(event) => event.execute().await,
         Command::Approve(approve) => approve.execute().await,

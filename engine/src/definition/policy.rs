@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Tolerate, ms, opt_ms};
 
 /// Fan-out over the product of several lists.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Matrix {
-    /// Template of the list of each axis, or the list, in the order of the file.
-    pub axes: Map<String, Value>,
-    /// Combinations added to the product.
+    /// In the order of the file, which is the order of the combinations and of the words in their keys.
+    pub axes: Vec<Axis>,
+    /// Each extends the combinations that it does not contradict, or is one more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<Value>,
     /// Combinations taken out of it: each leaves out what has all of its values.
@@ -24,6 +24,15 @@ pub struct Matrix {
     /// Failures that are forgiven.
     #[serde(default)]
     pub tolerate: Tolerate,
+}
+
+/// One axis of a matrix.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Axis {
+    /// Its name, read as `matrix.<name>`.
+    pub name: String,
+    /// Template of the list of its values, or the list.
+    pub values: Value,
 }
 
 /// Bounded loop of one task.

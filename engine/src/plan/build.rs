@@ -49,7 +49,10 @@ pub(super) fn build(workflow: Workflow) -> Result<Plan, PlanError> {
         .and_then(|concurrency| concurrency.group.clone())
         .map(|group| template("concurrency", &Value::String(group)))
         .transpose()?;
-    let is_output_read = outputs_read(&compiled, &outputs, &index);
+    let mut is_output_read = outputs_read(&compiled, &outputs, &index);
+    for (at, place) in places.iter().enumerate() {
+        is_output_read[at] |= task_at(place).repeat.is_some();
+    }
     let main_tasks = section_starts[1] as usize;
     let critical_path_depth = depth[..main_tasks].iter().max().map_or(0, |deepest| deepest + 1);
     Ok(Plan {

@@ -22,6 +22,8 @@ pub(crate) struct CompiledTask {
     pub fanout: Option<CompiledFanout>,
     /// What the output must satisfy.
     pub output_schema: Option<Validator>,
+    /// What ends the loop of a task that repeats.
+    pub until: Option<Expr>,
     /// What each attempt must pass before it begins.
     pub gate: Option<CompiledGate>,
     /// Which events or signals a `wait` takes.
@@ -30,11 +32,71 @@ pub(crate) struct CompiledTask {
     pub references: References,
 }
 
-/// The list of a fan-out and the key of its items.
+/// Where the items of a fan-out come from, and their keys.
 #[derive(Debug)]
 pub(crate) struct CompiledFanout {
-    pub items: Template,
+    pub source: ItemSource,
+    /// Of `for_each`; the combinations of a matrix have keys of their own.
     pub key: Option<Template>,
+}
+
+/// Where the items of a fan-out come from.
+#[derive(Debug)]
+pub(crate) enum ItemSource {
+    /// `for_each`: a list, and how many of its members make one item.
+    List { items: Template, batch: Option<u32> },
+    /// `matrix`: the axes in the order of the file, and what is added and taken out.
+    Matrix {
+        axes: Vec<(String, Template)>,
+        include: Template,
+        exclude: Template,
+    },
+}
+
+impl CompiledFanout {
+    fn compile(task: &Task) -> Result<Option<Self>, PlanError> {
+        if let Some(each) = &task.for_each {
+            let key = each.key.as_ref().map(|key| Value::String(key.clone()));
+            return Ok(Some(Self {
+                source: ItemSource::List {
+                    items: template(&task.key, &each.items)?,
+                    batch: each.batch,
+                },
+                key: key.map(|key| template(&task.key, &key)).transpose()?,
+            }));
+        }
+        let Some(matrix) = &task.matrix else {
+            return Ok(None);
+        };
+        let axes = matrix
+            .axes
+            .iter()
+            .map(|axis| Ok((axis.name.clone(), template(&task.key, &axis.values)?)))
+            .collect::<Result<_, PlanError>>()?;
+        Ok(Some(Self {
+            source: ItemSource::Matrix {
+                axes,
+                include: template(&task.key, &Value::Array(matrix.include.clone()))?,
+                exclude: template(&task.key, &Value::Array(matrix.exclude.clone()))?,
+            },
+            key: None,
+        }))
+    }
+
+    fn templates(&self) -> Vec<&Template> {
+        match &self.source {
+            ItemSource::List { items, .. } => std::iter::once(items).chain(&self.key).collect(),
+            ItemSource::Matrix {
+                axes,
+                include,
+                exclude,
+            } => axes
+                .iter()
+                .map(|(_, values)| values)
+                .chain([include, exclude])
+                .collect(),
+        }
+    }
 }
 
 /// The names of what an attempt must pass.
@@ -110,16 +172,14 @@ impl CompiledTask {
             .map(|text| Expr::compile(strip_braces(text)))
             .transpose()
             .map_err(|error| failed(error.message))?;
-        let fanout = task
-            .for_each
+        let fanout = CompiledFanout::compile(task)?;
+        let until = task
+            .repeat
             .as_ref()
-            .map(|each| {
-                Ok::<_, PlanError>(CompiledFanout {
-                    items: template(&task.key, &each.items)?,
-                    key: each.key.as_ref().map(text).transpose()?,
-                })
-            })
-            .transpose()?;
+            .and_then(|repeat| repeat.until.as_deref())
+            .map(|text| Expr::compile(strip_braces(text)))
+            .transpose()
+            .map_err(|error| failed(error.message))?;
         let takes = match task.kind.as_str() {
             "wait" => task.input.get("match").and_then(Value::as_str),
             _ => None,
@@ -149,6 +209,7 @@ impl CompiledTask {
             retry_when,
             fanout,
             output_schema,
+            until,
             gate: CompiledGate::compile(task)?,
             takes,
             references,
@@ -165,10 +226,12 @@ impl CompiledTask {
             visit(when.references());
         }
         if let Some(fanout) = &self.fanout {
-            visit(fanout.items.references());
-            if let Some(key) = &fanout.key {
-                visit(key.references());
+            for template in fanout.templates() {
+                visit(template.references());
             }
+        }
+        if let Some(until) = &self.until {
+            visit(until.references());
         }
         for template in self.gate.iter().flat_map(CompiledGate::templates) {
             visit(template.references());

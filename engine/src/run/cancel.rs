@@ -10,6 +10,7 @@ impl Machine<'_> {
         if self.state.status == RunStatus::Cancelling && mode == CancelMode::Graceful {
             return Outcome::Ignored(Stale::AlreadyInForce);
         }
+        self.cancel_mode = mode;
         if self.is_compensating() && mode == CancelMode::Graceful {
             // a graceful cancel promises the rollback that is already going on
             let message = "the run is being compensated; only `NOW` stops the rollback".to_owned();
@@ -76,7 +77,7 @@ impl Machine<'_> {
         }
     }
 
-    /// Running attempts are told and keep their status until they report or the grace elapses; a fan-out ends with its last item.
+    /// Running attempts and child runs are told, and their tasks keep their status until they report or the grace elapses; a fan-out ends with its last item.
     fn cancel_gracefully(&mut self) {
         for ix in self.all_tasks() {
             let task = self.task(ix);
@@ -91,7 +92,7 @@ impl Machine<'_> {
             if task.status.is_terminal() || is_handler {
                 continue;
             }
-            if task.status == TaskStatus::Running {
+            if task.status == TaskStatus::Running || self.waits_for_child(ix) {
                 self.stop(ix);
             } else if live_items == 0 {
                 self.cancel_task(ix, "RUN_CANCELLED");

@@ -135,7 +135,7 @@ pub fn status_after(kind: RecordKind) -> Option<TaskStatus> {
         RecordKind::TaskReady => TaskStatus::Ready,
         RecordKind::TaskQueued => TaskStatus::Queued,
         RecordKind::TaskStarted => TaskStatus::Running,
-        RecordKind::TaskWaiting | RecordKind::TaskExpanded => TaskStatus::Waiting,
+        RecordKind::TaskWaiting | RecordKind::TaskExpanded | RecordKind::TaskRepeated => TaskStatus::Waiting,
         RecordKind::TaskSucceeded => TaskStatus::Succeeded,
         RecordKind::TaskFailed => TaskStatus::Failed,
         RecordKind::TaskTimedOut => TaskStatus::TimedOut,
@@ -167,7 +167,6 @@ pub fn status_after(kind: RecordKind) -> Option<TaskStatus> {
         | RecordKind::RunCompensationFailed
         | RecordKind::TaskSlaMissed
         | RecordKind::TaskOverridden
-        | RecordKind::TaskRepeated
         | RecordKind::FanoutLimitsChanged
         | RecordKind::TaskExhausted
         | RecordKind::DeadLettered

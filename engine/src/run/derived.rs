@@ -54,6 +54,8 @@ pub(crate) struct EdgeCounts {
 pub(crate) struct Fanout {
     /// JSON text of every item; empty until needed after a restore.
     pub values: Vec<Arc<str>>,
+    /// Keys of the items where they have own ones; empty after a restore, when they are made one by one.
+    pub keys: Vec<Arc<str>>,
     /// Tasks of the items so far, in item order.
     pub children: Vec<TaskIx>,
     /// Items that are not terminal.

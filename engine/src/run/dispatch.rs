@@ -83,9 +83,14 @@ pub fn dispatch_payload(
         timeout: definition.timeout,
         heartbeat: definition.heartbeat,
         deadline,
-        idempotency_key: extra
-            .idempotency_key
-            .unwrap_or_else(|| format!("{}/{}", state.context.id, state.key(plan, ix))),
+        idempotency_key: extra.idempotency_key.unwrap_or_else(|| {
+            let key = format!("{}/{}", state.context.id, state.key(plan, ix));
+            // every round of a loop has side effects of its own
+            match definition.repeat {
+                Some(_) => format!("{key}#{}", extra.rounds),
+                None => key,
+            }
+        }),
         checkpoint: task.checkpoint.clone(),
         metadata: definition.metadata.clone(),
     })
@@ -137,7 +142,7 @@ impl Machine<'_> {
     pub fn resolve_with_mark(&self, ix: TaskIx, mark: &str) -> Result<Resolved, Box<TaskFailure>> {
         let task = self.task(ix);
         let compiled = self.plan.compiled(task.template);
-        let before = TaskExtra::of(task);
+        let kept = TaskExtra::of_next_attempt(task);
         let callback_mark = self.callback_mark(ix);
         let scope = || RunScope::new(self.plan, self.state, Some(ix)).with_mark(mark);
         let env = render_env(compiled, &scope().with_callback(&callback_mark))?;
@@ -168,13 +173,8 @@ impl Machine<'_> {
                 secrets,
                 mark: mark.to_owned(),
                 idempotency_key,
-                redispatches: 0,
-                late_reports: before.late_reports,
-                began_at: before.began_at,
-                is_kept: false,
-                gate: before.gate,
                 callback_mark,
-                wait: None,
+                ..kept
             },
         })
     }

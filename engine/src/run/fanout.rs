@@ -1,22 +1,30 @@
-//! `for_each`: one task over the items of a list. Items become tasks a window at a time; the fan-out is `WAITING` meanwhile.
+//! `for_each` and `matrix`: one task over the items of a list, or over combinations. Items become tasks a window at a time; the fan-out is `WAITING` meanwhile.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::extra::TaskExtra;
+use super::items::{Items, texts};
 use super::machine::{Machine, Note};
-use super::readiness::expression_failure;
-use super::scope::{RunScope, parse};
-use super::{Category, Item, Outcome, RecordKind, Stale, TaskFailure, TaskState, TaskStatus};
-use crate::TaskIx;
+use super::scope::parse;
+use super::{Category, Item, Outcome, RecordKind, Refusal, Stale, TaskFailure, TaskState, TaskStatus};
 use crate::definition::Tolerate;
+use crate::{TaskIx, Timestamp};
 
-/// Most items of one fan-out; more fail the task.
-pub(super) const ITEMS_MAX: usize = 100_000;
-/// Largest list of one fan-out, in bytes of JSON.
-const ITEMS_BYTES_MAX: usize = 32 << 20;
 /// Most items in flight of a fan-out without an own limit: the backlog stays a list, not rows.
 const WINDOW: u32 = 1_000;
+/// Most items that become tasks in one call; the alarm rings at once for the others.
+const EXPANSIONS_MAX: u32 = 2_000;
+
+/// What bounds a fan-out.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Limits {
+    /// Most items in flight.
+    max_parallel: Option<u32>,
+    /// Failures that are forgiven.
+    tolerate: Tolerate,
+}
 
 impl Machine<'_> {
     /// Resolves the list; goes on with the items there are when an operator retries the fan-out.
@@ -28,13 +36,13 @@ impl Machine<'_> {
             .fanouts
             .get(&ix)
             .is_some_and(|fanout| !fanout.children.is_empty());
-        let values = if has_items {
-            self.stored_values(ix)
+        let resolved = if has_items {
+            self.stored_items(ix)
         } else {
             self.resolve_items(ix)
         };
-        let values = match values {
-            Ok(values) => values,
+        let Items { values, keys } = match resolved {
+            Ok(items) => items,
             Err(failure) => return self.fail_task(ix, *failure),
         };
         let task = self.task_mut(ix);
@@ -45,7 +53,9 @@ impl Machine<'_> {
         let now = self.now();
         self.task_mut(ix).started_at = Some(now);
         let items = values.len();
-        self.derived().fanouts.entry(ix).or_default().values = values;
+        let fanout = self.derived().fanouts.entry(ix).or_default();
+        fanout.values = values;
+        fanout.keys = keys;
         self.set_status(ix, TaskStatus::Waiting);
         self.task_record(RecordKind::TaskExpanded, ix, Note::data(json!({"items": items})));
         if has_items {
@@ -54,32 +64,13 @@ impl Machine<'_> {
         self.continue_fanout(ix);
     }
 
-    fn resolve_items(&self, ix: TaskIx) -> Result<Vec<Arc<str>>, Box<TaskFailure>> {
-        let Some(fanout) = &self.plan.compiled(ix).fanout else {
-            return Ok(Vec::new());
-        };
-        let scope = RunScope::new(self.plan, self.state, Some(ix));
-        let items = fanout
-            .items
-            .render_within(&scope, ITEMS_BYTES_MAX)
-            .map_err(|error| Box::new(expression_failure("for_each.items", &error)))?;
-        let refused = |message: String| Box::new(TaskFailure::new(Category::Input, "ITEMS", message, false));
-        let Value::Array(items) = items else {
-            return Err(refused("`for_each.items` is not a list".to_owned()));
-        };
-        if items.len() > ITEMS_MAX {
-            return Err(refused(format!(
-                "`for_each.items` has {} items, more than {ITEMS_MAX}",
-                items.len()
-            )));
-        }
-        Ok(items.iter().map(|item| Arc::from(item.to_string())).collect())
-    }
-
-    /// The list as it was resolved at the beginning.
-    fn stored_values(&self, ix: TaskIx) -> Result<Vec<Arc<str>>, Box<TaskFailure>> {
+    /// The list as it was resolved at the beginning; keys are made anew one by one.
+    fn stored_items(&self, ix: TaskIx) -> Result<Items, Box<TaskFailure>> {
         match self.task(ix).input.as_deref().map(parse) {
-            Some(Value::Array(items)) => Ok(items.iter().map(|item| Arc::from(item.to_string())).collect()),
+            Some(Value::Array(items)) => Ok(Items {
+                values: texts(&items),
+                keys: Vec::new(),
+            }),
             _ => self.resolve_items(ix),
         }
     }
@@ -110,12 +101,7 @@ impl Machine<'_> {
         if let Err(failure) = self.load_values(ix) {
             return self.fail_task(ix, *failure);
         }
-        let limit = self
-            .definition(ix)
-            .for_each
-            .as_ref()
-            .and_then(|each| each.max_parallel);
-        let window = limit.unwrap_or(WINDOW).clamp(1, WINDOW);
+        let window = self.limits(ix).max_parallel.unwrap_or(WINDOW).max(1);
         for _ in 0..window {
             if !self.may_start() {
                 break;
@@ -129,8 +115,9 @@ impl Machine<'_> {
             }
             let next = match fanout.backlog.first() {
                 Some(waiting) => Ok(*waiting),
-                None if fanout.children.len() < fanout.values.len() => self.add_item(ix),
-                None => break,
+                None if fanout.children.len() >= fanout.values.len() => break,
+                None if self.expanded >= EXPANSIONS_MAX => return self.expand_later(ix),
+                None => self.add_item(ix),
             };
             match next {
                 Ok(child) => self.make_eligible(child),
@@ -140,7 +127,33 @@ impl Machine<'_> {
         self.finish_fanout(ix);
     }
 
-    /// An operator changed the limits.
+    /// Items without a worker end as soon as they begin: all of them in one call would be one transaction of any size.
+    fn expand_later(&mut self, ix: TaskIx) {
+        let mut extra = TaskExtra::of(self.task(ix));
+        if extra.expand_at.is_none() {
+            extra.expand_at = Some(self.now());
+            self.task_mut(ix).extra = extra.store();
+            self.rearm(ix);
+        }
+    }
+
+    /// When a fan-out that left a place to others goes on.
+    pub fn expands_at(&self, ix: TaskIx) -> Option<Timestamp> {
+        let task = self.task(ix);
+        let is_expanding = task.extra.is_some() && self.is_fanout(ix);
+        is_expanding.then(|| TaskExtra::of(task).expand_at)?
+    }
+
+    /// It goes on.
+    pub fn expand_further(&mut self, ix: TaskIx) {
+        let mut extra = TaskExtra::of(self.task(ix));
+        extra.expand_at = None;
+        self.task_mut(ix).extra = extra.store();
+        self.rearm(ix);
+        self.continue_fanout(ix);
+    }
+
+    /// An operator changed the limits: more items may start, or the failures so far are too many.
     pub fn on_fanout_limits_changed(
         &mut self,
         ix: TaskIx,
@@ -148,8 +161,103 @@ impl Machine<'_> {
         tolerate: Option<Tolerate>,
         actor: &str,
     ) -> Outcome {
-        let _ = (ix, max_parallel, tolerate, actor);
-        Outcome::Ignored(Stale::NothingDue)
+        if let Some(refusal) = self.refuse_limits(ix) {
+            return Outcome::Refused(refusal);
+        }
+        let before = self.limits(ix);
+        let after = Limits {
+            max_parallel: max_parallel.or(before.max_parallel),
+            tolerate: tolerate.unwrap_or(before.tolerate),
+        };
+        if after == before {
+            return Outcome::Ignored(Stale::AlreadyInForce);
+        }
+        let mut extra = TaskExtra::of(self.task(ix));
+        extra.max_parallel = after.max_parallel;
+        extra.tolerate = Some(after.tolerate);
+        self.task_mut(ix).extra = extra.store();
+        let tolerate = match after.tolerate {
+            Tolerate::Count(count) => json!(count),
+            Tolerate::Percent(percent) => json!(format!("{percent}%")),
+        };
+        let data = json!({"maxParallel": after.max_parallel, "tolerate": tolerate});
+        self.task_record(
+            RecordKind::FanoutLimitsChanged,
+            ix,
+            Note {
+                actor: Some(actor),
+                ..Note::data(data)
+            },
+        );
+        if self.task(ix).status != TaskStatus::Waiting {
+            return Outcome::Applied;
+        }
+        if let Err(failure) = self.load_values(ix) {
+            self.fail_task(ix, *failure);
+            return Outcome::Applied;
+        }
+        let failed = self
+            .state
+            .extra
+            .derived
+            .fanouts
+            .get(&ix)
+            .map_or(0, |fanout| fanout.failed);
+        if failed > self.tolerated(ix) {
+            self.fail_fanout(ix, None, failed);
+        } else {
+            self.continue_fanout(ix);
+        }
+        Outcome::Applied
+    }
+
+    fn refuse_limits(&self, ix: TaskIx) -> Option<Refusal> {
+        let refuse = |message: &str, allowed: &[&'static str]| {
+            Some(Refusal {
+                message: message.to_owned(),
+                allowed: allowed.to_vec(),
+            })
+        };
+        match self.state.tasks.get(ix.at()) {
+            None => refuse("there is no such task", &[]),
+            Some(_) if !self.is_fanout(ix) => refuse(
+                "the task has neither `for_each` nor `matrix`, so there are no limits to change",
+                &[],
+            ),
+            Some(task) if task.status.is_terminal() => refuse("the fan-out has ended", &["taskRetry"]),
+            Some(_) if self.is_ending() => refuse("the run is being cancelled", &["runCancel"]),
+            Some(_) => None,
+        }
+    }
+
+    /// The limits of a fan-out: what an operator said last, else the file.
+    fn limits(&self, ix: TaskIx) -> Limits {
+        let definition = self.definition(ix);
+        let of_file = match (&definition.for_each, &definition.matrix) {
+            (Some(each), _) => Limits {
+                max_parallel: each.max_parallel,
+                tolerate: each.tolerate,
+            },
+            (None, Some(matrix)) => Limits {
+                max_parallel: matrix.max_parallel,
+                tolerate: matrix.tolerate,
+            },
+            (None, None) => Limits::default(),
+        };
+        if self.task(ix).extra.is_none() {
+            return of_file;
+        }
+        let extra = TaskExtra::of(self.task(ix));
+        Limits {
+            max_parallel: extra.max_parallel.or(of_file.max_parallel),
+            tolerate: extra.tolerate.unwrap_or(of_file.tolerate),
+        }
+    }
+
+    /// Whether the task is a fan-out itself, not an item of one.
+    pub fn is_fanout(&self, ix: TaskIx) -> bool {
+        let task = self.task(ix);
+        task.item.is_none() && self.plan.compiled(task.template).fanout.is_some()
     }
 
     fn load_values(&mut self, ix: TaskIx) -> Result<(), Box<TaskFailure>> {
@@ -161,13 +269,14 @@ impl Machine<'_> {
             .get(&ix)
             .is_some_and(|fanout| !fanout.values.is_empty());
         if !is_loaded {
-            let values = self.stored_values(ix)?;
-            self.derived().fanouts.entry(ix).or_default().values = values;
+            let items = self.stored_items(ix)?;
+            self.derived().fanouts.entry(ix).or_default().values = items.values;
         }
         Ok(())
     }
 
     fn add_item(&mut self, parent: TaskIx) -> Result<TaskIx, Box<TaskFailure>> {
+        self.expanded += 1;
         let fanout = self.derived().fanouts.entry(parent).or_default();
         let at = fanout.children.len();
         let value = fanout
@@ -176,7 +285,10 @@ impl Machine<'_> {
             .cloned()
             .unwrap_or_else(|| Arc::from("null"));
         let index = u32::try_from(at).unwrap_or(u32::MAX);
-        let key = self.item_key(parent, index, &value)?;
+        let key = match fanout.keys.get(at) {
+            Some(key) => Arc::clone(key),
+            None => self.item_key(parent, index, &value)?,
+        };
         let child = TaskIx(u32::try_from(self.state.tasks.len()).unwrap_or(u32::MAX));
         let item = Item {
             parent,
@@ -195,21 +307,6 @@ impl Machine<'_> {
         fanout.backlog.insert(child);
         fanout.live += 1;
         Ok(child)
-    }
-
-    fn item_key(&self, parent: TaskIx, index: u32, value: &str) -> Result<Arc<str>, Box<TaskFailure>> {
-        let fanout = self.plan.compiled(parent).fanout.as_ref();
-        let Some(template) = fanout.and_then(|fanout| fanout.key.as_ref()) else {
-            return Ok(Arc::from(index.to_string()));
-        };
-        let each = json!({"item": parse(value), "index": index});
-        let scope = RunScope::new(self.plan, self.state, Some(parent)).with_each(each);
-        let key = template
-            .render(&scope)
-            .map_err(|error| Box::new(expression_failure("for_each.key", &error)))?;
-        Ok(Arc::from(
-            key.as_str().map_or_else(|| key.to_string(), str::to_owned),
-        ))
     }
 
     /// An item ended: the fan-out ends, fails or goes on.
@@ -235,7 +332,7 @@ impl Machine<'_> {
                 return self.fail_task(parent, *failure);
             }
             if failed > self.tolerated(parent) {
-                return self.fail_fanout(parent, ix, failed);
+                return self.fail_fanout(parent, Some(ix), failed);
             }
         }
         self.continue_fanout(parent);
@@ -249,31 +346,30 @@ impl Machine<'_> {
             .fanouts
             .get(&parent)
             .map_or(0, |fanout| fanout.values.len());
-        let tolerate = self
-            .definition(parent)
-            .for_each
-            .as_ref()
-            .map(|each| each.tolerate)
-            .unwrap_or_default();
-        match tolerate {
+        match self.limits(parent).tolerate {
             Tolerate::Count(count) => count,
             Tolerate::Percent(percent) => (items as f64 * percent / 100.0).floor() as u32,
         }
     }
 
-    fn fail_fanout(&mut self, parent: TaskIx, item: TaskIx, failed: u32) {
-        let cause = self.task(item).error.clone();
-        let (category, message) = cause.map_or((Category::User, String::new()), |cause| {
-            (cause.category, cause.message)
-        });
-        let key = self.state.key(self.plan, item);
+    fn fail_fanout(&mut self, parent: TaskIx, last: Option<TaskIx>, failed: u32) {
+        let cause = last.and_then(|item| self.task(item).error.clone());
         // a time limit of an item is a failure of the fan-out, which itself had no time limit
-        let category = if category == Category::Timeout {
-            Category::User
-        } else {
-            category
+        let category = match &cause {
+            Some(cause) if cause.category != Category::Timeout => cause.category,
+            Some(_) | None => Category::User,
         };
-        let message = format!("{failed} failed items are more than tolerated; the last is {key}: {message}");
+        let last = match (last, cause) {
+            (Some(item), Some(cause)) => {
+                format!(
+                    "; the last is {}: {}",
+                    self.state.key(self.plan, item),
+                    cause.message
+                )
+            }
+            _ => String::new(),
+        };
+        let message = format!("{failed} failed items are more than tolerated{last}");
         self.fail_task(parent, TaskFailure::new(category, "ITEMS_FAILED", message, false));
     }
 
@@ -312,7 +408,7 @@ impl Machine<'_> {
 }
 
 /// JSON text of a list from the JSON texts of its members.
-fn join(texts: &[Arc<str>]) -> Arc<str> {
+pub(super) fn join(texts: &[Arc<str>]) -> Arc<str> {
     let mut text = String::with_capacity(texts.iter().map(|part| part.len() + 1).sum::<usize>() + 2);
     text.push('[');
     for (at, part) in texts.iter().enumerate() {

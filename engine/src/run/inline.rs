@@ -73,11 +73,19 @@ impl Machine<'_> {
         }
     }
 
-    /// The task has its output; one that its schema refuses fails the attempt.
+    /// The attempt has its output; that is the task's, unless it repeats. One that its schema refuses fails the attempt.
     pub fn succeed(&mut self, ix: TaskIx, output: Arc<str>) {
         if let Some(failure) = self.refuse_output(ix, &output) {
             return self.fail_attempt(ix, failure);
         }
+        match self.loop_of(ix) {
+            Some(repeat) => self.end_round(ix, repeat, output),
+            None => self.complete(ix, output),
+        }
+    }
+
+    /// The task has its output.
+    pub fn complete(&mut self, ix: TaskIx, output: Arc<str>) {
         let task = self.task_mut(ix);
         task.output = Some(output);
         task.error = None;

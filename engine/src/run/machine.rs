@@ -5,7 +5,10 @@ use std::collections::VecDeque;
 use serde_json::{Value, json};
 
 use super::derived::Derived;
-use super::{Command, Effects, Record, RecordKind, RunState, RunStatus, TaskFailure, TaskState, TaskStatus};
+use super::{
+    CancelMode, ChildCommand, Command, Effects, Record, RecordKind, RunState, RunStatus, TaskFailure,
+    TaskState, TaskStatus,
+};
 use crate::{Moment, Plan, TaskIx, Timestamp};
 
 /// Longest text of a failure in the history; the rest of it is only in the task.
@@ -19,6 +22,10 @@ pub(super) struct Machine<'a> {
     pub effects: &'a mut Effects,
     /// Tasks that became terminal and whose downstreams have not heard of it yet.
     settled: VecDeque<TaskIx>,
+    /// Items that became tasks in this call.
+    pub expanded: u32,
+    /// How child runs are cancelled in this call.
+    pub cancel_mode: CancelMode,
 }
 
 /// What a record says beside its kind and task.
@@ -65,6 +72,8 @@ impl<'a> Machine<'a> {
             moment,
             effects,
             settled: VecDeque::new(),
+            expanded: 0,
+            cancel_mode: CancelMode::Graceful,
         }
     }
 
@@ -128,10 +137,17 @@ impl<'a> Machine<'a> {
         self.effects.commands.push(command);
     }
 
-    /// Tells the worker, where there may be one, that the current attempt is no longer wanted.
+    /// Tells the worker, where there may be one, or the child run that the current attempt is no longer wanted.
     pub fn stop(&mut self, ix: TaskIx) {
         let task = self.task(ix);
-        if matches!(task.status, TaskStatus::Queued | TaskStatus::Running) {
+        if self.waits_for_child(ix) {
+            let (attempt, mode) = (task.attempt, self.cancel_mode);
+            self.command(Command::Child(ChildCommand::Cancel {
+                task: ix,
+                attempt,
+                mode,
+            }));
+        } else if matches!(task.status, TaskStatus::Queued | TaskStatus::Running) {
             let attempt = task.attempt;
             self.command(Command::Stop { task: ix, attempt });
         }
@@ -139,6 +155,7 @@ impl<'a> Machine<'a> {
 
     /// Changes a status and everything that is counted by it. A terminal status clears the alarm and wakes the downstreams.
     pub fn set_status(&mut self, ix: TaskIx, status: TaskStatus) {
+        self.note_task_sla(ix, Some(status));
         let before = std::mem::replace(&mut self.task_mut(ix).status, status);
         *self.state.counts.slot(before) -= 1;
         *self.state.counts.slot(status) += 1;
@@ -245,6 +262,7 @@ impl<'a> Machine<'a> {
 
     /// Works through everything that the input set off, ends the run if it is decided, and sets the run's alarm.
     pub fn settle_all(&mut self) {
+        self.note_run_sla();
         loop {
             while let Some(ix) = self.settled.pop_front() {
                 self.on_settled(ix);
@@ -258,7 +276,10 @@ impl<'a> Machine<'a> {
             None
         } else {
             let first = self.state.extra.derived.alarms.first().map(|(at, _)| *at);
-            [first, self.run_deadline()].into_iter().flatten().min()
+            [first, self.run_deadline(), self.run_sla_due()]
+                .into_iter()
+                .flatten()
+                .min()
         };
     }
 }

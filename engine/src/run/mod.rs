@@ -12,7 +12,7 @@
 //!   follows runs as if nothing had happened; the task keeps the status `FAILED` and the run is flagged;
 //! - `join: any | N` starts a task as soon as enough edges are satisfied, and skips it as soon as they cannot be any more;
 //! - any other failure makes the run `FAILED`, also when a task that accepts `failed` has dealt with it;
-//! - an `if` that reads `each` is evaluated per item, any other once per task.
+//! - an `if` that reads `each` or `matrix` is evaluated per item, any other once per task.
 
 mod attempt;
 mod cancel;
@@ -28,16 +28,19 @@ mod finish;
 mod gate;
 mod inline;
 mod input;
+mod items;
 mod machine;
 mod operate;
 mod output;
 mod pause;
 mod readiness;
 mod record;
+mod repeat;
 mod replay;
 mod rerun;
 mod retry;
 mod scope;
+mod sla;
 mod state;
 mod timers;
 mod wait;
@@ -48,7 +51,7 @@ pub(crate) mod testkit;
 mod tests;
 
 pub use check::{check, replay_statuses, status_after};
-pub use child::{ChildCommand, ChildInput};
+pub use child::{ChildCommand, ChildInput, ChildRequest};
 pub use command::Command;
 pub use dispatch::{DispatchPayload, dispatch_payload};
 pub use extra::secret_names;
@@ -58,6 +61,7 @@ pub use record::{Record, RecordKind};
 pub use replay::Replay;
 pub use rerun::{Keep, RerunInput, kept_results};
 pub use retry::UNDELIVERABLE;
+pub use sla::SlaMissed;
 pub use state::{
     Category, Counts, Item, NewRun, Pause, RunContext, RunExtra, RunState, RunStatus, TaskFailure, TaskState,
     TaskStatus,

@@ -248,7 +248,7 @@ impl Machine<'_> {
 
     /// Forgets what happened so far but the attempt's number, which still fences late reports.
     pub fn clear(&mut self, ix: TaskIx) {
-        let before = TaskExtra::of(self.task(ix));
+        let kept = TaskExtra::of_retried(self.task(ix));
         let has_items = self
             .state
             .extra
@@ -265,13 +265,7 @@ impl Machine<'_> {
             wake_at: old.wake_at,
             // the list of a fan-out that goes on with its items
             input: old.input.filter(|_| has_items),
-            extra: TaskExtra {
-                late_reports: before.late_reports,
-                // given back by the change of the status
-                gate: before.gate,
-                ..TaskExtra::default()
-            }
-            .store(),
+            extra: kept.store(),
             ..TaskState::blocked(old.template)
         };
         self.set_status(ix, TaskStatus::Blocked);

@@ -96,13 +96,14 @@ impl Machine<'_> {
         }
     }
 
-    /// An `if` that reads `each` belongs to the items, any other to the task.
+    /// An `if` that reads `each` or `matrix` belongs to the items, any other to the task.
     fn holds(&self, ix: TaskIx) -> Result<bool, ExprError> {
         let compiled = self.plan.compiled(self.task(ix).template);
         let Some(condition) = &compiled.condition else {
             return Ok(true);
         };
-        let is_per_item = compiled.fanout.is_some() && condition.references().roots.contains("each");
+        let roots = &condition.references().roots;
+        let is_per_item = compiled.fanout.is_some() && (roots.contains("each") || roots.contains("matrix"));
         if is_per_item != self.is_item(ix) {
             return Ok(true);
         }
@@ -142,8 +143,7 @@ impl Machine<'_> {
             let now = self.now();
             self.task_mut(ix).ready_at = Some(now);
         }
-        let is_fanout = self.plan.compiled(self.task(ix).template).fanout.is_some();
-        if is_fanout && !self.is_item(ix) {
+        if self.is_fanout(ix) {
             self.begin_fanout(ix);
             return;
         }
@@ -154,6 +154,7 @@ impl Machine<'_> {
         match self.definition(ix).kind.as_str() {
             "pass" | "eval" => self.run_inline(ix),
             "wait" => self.begin_wait(ix),
+            "workflow" => self.begin_child(ix),
             "approval" => self.begin_approval(ix),
             _ => self.dispatch(ix),
         }

@@ -175,6 +175,10 @@ impl Told {
         {
             self.key.clone_from(key);
         }
+        if record.kind == RecordKind::TaskSlaMissed {
+            // noted in passing, maybe in the name of an attempt whose own record is still to come
+            return;
+        }
         let status = status_after(record.kind);
         if record.kind == RecordKind::TaskRetryRequested {
             // a new generation: only the number that fences late reports goes on
@@ -201,6 +205,11 @@ impl Told {
             self.worker.clone_from(&record.actor);
         } else if record.kind == RecordKind::AttemptLost {
             self.losses += 1;
+        } else if record.kind == RecordKind::TaskRepeated {
+            // the next round has retries of its own
+            self.retries = 0;
+            self.losses = 0;
+            self.error = None;
         } else if record.kind == RecordKind::RetryScheduled {
             let retry = fact(record, "retry").and_then(Value::as_u64);
             self.retries = retry.and_then(|n| u32::try_from(n).ok()).unwrap_or(self.retries);

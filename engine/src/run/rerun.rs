@@ -308,7 +308,7 @@ impl Machine<'_> {
         let task = self.task_mut(ix);
         task.ready_at = task.ready_at.or(Some(now));
         match result {
-            Ok(output) => self.succeed(ix, Arc::clone(output)),
+            Ok(output) => self.complete(ix, Arc::clone(output)),
             Err(failure) => self.fail_task(ix, failure.clone()),
         }
         self.cancel_items(ix, "FANOUT_OVERRIDDEN");

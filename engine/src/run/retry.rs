@@ -119,9 +119,7 @@ impl Machine<'_> {
         task.retries += 1;
         task.error = Some(failure);
         self.set_status(ix, TaskStatus::RetryWait);
-        let alarm = self
-            .complete_by(ix)
-            .map_or(retry_at, |complete_by| complete_by.min(retry_at));
+        let alarm = self.retry_alarm(ix, retry_at);
         self.set_alarm(ix, Some(alarm));
         let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.task_record(

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
+use super::extra::TaskExtra;
 use super::wait::{callback_token_mark, callback_url_mark};
 use super::{RunState, TaskFailure, TaskState, TaskStatus};
 use crate::expr::Scope;
@@ -21,6 +22,7 @@ pub(super) struct RunScope<'a> {
     mark: &'a str,
     env: Option<&'a Map<String, Value>>,
     each: Option<Value>,
+    round: Option<(u32, &'a str)>,
     callback: &'a str,
     event: Option<&'a Value>,
     error: Option<&'a TaskFailure>,
@@ -35,6 +37,7 @@ impl<'a> RunScope<'a> {
             mark: "",
             env: None,
             each: None,
+            round: None,
             callback: "",
             event: None,
             error: None,
@@ -56,6 +59,14 @@ impl<'a> RunScope<'a> {
     pub fn with_each(self, each: Value) -> Self {
         Self {
             each: Some(each),
+            ..self
+        }
+    }
+
+    /// A round of a loop that has just ended, with its output.
+    pub fn with_round(self, round: u32, output: &'a str) -> Self {
+        Self {
+            round: Some((round, output)),
             ..self
         }
     }
@@ -109,8 +120,37 @@ impl<'a> RunScope<'a> {
         if self.each.is_some() {
             return self.each.clone();
         }
-        let item = self.state.tasks.get(self.ix?.at())?.item.as_ref()?;
-        Some(json!({"item": parse(&item.value), "index": item.index, "key": &*item.key}))
+        let task = self.state.tasks.get(self.ix?.at())?;
+        let mut each = Map::new();
+        let is_loop = self.plan.task(task.template).repeat.is_some();
+        if is_loop {
+            let (round, previous) = self.round(task);
+            each.insert("index".to_owned(), round.into());
+            each.insert("round".to_owned(), round.into());
+            each.insert("previous".to_owned(), previous);
+        }
+        if let Some(item) = &task.item {
+            each.insert("item".to_owned(), parse(&item.value));
+            each.insert("index".to_owned(), item.index.into());
+            each.insert("key".to_owned(), Value::from(&*item.key));
+        }
+        (!each.is_empty()).then_some(Value::Object(each))
+    }
+
+    /// The round that the loop is in, and the output of the one before.
+    fn round(&self, task: &TaskState) -> (u32, Value) {
+        if let Some((round, output)) = self.round {
+            return (round, parse(output));
+        }
+        let rounds = TaskExtra::of(task).rounds;
+        let previous = task.output.as_deref().filter(|_| rounds > 0);
+        (rounds, previous.map_or(Value::Null, parse))
+    }
+
+    fn matrix(&self) -> Option<Value> {
+        let task = self.state.tasks.get(self.ix?.at())?;
+        self.plan.task(task.template).matrix.as_ref()?;
+        Some(parse(&task.item.as_ref()?.value))
     }
 
     /// `failed_tasks` costs a walk over the graph, so it is there only when asked for.
@@ -155,6 +195,7 @@ impl<'a> RunScope<'a> {
             "name": task.name,
             "key": self.state.key(self.plan, ix),
             "metadata": task.metadata,
+            "labels": task.extra.get("labels").cloned().unwrap_or_else(|| json!({})),
             "attempt": state.attempt,
             "retries": state.retries,
         });
@@ -178,6 +219,7 @@ impl Scope for RunScope<'_> {
             "run" => Some(Cow::Owned(self.run(true))),
             "workflow" => Some(Cow::Owned(self.workflow())),
             "each" => self.each().map(Cow::Owned),
+            "matrix" => self.matrix().map(Cow::Owned),
             "error" => self.error.map(|error| Cow::Owned(json!(error))),
             "task" => self.own_task().map(Cow::Owned),
             "event" => self.event.map(Cow::Borrowed),

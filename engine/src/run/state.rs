@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::ids::{RunId, TaskIx};
 use crate::run::derived::Derived;
+use crate::run::sla::SlaMissed;
 use crate::run::wait::KeptSignals;
 use crate::time::Timestamp;
 use crate::trigger::RunTrigger;
@@ -243,6 +244,9 @@ pub struct RunExtra {
     /// Whether an operator ever retried a task: what followed from its failure may have run already.
     #[serde(skip_serializing_if = "is_false")]
     pub is_retried: bool,
+    /// Alerts of the run that the history has.
+    #[serde(skip_serializing_if = "SlaMissed::is_none")]
+    pub sla_missed: SlaMissed,
     /// Who paused the run, while it is paused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pause: Option<Pause>,
@@ -424,6 +428,12 @@ impl Counts {
             *counts.slot(task.status) += 1;
         }
         counts
+    }
+
+    /// Counts so many more of a status.
+    pub fn add(&mut self, status: TaskStatus, number: u32) {
+        let slot = self.slot(status);
+        *slot = slot.saturating_add(number);
     }
 
     pub(crate) fn slot(&mut self, status: TaskStatus) -> &mut u32 {

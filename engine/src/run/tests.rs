@@ -1,12 +1,16 @@
 //! The rules of a run, one test each, named after the rule.
 
+mod alerts;
 mod approvals;
 mod callbacks;
+mod children;
 mod data;
 mod failing;
 mod fanouts;
 mod gates;
 mod handlers;
+mod loops;
+mod matrices;
 mod model;
 mod operating;
 mod order;

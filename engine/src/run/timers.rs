@@ -29,6 +29,9 @@ enum Due {
     Redispatch,
     Retry,
     Wait,
+    Repeat,
+    Expand,
+    Sla,
 }
 
 impl RunState {
@@ -54,7 +57,8 @@ impl Machine<'_> {
             .range(..=(now, TaskIx(u32::MAX)))
             .map(|(_, ix)| *ix)
             .collect();
-        if due.is_empty() {
+        let has_alert = self.note_run_sla();
+        if due.is_empty() && !has_alert {
             return Outcome::Ignored(Stale::NothingDue);
         }
         for ix in due {
@@ -146,8 +150,19 @@ impl Machine<'_> {
                     Some((lease, Due::Lease)),
                 ]
             }
+            TaskStatus::Waiting if self.repeats_at(ix).is_some() => {
+                [self.repeats_at(ix).map(|at| (at, Due::Repeat)), None]
+            }
+            TaskStatus::Waiting if self.expands_at(ix).is_some() => {
+                [self.expands_at(ix).map(|at| (at, Due::Expand)), None]
+            }
+            TaskStatus::Waiting if self.waits_for_child(ix) => {
+                let started_at = task.started_at.unwrap_or(self.now());
+                let timeout = definition.timeout.map(|limit| started_at.after(limit));
+                [timeout.map(|at| (at, Due::AttemptTimeout)), None]
+            }
             TaskStatus::Waiting => [self.wait_due(ix).map(|at| (at, Due::Wait)), None],
-            TaskStatus::RetryWait => [task.wake_at.map(|at| (at, Due::Retry)), None],
+            TaskStatus::RetryWait => [self.retries_at(ix).map(|at| (at, Due::Retry)), None],
             TaskStatus::Ready => [None, None],
             TaskStatus::Blocked
             | TaskStatus::Succeeded
@@ -158,7 +173,8 @@ impl Machine<'_> {
             | TaskStatus::Cached => return None,
         };
         let complete_by = self.complete_by(ix).map(|at| (at, Due::CompleteWithin));
-        own.into_iter().chain([complete_by]).flatten().min()
+        let alert = self.task_sla_due(ix).map(|at| (at, Due::Sla));
+        own.into_iter().chain([complete_by, alert]).flatten().min()
     }
 
     fn on_due(&mut self, ix: TaskIx) {
@@ -201,6 +217,9 @@ impl Machine<'_> {
             Due::Redispatch => self.dispatch_again(ix),
             Due::Retry => self.start(ix),
             Due::Wait => self.on_wait_due(ix),
+            Due::Repeat => self.begin_round(ix),
+            Due::Expand => self.expand_further(ix),
+            Due::Sla => self.on_task_sla_due(ix),
         }
     }
 

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::definition::{Accepts, Backoff, ForEach, Jitter, Join, Need, Retry, Task, Tolerate, Workflow};
+use crate::definition::{Accepts, Backoff, ForEach, Jitter, Join, Need, Retry, Task, Workflow};
 use crate::source::tree::{Extent, Node};
 use crate::source::{duration, emit};
+
+mod loops;
 
 /// The workflow as v1 YAML. [`crate::source::read`] gives the same workflow back.
 #[must_use]
@@ -36,6 +38,7 @@ pub fn to_v1_yaml(workflow: &Workflow) -> String {
     if workflow.cancel_grace != Duration::from_secs(30) {
         put(&mut out, "cancel_grace", time(workflow.cancel_grace));
     }
+    put_some(&mut out, "sla", workflow.sla.as_ref().map(loops::sla));
     out.extend(workflow.extra.clone());
     put(&mut out, "tasks", tasks(&workflow.tasks));
     put_filled(&mut out, "on_failure", tasks(&workflow.on_failure));
@@ -68,6 +71,8 @@ fn task(task: &Task) -> Value {
             .map(|cel| json!(format!("${{{{ {cel} }}}}"))),
     );
     put_some(&mut out, "for_each", task.for_each.as_ref().map(for_each));
+    put_some(&mut out, "matrix", task.matrix.as_ref().map(loops::matrix));
+    put_some(&mut out, "repeat", task.repeat.as_ref().map(loops::repeat));
     let script = task
         .input
         .as_object()
@@ -105,6 +110,7 @@ fn task(task: &Task) -> Value {
         "idempotency_key",
         task.idempotency_key.as_ref().map(|key| json!(key)),
     );
+    put_some(&mut out, "sla", task.sla.as_ref().map(loops::sla));
     put_filled(&mut out, "metadata", json!(task.metadata));
     put_some(&mut out, "output_schema", task.output_schema.clone());
     out.extend(task.extra.clone());
@@ -160,12 +166,8 @@ fn for_each(for_each: &ForEach) -> Value {
     let mut out = Map::new();
     put(&mut out, "items", for_each.items.clone());
     put_some(&mut out, "key", for_each.key.as_ref().map(|key| json!(key)));
-    put_some(&mut out, "max_parallel", for_each.max_parallel.map(|n| json!(n)));
-    match for_each.tolerate {
-        Tolerate::Count(0) => {}
-        Tolerate::Count(n) => put(&mut out, "tolerate", json!(n)),
-        Tolerate::Percent(percent) => put(&mut out, "tolerate", json!(format!("{percent}%"))),
-    }
+    put_some(&mut out, "batch", for_each.batch.map(|n| json!(n)));
+    loops::limits(&mut out, for_each.max_parallel, for_each.tolerate);
     Value::Object(out)
 }
 

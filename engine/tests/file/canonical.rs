@@ -17,6 +17,7 @@ outputs: { result: "${{ tasks.last.output }}" }
 env: { LEVEL: debug, N: 5, B: true }
 priority: 80
 timeout: 2h
+sla: { finish_within: 90m }
 fail_fast: true
 cancel_grace: 1500ms
 additional_inputs: true
@@ -47,6 +48,19 @@ tasks:
     for_each: { items: [1, "2", { a: [b, [c]] }], key: "${{ each.index }}", max_parallel: 2, tolerate: 12.5% }
     type: python
     input: { callable: "m:f", args: { list: [], map: {}, none: null, text: "", number: 1.5, big: 12345678901 } }
+  batches:
+    for_each: { items: [1, 2, 3], batch: 2, tolerate: 1 }
+    sla: { start_within: 1m, finish_within: 1h }
+    labels: { team: data }
+    run: x
+  grid:
+    matrix: { zone: [b, a], model: "${{ inputs.n > 0 ? ['x'] : [] }}", include: [{ zone: c }], exclude: [{ zone: a }], max_parallel: 2, tolerate: 50% }
+    repeat: { until: "${{ each.previous.done }}", max: 5, every: 10s }
+    type: pass
+    input: { zone: "${{ matrix.zone }}" }
+  child:
+    type: workflow
+    input: { workflow: other, version: 2, inputs: { a: 1 }, wait: false }
   block:
     needs: [first, fan]
     trigger_rule: one_failed

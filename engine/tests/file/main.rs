@@ -5,6 +5,7 @@ mod dialects;
 mod expressions;
 mod features;
 mod graph;
+mod loops;
 mod random;
 mod schema;
 mod support;

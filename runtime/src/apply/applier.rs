@@ -22,6 +22,7 @@ use super::sql::Sql;
 use super::turn::Known;
 use super::{Inbox, InputsReply, InputsWork, RenderWork, StartReply, StartWork, Work};
 use crate::announcer::Announcer;
+use crate::child::ErrandBell;
 use crate::clock::{self, Clock, Entropy};
 use crate::error::StoreError;
 use crate::gate::GateHandle;
@@ -61,6 +62,7 @@ pub(crate) struct Shell {
     pub token_keys: TokenKeys,
     pub relay: RelayHandle,
     pub alarm: Alarm,
+    pub errands: ErrandBell,
     pub gate: GateHandle,
     pub announcer: Announcer,
     pub registry: Registry,

@@ -120,7 +120,8 @@ fn references(plan: &Plan, task: &task::Model) -> [Option<PayloadRef>; 3] {
     let is_list = !is_item && (definition.for_each.is_some() || definition.matrix.is_some());
     let reference = |text: &Option<String>| text.as_deref().and_then(PayloadRef::read);
     [
-        reference(&task.output).filter(|_| is_item || plan.is_output_read(template)),
+        reference(&task.output)
+            .filter(|_| is_item || definition.repeat.is_some() || plan.is_output_read(template)),
         reference(&task.input).filter(|_| is_list || is_input_read(task.status)),
         task.item.as_deref().and_then(large_item),
     ]

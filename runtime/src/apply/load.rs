@@ -78,8 +78,10 @@ pub(super) async fn runs<C: ConnectionTrait>(
             continue;
         };
         let known = match fetch.fill(&version.plan, &mut run, &mut tasks).await {
-            Ok(()) => convert::state(&version.plan, &run, tasks)
-                .map(|state| Known::new(Arc::clone(version), state, run.version)),
+            Ok(()) => convert::state(&version.plan, &run, tasks).map(|state| Known {
+                has_parent: run.parent_run_id.is_some(),
+                ..Known::new(Arc::clone(version), state, run.version)
+            }),
             // a value that is gone is this run's problem alone; a store that is away is everybody's
             Err(StoreError::Corrupt { problem, .. }) => {
                 Err(convert::corrupt("run", format!("{}: {problem}", run.id)))

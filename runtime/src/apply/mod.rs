@@ -37,6 +37,7 @@ pub(crate) use applier::{Applier, Shell};
 pub(crate) use fetch::Fetch;
 pub(crate) use load::state_of;
 pub(crate) use rows::{Column, Kind, RowSet, source};
+pub(crate) use side::errand;
 pub(crate) use side::{TICKET, delete_tickets};
 pub(crate) use sql::{OUTBOX_KEY, Sql};
 
@@ -78,6 +79,20 @@ pub(crate) struct StartRow {
     pub rerun: Option<Arc<Rerun>>,
     /// The mutation that starts it.
     pub audit: Option<Arc<Draft>>,
+    /// The task that started it, of a child run.
+    pub parent: Option<Parent>,
+}
+
+/// The task that started a run, and where the run stands below the first one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Parent {
+    pub run: RunId,
+    pub task: TaskIx,
+    pub attempt: u32,
+    /// The first run above.
+    pub root: RunId,
+    /// How many runs are above.
+    pub depth: u32,
 }
 
 /// What a run takes over from the one that it repeats.

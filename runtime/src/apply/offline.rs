@@ -133,6 +133,7 @@ impl Item {
             actor: "client".into(),
             rerun: None,
             audit: None,
+            parent: None,
         };
         Self(round::Item::Start {
             new: NewRun {

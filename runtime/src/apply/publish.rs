@@ -18,6 +18,7 @@ impl Applier {
     pub(super) fn publish(&mut self, round: Round) -> Vec<Result<Answer, StoreError>> {
         let mut news = News::default();
         let mut rung = Vec::new();
+        let mut has_errands = false;
         let mut asks_gates = false;
         for turn in round.turns {
             if turn.is_failed {
@@ -34,6 +35,7 @@ impl Applier {
                     .iter()
                     .for_each(|audited| audited.draft.mark_written());
                 rung.push(turn.run());
+                has_errands |= turn.has_errands();
                 if let Some(trigger) = &turn.known.state.extra.trigger
                     && trigger.kind.is_scheduled()
                     && turn.known.state.status.is_terminal()
@@ -51,6 +53,9 @@ impl Applier {
             }
         }
         self.shell.relay.tell(news);
+        if has_errands {
+            self.shell.errands.ring();
+        }
         self.shell.announcer.ring(rung);
         if asks_gates {
             self.shell.gate.ring();

@@ -12,7 +12,7 @@ use super::{InputsReply, Shell, StartReply, StartRow};
 use crate::audit::Draft;
 use crate::error::StoreError;
 use crate::relay::Room;
-use crate::view::RunView;
+use crate::view::{ParentView, RunView};
 
 /// One thing to apply, without the way back to its caller, so that it can be applied again.
 #[derive(Debug, Clone)]
@@ -254,6 +254,12 @@ fn view(row: &StartRow, known: &Known) -> RunView {
         wake_at: state.wake_at,
         trigger: state.extra.trigger.as_deref().cloned(),
         last_seq: state.next_seq - 1,
+        parent: row.parent.map(|parent| ParentView {
+            run: parent.run,
+            task: parent.task,
+            attempt: parent.attempt,
+        }),
+        depth: row.parent.map_or(0, |parent| parent.depth),
         rerun_of: row.rerun.as_ref().map(|rerun| rerun.of),
     }
 }

@@ -16,6 +16,8 @@ const NULL_INT: i64 = i64::MIN;
 pub(crate) enum Kind {
     /// UUID, never NULL.
     Id,
+    /// UUID, NULL when nil.
+    OptId,
     /// Any integer or a boolean as 0 or 1, may be NULL.
     Int,
     /// Text, NULL when empty.
@@ -78,6 +80,19 @@ impl RowSet {
             }
         }
         self.advance()
+    }
+
+    /// Adds an id or NULL.
+    pub(crate) fn opt_id(&mut self, value: Option<Uuid>) -> &mut Self {
+        match (&mut self.cells, value) {
+            (Cells::Json(text), None) => {
+                open_cell(text, self.next, self.len);
+                text.push_str("null");
+                self.advance()
+            }
+            (Cells::Arrays(_), None) => self.id(Uuid::nil()),
+            (_, Some(value)) => self.id(value),
+        }
     }
 
     /// Adds a number.
@@ -185,7 +200,7 @@ fn push_json_text(text: &mut String, value: &str) {
 
 fn array_type(kind: Kind) -> ArrayType {
     match kind {
-        Kind::Id => ArrayType::Uuid,
+        Kind::Id | Kind::OptId => ArrayType::Uuid,
         Kind::Int => ArrayType::BigInt,
         Kind::Text => ArrayType::String,
     }
@@ -212,7 +227,7 @@ fn unnest(columns: &[Column]) -> String {
         .enumerate()
         .map(|(at, (_, kind))| {
             let of = match kind {
-                Kind::Id => "uuid",
+                Kind::Id | Kind::OptId => "uuid",
                 Kind::Int => "bigint",
                 Kind::Text => "text",
             };
@@ -226,9 +241,10 @@ fn unnest(columns: &[Column]) -> String {
 fn pick(backend: DbBackend, at: usize, name: &str, kind: Kind) -> String {
     match (backend == DbBackend::Postgres, kind) {
         (true, Kind::Id) => format!("u.{name}"),
+        (true, Kind::OptId) => format!("NULLIF(u.{name}, '{}'::uuid)", Uuid::nil()),
         (true, Kind::Int) => format!("NULLIF(u.{name}, {NULL_INT})"),
         (true, Kind::Text) => format!("NULLIF(u.{name}, '')"),
-        (false, Kind::Id) => format!("unhex(value->>{at})"),
+        (false, Kind::Id | Kind::OptId) => format!("unhex(value->>{at})"),
         (false, Kind::Int | Kind::Text) => format!("value->>{at}"),
     }
 }

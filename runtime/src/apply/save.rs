@@ -162,6 +162,7 @@ impl Rows {
                 .text(&json_text(&turn.effects.records)?);
         }
         self.add_audits(turn);
+        self.side.add_end(turn);
         let mut leases = turn.leased.iter();
         for command in &turn.effects.commands {
             match command {
@@ -301,6 +302,12 @@ fn add_new_run(
     rows.int(context.created_at.0).text(&start.actor);
     rows.opt_int(state.started_at.map(|at| at.0))
         .opt_int(state.finished_at.map(|at| at.0));
+    let parent = start.parent.as_ref();
+    rows.opt_id(parent.map(|parent| parent.run.0))
+        .opt_int(parent.map(|parent| parent.task.0.into()))
+        .opt_int(parent.map(|parent| parent.attempt.into()))
+        .opt_id(parent.map(|parent| parent.root.0))
+        .int(parent.map_or(0, |parent| parent.depth));
     let rerun_of = start.rerun.as_ref().map(|rerun| rerun.of.0.to_string());
     rows.opt_text(rerun_of.as_deref());
     Ok(())

@@ -35,6 +35,11 @@ pub(super) const RUN_NEW: &[Column] = &[
     ("created_by", Kind::Text),
     ("started_at", Kind::Int),
     ("finished_at", Kind::Int),
+    ("parent_run_id", Kind::OptId),
+    ("parent_ix", Kind::Int),
+    ("parent_attempt", Kind::Int),
+    ("root_run_id", Kind::OptId),
+    ("depth", Kind::Int),
     ("rerun_of", Kind::Text),
 ];
 

@@ -23,6 +23,8 @@ pub(crate) struct Known {
     pub version: i64,
     /// Inputs of tasks that are stored, to write each only once.
     pub saved_inputs: Vec<Option<Arc<str>>>,
+    /// Whether a task of another run started it.
+    pub has_parent: bool,
     /// What is stored of what attempts said of themselves; only of tasks that said something.
     pub saved_said: HashMap<TaskIx, Said>,
     /// Bytes of large values in memory, at least: what is dropped is not taken off.
@@ -73,6 +75,7 @@ impl Known {
             state,
             version,
             saved_inputs,
+            has_parent: false,
         }
     }
 
@@ -95,6 +98,8 @@ pub(crate) struct Turn {
     pub effects: Effects,
     /// Tasks from this index on have no row yet.
     pub stored_tasks: usize,
+    /// Whether the run had ended before.
+    pub was_terminal: bool,
     /// Anything to save.
     pub is_changed: bool,
     /// The engine failed: nothing is saved, and the state is not used again.
@@ -132,7 +137,9 @@ impl Turn {
     /// The turn of a run that exists.
     pub(super) fn resume(known: Known, moment: Moment) -> Self {
         let stored_tasks = known.state.tasks.len();
+        let was_terminal = known.state.status.is_terminal();
         Self {
+            was_terminal,
             known,
             start: None,
             effects: Effects::default(),
@@ -155,12 +162,14 @@ impl Turn {
             saved_inputs: Vec::new(),
             saved_said: HashMap::new(),
             large_bytes: 0,
+            has_parent: start.parent.is_some(),
         };
         Self {
             known,
             start: Some(start),
             effects: Effects::default(),
             stored_tasks: 0,
+            was_terminal: false,
             is_changed: true,
             is_failed: false,
             moment,
@@ -179,6 +188,17 @@ impl Turn {
     /// The run.
     pub(crate) fn run(&self) -> RunId {
         self.known.state.context.id
+    }
+
+    /// Whether the run ended in this turn and a parent is to hear of it.
+    pub(super) fn has_ended_as_child(&self) -> bool {
+        self.known.has_parent && !self.was_terminal && self.known.state.status.is_terminal()
+    }
+
+    /// Whether anything is to be done about child runs, or about the parent of this one.
+    pub(super) fn has_errands(&self) -> bool {
+        let is_errand = |command: &Command| matches!(command, Command::Child(_));
+        self.has_ended_as_child() || self.effects.commands.iter().any(is_errand)
     }
 
     /// Applies one input. A panic of the engine is a defect of this run's state alone: it becomes an error that
@@ -233,6 +253,11 @@ impl Turn {
         for ix in self.effects.touched.into_iter().chain(added) {
             let task = &mut known.state.tasks[ix.at()];
             known.saved_inputs[ix.at()].clone_from(&task.input);
+            if task.status.is_terminal() && task.item.is_some() {
+                // written, and resolved anew should an operator retry it
+                task.input = None;
+                known.saved_inputs[ix.at()] = None;
+            }
             if task.status.is_terminal() && task.item.is_none() && !plan.is_output_read(task.template) {
                 task.output = None;
             }

@@ -135,20 +135,11 @@ pub struct BulkFailure {
 pub type Matched = Count;
 
 /// Tells the loop of this process that there is work.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Bell {
     rung: Notify,
     /// Set from a ring until the loop has found nothing left to do.
     is_busy: AtomicBool,
-}
-
-impl Default for Bell {
-    fn default() -> Self {
-        Self {
-            rung: Notify::new(),
-            is_busy: AtomicBool::new(false),
-        }
-    }
 }
 
 impl Bell {

@@ -32,19 +32,7 @@ pub(crate) async fn keep(
     poison: Poison<'_>,
 ) -> Result<(), StoreError> {
     let now = shell.clock.now();
-    let (kind, failure) = match &poison {
-        Poison::Task(_) => {
-            let message = "the message was received too often without an end of the attempt";
-            (
-                Kind::MessagePoison,
-                TaskFailure::new(Category::Lost, "MESSAGE_POISON", message, true),
-            )
-        }
-        Poison::Unknown(problem) => (
-            Kind::QueueDlq,
-            TaskFailure::new(Category::Input, "MESSAGE_UNREADABLE", problem.clone(), false),
-        ),
-    };
+    let (kind, failure) = verdict(&poison);
     let (namespace, workflow, task, attempt) = match &poison {
         Poison::Task(message) => (
             message.namespace.as_str(),
@@ -97,4 +85,19 @@ pub(crate) async fn keep(
             })
         })
         .await
+}
+
+/// What the letter says of the message.
+fn verdict(poison: &Poison<'_>) -> (Kind, TaskFailure) {
+    match poison {
+        Poison::Task(_) => {
+            let message = "the message was received too often without an end of the attempt";
+            let failure = TaskFailure::new(Category::Lost, "MESSAGE_POISON", message, true);
+            (Kind::MessagePoison, failure)
+        }
+        Poison::Unknown(problem) => {
+            let failure = TaskFailure::new(Category::Input, "MESSAGE_UNREADABLE", problem.clone(), false);
+            (Kind::QueueDlq, failure)
+        }
+    }
 }

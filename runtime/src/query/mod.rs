@@ -7,6 +7,7 @@ pub mod attempts;
 pub mod count;
 mod events;
 pub mod explain;
+pub mod family;
 mod logs;
 pub mod predicate;
 mod runs;

@@ -180,6 +180,9 @@ pub(crate) fn filtered(backend: Backend, actor: &Actor, filter: RunFilter) -> Se
     if let Some(id) = filter.workflow {
         all = all.add(run::Column::WorkflowId.eq(id.0));
     }
+    if let Some(parent) = filter.child_of {
+        all = all.add(run::Column::ParentRunId.eq(parent.0));
+    }
     if let Some(tag) = filter.tag {
         all = all.add(has_tag(backend, &tag));
     }

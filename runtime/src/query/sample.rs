@@ -127,6 +127,11 @@ pub(crate) fn run(n: u32, published: &Published) -> run::ActiveModel {
         created_by: "anonymous".to_owned(),
         started_at: None,
         finished_at: None,
+        parent_run_id: None,
+        parent_ix: None,
+        parent_attempt: None,
+        root_run_id: None,
+        depth: 0,
         rerun_of: None,
     };
     model.into_active_model().reset_all()

@@ -22,6 +22,7 @@ use crate::view::convert::{task_from_row, task_ix};
 use crate::view::{Page, TaskFilter, TaskPayloads, TaskView};
 
 /// What must be known of a run to show its tasks.
+#[derive(Clone)]
 struct Parent {
     run: RunId,
     version: WorkflowVersionId,
@@ -54,13 +55,29 @@ pub(super) async fn find(
         .and_then(|template| plan.plan.find(template));
     let Some(template) = template else { return Ok(None) };
     let rows = of_run(id);
-    let rows = match plan.plan.task(template).key == key {
-        true => rows.filter(task::Column::Ix.eq(template.0)),
-        false => rows
-            .filter(task::Column::Template.eq(template.0))
-            .filter(task::Column::Key.eq(key)),
+    if plan.plan.task(template).key == key {
+        return one(reads, parent, rows.filter(task::Column::Ix.eq(template.0))).await;
+    }
+    let items = rows.filter(task::Column::Template.eq(template.0));
+    let by_key = items.clone().filter(task::Column::Key.eq(key));
+    if let Some(found) = one(reads, parent.clone(), by_key).await? {
+        return Ok(Some(found));
+    }
+    // by position, where the items have keys of their own; items are made in the order of their list
+    let Some(index) = index_in(key) else {
+        return Ok(None);
     };
-    one(reads, parent, rows).await
+    let by_index = items
+        .filter(task::Column::Ix.ne(template.0))
+        .order_by_asc(task::Column::Ix)
+        .offset(u64::from(index))
+        .limit(1);
+    one(reads, parent, by_index).await
+}
+
+/// The number in the brackets of `clean[42]`.
+fn index_in(key: &str) -> Option<u32> {
+    key.split_once('[')?.1.strip_suffix(']')?.parse().ok()
 }
 
 pub(super) async fn find_at(
@@ -220,6 +237,11 @@ fn condition(backend: Backend, filter: TaskFilter) -> Condition {
     if let Some(statuses) = filter.status_not_in {
         all = all.add(task::Column::Status.is_not_in(numbers(statuses)));
     }
+    if let Some(fanout) = filter.items_of {
+        all = all
+            .add(task::Column::Template.eq(fanout.0))
+            .add(task::Column::Ix.ne(fanout.0));
+    }
     let equal = [
         (task::Column::Kind, filter.kind),
         (task::Column::Queue, filter.queue),
@@ -270,10 +292,21 @@ fn condition(backend: Backend, filter: TaskFilter) -> Condition {
             all = all.add(column.is_not_null().and(column.lt(until.0)));
         }
     }
-    for part in filter.all.into_iter().flatten() {
+    combined(backend, all, (filter.all, filter.any, filter.not))
+}
+
+/// The parts of a filter that are filters themselves.
+type Parts = (
+    Option<Vec<TaskFilter>>,
+    Option<Vec<TaskFilter>>,
+    Option<Box<TaskFilter>>,
+);
+
+fn combined(backend: Backend, mut all: Condition, (every, any, not): Parts) -> Condition {
+    for part in every.into_iter().flatten() {
         all = all.add(condition(backend, part));
     }
-    if let Some(parts) = filter.any {
+    if let Some(parts) = any {
         let any = parts
             .into_iter()
             .fold(Condition::any(), |any, part| any.add(condition(backend, part)));
@@ -283,7 +316,7 @@ fn condition(backend: Backend, filter: TaskFilter) -> Condition {
             false => all.add(any),
         };
     }
-    if let Some(part) = filter.not {
+    if let Some(part) = not {
         let negated = condition(backend, *part);
         all = match negated.is_empty() {
             true => all.add(Expr::val(1).eq(0)),

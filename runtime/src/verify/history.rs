@@ -126,6 +126,8 @@ impl History {
             RecordKind::RunFailed => RunStatus::Failed,
             RecordKind::RunCancelled => RunStatus::Cancelled,
             RecordKind::RunTimedOut => RunStatus::TimedOut,
+            RecordKind::RunCompensated => RunStatus::Compensated,
+            RecordKind::RunCompensationFailed => RunStatus::CompensationFailed,
             RecordKind::RunReopened => {
                 self.run_ended = None;
                 return;

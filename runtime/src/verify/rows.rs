@@ -282,6 +282,11 @@ mod tests {
             created_by: "anonymous".to_owned(),
             started_at: Some(0),
             finished_at: None,
+            parent_run_id: None,
+            parent_ix: None,
+            parent_attempt: None,
+            root_run_id: None,
+            depth: 0,
             rerun_of: None,
         };
         let task = |ix, status: TaskStatus, attempt, wake_at| TaskRow {

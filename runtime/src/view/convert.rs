@@ -10,7 +10,7 @@ use runnel_entity::{run, task, task_log, worker, workflow, workflow_version};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{LogView, RunView, TaskView, VersionView, WorkerView, WorkflowView};
+use super::{LogView, ParentView, RunView, TaskView, VersionView, WorkerView, WorkflowView};
 use crate::error::StoreError;
 
 pub(crate) fn corrupt(table: &'static str, problem: impl Into<String>) -> StoreError {
@@ -127,6 +127,12 @@ pub(crate) fn run_from_row(row: run::Model) -> Result<RunView, StoreError> {
         wake_at: row.wake_at.map(Timestamp),
         trigger: trigger_of(id, &row.extra)?,
         last_seq: row.next_seq - 1,
+        parent: row.parent_run_id.map(|parent| ParentView {
+            run: RunId(parent),
+            task: task_ix(row.parent_ix.unwrap_or_default()),
+            attempt: unsigned(row.parent_attempt.unwrap_or_default()),
+        }),
+        depth: unsigned(row.depth),
         rerun_of: row
             .rerun_of
             .as_deref()

@@ -57,6 +57,7 @@ impl TaskFilter {
         let (finished_at_gte, finished_at_lt) = span(self.finished_at);
         let nested = |filter: TaskFilter| filter.read(depth + 1);
         Ok(view::TaskFilter {
+            items_of: None,
             status_in: status_in.map(into_all),
             status_not_in: status_not_in.map(into_all),
             kind: self.r#type,

@@ -56,13 +56,27 @@ pub fn expected(workflow: &Workflow, failures: &Failures) -> (HashMap<String, Ta
 
 fn executed(task: &Task, failures: &Failures) -> TaskStatus {
     let fails = |key: &str| failures.get(key).copied().unwrap_or(0) > task.retry.limit;
-    let has_failed = match &task.for_each {
-        Some(each) => {
+    let fanout = match (&task.for_each, &task.matrix) {
+        (Some(each), _) => {
             let items = each.items.as_array().map_or(0, Vec::len);
+            Some((items.div_ceil(each.batch.unwrap_or(1) as usize), each.tolerate))
+        }
+        (None, Some(matrix)) => {
+            let sizes = matrix
+                .axes
+                .iter()
+                .map(|axis| axis.values.as_array().map_or(0, Vec::len));
+            Some((sizes.product(), matrix.tolerate))
+        }
+        (None, None) => None,
+    };
+    // failures come first, so that a loop meets all of them in its first round
+    let has_failed = match fanout {
+        Some((items, tolerate)) => {
             let failed = (0..items)
                 .filter(|at| fails(&format!("{}[{at}]", task.key)))
                 .count();
-            failed > tolerated(each.tolerate, items)
+            failed > tolerated(tolerate, items)
         }
         None => fails(&task.key),
     };

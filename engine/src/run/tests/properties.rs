@@ -3,17 +3,19 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::model::{Failures, expected};
-use crate::definition::{Accepts, ForEach, Join, Need, Task, Tolerate};
+use crate::definition::{Accepts, Axis, ForEach, Join, Matrix, Need, Repeat, Task, Tolerate};
 use crate::run::testkit::{Driver, failure, root, workflow};
 use crate::run::{
-    CancelMode, Command, Input, Outcome, RerunInput, RunStatus, TaskFailure, TaskStatus, Timings,
+    CancelMode, ChildInput, Command, Input, Outcome, RerunInput, RunStatus, TaskFailure, TaskState,
+    TaskStatus, Timings,
 };
-use crate::{TaskIx, Timestamp, Workflow};
+use crate::{RunId, TaskIx, Timestamp, Workflow};
 
 #[derive(Debug, Clone)]
 struct Shape {
@@ -24,7 +26,17 @@ struct Shape {
     failures: u32,
     continue_on_error: bool,
     inline: bool,
-    items: Option<(Vec<u32>, u32, u32)>,
+    items: Option<Items>,
+    /// Rounds of a loop.
+    rounds: Option<u32>,
+}
+
+#[derive(Debug, Clone)]
+struct Items {
+    failures: Vec<u32>,
+    max_parallel: u32,
+    tolerated: u32,
+    form: u8,
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
@@ -42,11 +54,19 @@ fn shape() -> impl Strategy<Value = Shape> {
                 prop::collection::vec(prop_oneof![2 => Just(0_u32), 1 => 1_u32..4], 0..6),
                 1_u32..4,
                 0_u32..3,
-            ),
+                0_u8..3,
+            )
+                .prop_map(|(failures, max_parallel, tolerated, form)| Items {
+                    failures,
+                    max_parallel,
+                    tolerated,
+                    form,
+                }),
         ),
+        prop::option::weighted(0.25, 1_u32..4),
     )
         .prop_map(
-            |(needs, join, condition, retries, failures, continue_on_error, inline, items)| Shape {
+            |(needs, join, condition, retries, failures, continue_on_error, inline, items, rounds)| Shape {
                 needs,
                 join,
                 condition,
@@ -55,6 +75,7 @@ fn shape() -> impl Strategy<Value = Shape> {
                 continue_on_error,
                 inline,
                 items,
+                rounds,
             },
         )
 }
@@ -67,9 +88,10 @@ fn build(shapes: &[Shape]) -> (Workflow, Failures) {
         .map(|(at, shape)| {
             let task = build_task(at, shape);
             failures.insert(task.key.clone(), shape.failures);
-            if let (Some((items, ..)), true) = (&shape.items, task.for_each.is_some()) {
+            if let (Some(items), true) = (&shape.items, task.for_each.is_some() || task.matrix.is_some()) {
                 failures.extend(
                     items
+                        .failures
                         .iter()
                         .enumerate()
                         .map(|(item, n)| (format!("{}[{item}]", task.key), *n)),
@@ -97,22 +119,51 @@ fn build_task(at: usize, shape: &Shape) -> Task {
     task.retry.limit = shape.retries;
     if shape.inline && shape.failures == 0 {
         task.kind = "pass".into();
-    } else if let Some((items, max_parallel, tolerated)) = &shape.items {
-        let tolerate = if tolerated % 2 == 0 {
-            Tolerate::Count(*tolerated)
-        } else {
-            Tolerate::Percent(40.0)
-        };
-        let list = serde_json::json!((0..items.len()).collect::<Vec<_>>());
-        task.for_each = Some(ForEach {
-            items: list,
-            key: None,
-            max_parallel: Some(*max_parallel),
-            tolerate,
-            ..ForEach::default()
-        });
+    } else if let Some(items) = &shape.items {
+        build_items(&mut task, items);
     }
+    task.repeat = shape.rounds.map(|max| Repeat {
+        until: (max > 1).then(|| format!("each.round == {}", max - 1)),
+        max,
+        every: Duration::from_secs(u64::from(max % 2)),
+    });
     task
+}
+
+/// A list, a list in batches, or a matrix; with the same keys.
+fn build_items(task: &mut Task, items: &Items) {
+    let tolerate = if items.tolerated % 2 == 0 {
+        Tolerate::Count(items.tolerated)
+    } else {
+        Tolerate::Percent(40.0)
+    };
+    let count = items.failures.len();
+    let list = |count: usize| serde_json::json!((0..count).collect::<Vec<_>>());
+    let max_parallel = Some(items.max_parallel);
+    if items.form == 2 {
+        task.matrix = Some(Matrix {
+            axes: vec![Axis {
+                name: "a".into(),
+                values: list(count),
+            }],
+            max_parallel,
+            tolerate,
+            ..Matrix::default()
+        });
+        return;
+    }
+    let batch = (items.form == 1).then_some(2);
+    task.for_each = Some(ForEach {
+        items: list(if batch.is_some() {
+            (count * 2).saturating_sub(1)
+        } else {
+            count
+        }),
+        key: None,
+        max_parallel,
+        tolerate,
+        batch,
+    });
 }
 
 fn build_needs(at: usize, shape: &Shape) -> Vec<Need> {
@@ -278,9 +329,11 @@ impl World {
         }
     }
 
-    /// Lets the delays of retries (one second) pass, never a lease (a minute).
+    /// Lets the delays of retries and the pauses of loops (at most one second) pass, never a lease (a minute).
     fn ring_for_retries(&mut self) {
-        if self.run.state.counts.retry_wait > 0 {
+        let waits_for_round = |task: &TaskState| task.status == TaskStatus::Waiting && task.wake_at.is_some();
+        let tasks = &self.run.state.tasks;
+        if self.run.state.counts.retry_wait > 0 || tasks.iter().any(waits_for_round) {
             self.run.now = self.run.now.after(std::time::Duration::from_secs(1));
             self.feed(Input::Tick);
             for (task, attempt) in self.open.clone() {
@@ -362,7 +415,7 @@ proptest! {
     #[test]
     fn operators_can_do_anything_at_any_time_and_the_run_still_ends(
         shapes in prop::collection::vec(shape(), 1..8),
-        script in prop::collection::vec((0_u8..18, any::<Index>()), 0..80),
+        script in prop::collection::vec((0_u8..19, any::<Index>()), 0..80),
     ) {
         let (definition, failures) = build(&shapes);
         let mut world = World::new(definition, failures);
@@ -372,6 +425,11 @@ proptest! {
             match action {
                 10 | 11 => { world.feed(Input::TaskRetryRequested { task, actor }); }
                 12 => { world.feed(Input::TaskSkipRequested { task, actor, reason: None }); }
+                18 => {
+                    let n = u32::try_from(pick.index(4)).unwrap();
+                    let tolerate = (n % 2 == 0).then_some(Tolerate::Count(n));
+                    world.feed(Input::FanoutLimitsChanged { task, max_parallel: Some(n + 1), tolerate, actor });
+                }
                 13 if pick.index(4) == 0 => {
                     world.feed(Input::CancelRequested { mode: CancelMode::Now, actor, reason: None });
                 }
@@ -431,7 +489,7 @@ fn any_input() -> impl Strategy<Value = (Input, u64)> {
     let numbers = prop_oneof![8 => 0_u32..12, 1 => any::<u32>()];
     let later = prop_oneof![4 => Just(0_u64), 2 => 0_u64..100, 1 => 0_u64..100_000, 1 => any::<u64>()];
     let at = prop_oneof![1 => Just(1_000_000_000_i64), 1 => any::<i64>()];
-    (0_u8..18, numbers.clone(), numbers, at, later).prop_map(|(kind, task, attempt, at, later)| {
+    (0_u8..20, numbers.clone(), numbers, at, later).prop_map(|(kind, task, attempt, at, later)| {
         let (task, at) = (TaskIx(task), Timestamp(at));
         let (actor, worker): (Arc<str>, Arc<str>) = ("me".into(), "w1".into());
         let timings = Timings {
@@ -489,6 +547,20 @@ fn any_input() -> impl Strategy<Value = (Input, u64)> {
                 reason: None,
             },
             13 => Input::Tick,
+            18 => Input::FanoutLimitsChanged {
+                task,
+                max_parallel: Some(attempt),
+                tolerate: Some(Tolerate::Count(attempt)),
+                actor,
+            },
+            19 => Input::Child(ChildInput::Ended {
+                task,
+                attempt,
+                child: RunId(uuid::Uuid::nil()),
+                status: RunStatus::Failed,
+                outputs: None,
+                error: Some(failure),
+            }),
             _ => Input::Rerun(any_rerun(kind, task, actor)),
         };
         (input, later)

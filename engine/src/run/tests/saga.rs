@@ -440,6 +440,51 @@ fn descendants(run: &Driver) -> BTreeMap<String, BTreeSet<String>> {
     found
 }
 
+/// What must hold of a run that has ended: each compensation took place exactly where it had to, and in its order.
+fn check_rollback(run: &Driver, shapes: &[Shape]) {
+    let descendants = descendants(run);
+    let succeeded = |key: &str| run.status(key) == TaskStatus::Succeeded;
+    let ended = |key: &str| {
+        let ix = run.ix(key);
+        run.records
+            .iter()
+            .position(|r| r.task == Some(ix) && r.kind == RecordKind::TaskSucceeded)
+    };
+    let began = |key: &str| {
+        let ix = run.ix(key);
+        run.records
+            .iter()
+            .position(|r| r.task == Some(ix) && r.kind == RecordKind::TaskQueued)
+    };
+    let is_rolled_back = run.run_status() == RunStatus::Compensated;
+    for task in &run.plan.workflow().tasks {
+        let below = &descendants[&task.key];
+        let is_final = std::iter::once(&task.key).chain(below).any(|key| {
+            let at: usize = key[1..].parse().unwrap();
+            shapes[at].is_last && succeeded(key)
+        });
+        if task.compensate.is_none() {
+            continue;
+        }
+        let own = format!("{}.compensate", task.key);
+        let wanted = succeeded(&task.key) && !is_final && run.run_status() != RunStatus::Succeeded;
+        assert_eq!(succeeded(&own), wanted, "{} in {:?}", own, run.run_status());
+        let times = run
+            .records
+            .iter()
+            .filter(|r| r.task == Some(run.ix(&own)) && r.kind == RecordKind::TaskSucceeded);
+        assert!(times.count() <= 1);
+        if wanted {
+            assert!(is_rolled_back);
+            for after in below.iter().map(|key| format!("{key}.compensate")) {
+                if run.plan.find(&after).is_some() && succeeded(&after) {
+                    assert!(ended(&after) < began(&own), "{} before {}", own, after);
+                }
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -481,39 +526,6 @@ proptest! {
             open.extend(run.dispatched());
         }
         prop_assume!(run.run_status().is_terminal());
-        let descendants = descendants(&run);
-        let succeeded = |key: &str| run.status(key) == TaskStatus::Succeeded;
-        let ended = |key: &str| {
-            let ix = run.ix(key);
-            run.records.iter().position(|r| r.task == Some(ix) && r.kind == RecordKind::TaskSucceeded)
-        };
-        let began = |key: &str| {
-            let ix = run.ix(key);
-            run.records.iter().position(|r| r.task == Some(ix) && r.kind == RecordKind::TaskQueued)
-        };
-        let is_rolled_back = run.run_status() == RunStatus::Compensated;
-        for task in &run.plan.workflow().tasks {
-            let below = &descendants[&task.key];
-            let is_final = std::iter::once(&task.key).chain(below).any(|key| {
-                let at: usize = key[1..].parse().unwrap();
-                shapes[at].is_last && succeeded(key)
-            });
-            if task.compensate.is_none() {
-                continue;
-            }
-            let own = format!("{}.compensate", task.key);
-            let wanted = succeeded(&task.key) && !is_final && run.run_status() != RunStatus::Succeeded;
-            prop_assert_eq!(succeeded(&own), wanted, "{} in {:?}", own, run.run_status());
-            let times = run.records.iter().filter(|r| r.task == Some(run.ix(&own)) && r.kind == RecordKind::TaskSucceeded);
-            prop_assert!(times.count() <= 1);
-            if wanted {
-                prop_assert!(is_rolled_back);
-                for after in below.iter().map(|key| format!("{key}.compensate")) {
-                    if run.plan.find(&after).is_some() && succeeded(&after) {
-                        prop_assert!(ended(&after) < began(&own), "{} before {}", own, after);
-                    }
-                }
-            }
-        }
+        check_rollback(&run, &shapes);
     }
 }

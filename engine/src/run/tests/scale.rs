@@ -141,6 +141,31 @@ fn a_hundred_thousand_items_complete_with_a_window_of_rows_in_flight() {
 }
 
 #[test]
+fn items_that_need_no_worker_are_made_a_bounded_number_at_a_time() {
+    let items: Vec<u32> = (0..10_000).collect();
+    let for_each = ForEach {
+        items: json!(items),
+        ..ForEach::default()
+    };
+    let mut run = Driver::new(workflow(vec![Task {
+        for_each: Some(for_each),
+        kind: "pass".into(),
+        ..root("f")
+    }]));
+    let mut calls = 0;
+    let mut input = Input::Started { actor: "me".into() };
+    while !run.run_status().is_terminal() {
+        let before = run.state.tasks.len();
+        feed(&mut run, &input, &mut Effects::default());
+        assert!(run.state.tasks.len() - before <= 2_000);
+        input = Input::Tick;
+        calls += 1;
+        assert!(calls < 10, "the alarm goes on with the rest");
+    }
+    assert_eq!(run.state.counts.succeeded, 10_001);
+}
+
+#[test]
 fn items_that_need_no_worker_stop_soon_after_too_many_failed() {
     let items: Vec<u32> = (0..50_000).collect();
     let for_each = ForEach {

@@ -7,7 +7,7 @@ use crate::expr::{Expr, ExprError, References, Template};
 use crate::source::check::Checker;
 use crate::source::tree::{Data, Extent, Node, Path};
 
-/// Every context of the format. `matrix` and `event` are known, so that their use is not called a slip.
+/// Every context of the format. `event` is known, so that its use is not called a slip.
 const CONTEXTS: &[&str] = &[
     "inputs", "tasks", "run", "workflow", "each", "matrix", "secrets", "vars", "event", "task", "env",
     "error",
@@ -188,9 +188,18 @@ impl Checker<'_, '_> {
                     "runnel::expr::context",
                     node.at,
                     path,
-                    "`each` exists only inside a task with `for_each`",
+                    "`each` exists only inside a task with `for_each`, `matrix` or `repeat`",
                 )
                 .help("add `for_each` to the task, or read `inputs` or `tasks`");
+        } else if root == "matrix" && !(self.is_in_matrix && site.has_each) {
+            self.report
+                .error(
+                    "runnel::expr::context",
+                    node.at,
+                    path,
+                    "`matrix` exists only inside a task with `matrix`",
+                )
+                .help("add `matrix` to the task, or read `inputs` or `tasks`");
         } else if let Reader::Trigger { has_event } = site.reader {
             self.trigger_root(root, has_event, node, path);
         } else if root == "event" && !matches!(site.reader, Reader::Taker(..)) {

@@ -3,10 +3,7 @@
 //! They are refused, never silently ignored: a workflow that asks for an approval must not run without one. What only adds
 //! to a run (alerts, labels) is a warning.
 
-use std::ops::RangeInclusive;
-
 use crate::source::check::Checker;
-use crate::source::check::fields::Zero;
 use crate::source::tree::{Extent, Node, Path};
 
 /// Where a feature is written.
@@ -18,8 +15,6 @@ pub(crate) enum Place {
     Task,
     /// A type of task.
     Type,
-    /// A key of `for_each`.
-    ForEach,
     /// A context of expressions.
     Context,
 }
@@ -28,19 +23,8 @@ pub(crate) enum Place {
 const UNSUPPORTED: &[(Place, &str, &str)] = &[
     (
         Place::Task,
-        "matrix",
-        "use `for_each` over a list of combinations",
-    ),
-    (Place::Task, "repeat", "let the task itself loop, or use `retry`"),
-    (
-        Place::Task,
         "image",
         "run the script on a worker that has the tools, without `image`",
-    ),
-    (
-        Place::Type,
-        "workflow",
-        "put the tasks of the child workflow into this one",
     ),
     (
         Place::Type,
@@ -48,7 +32,6 @@ const UNSUPPORTED: &[(Place, &str, &str)] = &[
         "use `run` on a worker that has the tools",
     ),
     (Place::Type, "lambda", "use `http` with the function's URL"),
-    (Place::ForEach, "batch", "group the items in the list itself"),
     (
         Place::Context,
         "event",
@@ -57,24 +40,8 @@ const UNSUPPORTED: &[(Place, &str, &str)] = &[
 ];
 
 /// What is accepted but does nothing yet.
-const INACTIVE: &[(Place, &str, &str)] = &[
-    (
-        Place::Workflow,
-        "sla",
-        "nothing is alerted yet; `timeout` ends a run",
-    ),
-    (
-        Place::Task,
-        "sla",
-        "nothing is alerted yet; `timeout` ends an attempt",
-    ),
-    (
-        Place::Task,
-        "labels",
-        "the labels are kept with the definition only",
-    ),
-    (Place::Task, "resources", "workers do not reserve resources yet"),
-];
+const INACTIVE: &[(Place, &str, &str)] =
+    &[(Place::Task, "resources", "workers do not reserve resources yet")];
 
 impl Checker<'_, '_> {
     /// Says what this release does not do with a part of the file.
@@ -106,17 +73,7 @@ impl Checker<'_, '_> {
     pub(crate) fn shape(&mut self, key: &str, node: &Node, path: Path<'_>) {
         match key {
             "triggers" => self.triggers(node, path),
-            "sla" => {
-                if let Some(fields) = self.fields(node, path, &["finish_within", "start_within"]) {
-                    for key in ["finish_within", "start_within"] {
-                        fields
-                            .get(key)
-                            .map(|node| self.duration(node, path.key(key), Zero::Refused));
-                    }
-                }
-            }
-            "repeat" => self.repeat(node, path),
-            "matrix" | "resources" | "labels" => _ = self.map(node, path),
+            "resources" | "labels" => _ = self.map(node, path),
             "image" => _ = self.text(node, path),
             _ => {}
         }
@@ -130,28 +87,12 @@ impl Checker<'_, '_> {
         self.report
             .error("runnel::schema::missing", at, path, format!("`{key}` is missing"));
     }
-
-    fn repeat(&mut self, node: &Node, path: Path<'_>) {
-        let Some(fields) = self.fields(node, path, &["until", "max", "every"]) else {
-            return;
-        };
-        fields.get("until").map(|node| self.text(node, path.key("until")));
-        fields
-            .get("max")
-            .map(|node| self.integer(node, path.key("max"), AT_LEAST_ONE));
-        fields
-            .get("every")
-            .map(|node| self.duration(node, path.key("every"), Zero::Allowed));
-    }
 }
-
-const AT_LEAST_ONE: RangeInclusive<u32> = 1..=u32::MAX;
 
 fn describe(place: Place, name: &str) -> String {
     match place {
         Place::Workflow | Place::Task => format!("`{name}`"),
         Place::Type => format!("the task type `{name}`"),
-        Place::ForEach => format!("`for_each.{name}`"),
         Place::Context => format!("the context `{name}`"),
     }
 }

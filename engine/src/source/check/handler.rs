@@ -38,7 +38,7 @@ const REQUIRED: &[(&str, &[&[&str]])] = &[
     ("sqs", &[&["queue", "queue_url"]]),
     ("wait", &[&["for", "until", "event", "signal"]]),
     ("approval", &[&["message"]]),
-    ("workflow", &[&["id"]]),
+    ("workflow", &[&["workflow", "id"]]),
     ("lambda", &[&["function"]]),
     ("container", &[&["image"]]),
 ];
@@ -49,6 +49,7 @@ const EXCLUSIVE: &[(&str, &[&str])] = &[
     ("http", &["json", "body"]),
     ("wait", &["for", "until", "event", "signal"]),
     ("llm", &["prompt", "messages"]),
+    ("workflow", &["workflow", "id"]),
 ];
 
 impl Checker<'_, '_> {
@@ -202,10 +203,13 @@ impl Checker<'_, '_> {
             "shell" => self.shell_input(node, path, site),
             "wait" => self.wait_input(node, path, site),
             "approval" => self.approval_input(node, path),
+            "workflow" => self.child_input(node, path),
             _ => {}
         }
         if !matches!(kind, "shell" | "wait") {
-            self.template(node, path, site);
+            // a secret does not leave the run that reads it
+            let has_secrets = site.has_secrets && kind != "workflow";
+            self.template(node, path, Site { has_secrets, ..site });
         }
         if kind == "python" {
             for key in ["script", "callable"] {

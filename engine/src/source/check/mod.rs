@@ -11,6 +11,7 @@ mod gates;
 mod graph;
 mod handler;
 mod inputs;
+mod loops;
 mod needs;
 mod policy;
 mod triggers;
@@ -73,6 +74,7 @@ pub(crate) fn workflow(root: &Node, report: &mut Report<'_>) -> Option<Workflow>
         report,
         reads: Vec::new(),
         expressions: 0,
+        is_in_matrix: false,
         reads_error: false,
     };
     let path = Path::Root;
@@ -132,6 +134,9 @@ pub(crate) fn workflow(root: &Node, report: &mut Report<'_>) -> Option<Workflow>
         on_failure: Vec::new(),
         on_success: Vec::new(),
         finally: Vec::new(),
+        sla: fields
+            .get("sla")
+            .and_then(|node| checker.sla(node, path.key("sla"))),
         extra: checker.extra(fields, path),
         ..Workflow::default()
     };
@@ -156,6 +161,8 @@ pub(crate) struct Checker<'r, 't> {
     reads: Vec<Read>,
     /// Expressions seen so far.
     expressions: usize,
+    /// Whether the task that is being read has a matrix.
+    is_in_matrix: bool,
     /// Whether the expression may read the failure that a retry policy decides about.
     reads_error: bool,
 }
@@ -287,7 +294,7 @@ impl Checker<'_, '_> {
         {
             extra.insert("additional_inputs".to_owned(), Value::Bool(true));
         }
-        for key in ["triggers", "sla"] {
+        for key in ["triggers"] {
             let Some(entry) = fields.entry(key) else { continue };
             self.shape(key, &entry.node, path.key(key));
             self.feature(Place::Workflow, key, entry.key_at, path.key(key));

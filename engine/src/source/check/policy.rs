@@ -6,7 +6,6 @@ use serde_json::{Map, Value};
 
 use crate::definition::{Backoff, ForEach, Jitter, OnExhausted, Retry, Tolerate};
 use crate::source::check::expressions::{Reader, Site};
-use crate::source::check::features::Place;
 use crate::source::check::fields::{Fields, Zero};
 use crate::source::check::{AT_START, Checker};
 use crate::source::tree::{Data, Node, Path};
@@ -14,7 +13,32 @@ use crate::source::tree::{Data, Node, Path};
 /// Most retries of one task.
 const RETRIES_MAX: u32 = 1_000;
 /// Most items of a fan-out in flight.
-const PARALLEL_MAX: u32 = 100_000;
+pub(crate) const PARALLEL_MAX: u32 = 100_000;
+
+const RETRY_KEYS: &[&str] = &[
+    "limit",
+    "backoff",
+    "delay",
+    "factor",
+    "max_delay",
+    "jitter",
+    "on",
+    "not_on",
+    "when",
+    "budget",
+    "on_exhausted",
+];
+
+const BACKOFFS: &[(&str, Backoff)] = &[
+    ("fixed", Backoff::Fixed),
+    ("linear", Backoff::Linear),
+    ("exponential", Backoff::Exponential),
+];
+const JITTERS: &[(&str, Jitter)] = &[
+    ("none", Jitter::None),
+    ("full", Jitter::Full),
+    ("equal", Jitter::Equal),
+];
 
 /// Categories of failures as a policy names them; `worker_lost` is another word for `lost`.
 const CATEGORIES: &[&str] = &[
@@ -131,32 +155,9 @@ impl Checker<'_, '_> {
                 ..PartialRetry::default()
             };
         }
-        const KEYS: &[&str] = &[
-            "limit",
-            "backoff",
-            "delay",
-            "factor",
-            "max_delay",
-            "jitter",
-            "on",
-            "not_on",
-            "when",
-            "budget",
-            "on_exhausted",
-        ];
-        let Some(fields) = self.fields(node, path, KEYS) else {
+        let Some(fields) = self.fields(node, path, RETRY_KEYS) else {
             return PartialRetry::default();
         };
-        const BACKOFFS: &[(&str, Backoff)] = &[
-            ("fixed", Backoff::Fixed),
-            ("linear", Backoff::Linear),
-            ("exponential", Backoff::Exponential),
-        ];
-        const JITTERS: &[(&str, Jitter)] = &[
-            ("none", Jitter::None),
-            ("full", Jitter::Full),
-            ("equal", Jitter::Equal),
-        ];
         let retry = PartialRetry {
             limit: fields
                 .get("limit")
@@ -182,12 +183,9 @@ impl Checker<'_, '_> {
             not_on: fields
                 .get("not_on")
                 .and_then(|node| self.failures(node, path.key("not_on"))),
-            when: fields.get("when").and_then(|node| {
-                self.reads_error = true;
-                let when = self.condition(node, path.key("when"), site);
-                self.reads_error = false;
-                when
-            }),
+            when: fields
+                .get("when")
+                .and_then(|node| self.retry_condition(node, path.key("when"), site)),
             budget: fields
                 .get("budget")
                 .and_then(|node| self.duration(node, path.key("budget"), Zero::Refused)),
@@ -204,6 +202,14 @@ impl Checker<'_, '_> {
                 .error("runnel::schema::range", node.at, path.key("max_delay"), message);
         }
         retry
+    }
+
+    /// The one condition that reads `error`.
+    fn retry_condition(&mut self, node: &Node, path: Path<'_>, site: Site) -> Option<String> {
+        self.reads_error = true;
+        let when = self.condition(node, path, site);
+        self.reads_error = false;
+        when
     }
 
     /// Categories, codes, or `4xx` and `5xx`. A code can be anything, so what looks like a slip of a category is a hint.
@@ -261,10 +267,9 @@ impl Checker<'_, '_> {
             return None;
         };
         self.items(items, path.key("items"), outside);
-        if let Some(batch) = fields.entry("batch") {
-            self.integer(&batch.node, path.key("batch"), 1..=PARALLEL_MAX);
-            self.feature(Place::ForEach, "batch", batch.key_at, path.key("batch"));
-        }
+        let batch = fields
+            .get("batch")
+            .and_then(|node| self.integer(node, path.key("batch"), 1..=PARALLEL_MAX));
         let key = fields.get("key").and_then(|node| {
             self.template(
                 node,
@@ -286,12 +291,12 @@ impl Checker<'_, '_> {
                 .get("tolerate")
                 .and_then(|node| self.tolerate(node, path.key("tolerate")))
                 .unwrap_or_default(),
-            ..ForEach::default()
+            batch,
         })
     }
 
     /// A list, or one expression that gives a list when the task is ready.
-    fn items(&mut self, node: &Node, path: Path<'_>, site: Site) {
+    pub(crate) fn items(&mut self, node: &Node, path: Path<'_>, site: Site) {
         let is_expression = node.as_text().is_some_and(is_one_expression);
         if node.as_list().is_none() && !is_expression {
             self.wrong_type(node, path, "a list or one `${{ … }}` that gives a list");
@@ -299,7 +304,7 @@ impl Checker<'_, '_> {
         self.template(node, path, site);
     }
 
-    fn tolerate(&mut self, node: &Node, path: Path<'_>) -> Option<Tolerate> {
+    pub(crate) fn tolerate(&mut self, node: &Node, path: Path<'_>) -> Option<Tolerate> {
         let Data::Text(text) = &node.value else {
             return self.integer(node, path, 0..=u32::MAX).map(Tolerate::Count);
         };

@@ -61,7 +61,7 @@ pub(crate) const TASK_KEYS: &[&str] = &[
 ];
 
 /// Keys whose value is checked for its shape and then refused or kept as written.
-const SHAPED_KEYS: &[&str] = &["matrix", "repeat", "resources", "image", "sla", "labels"];
+const SHAPED_KEYS: &[&str] = &["resources", "image", "labels"];
 
 impl Checker<'_, '_> {
     pub(crate) fn tasks(
@@ -118,11 +118,15 @@ impl Checker<'_, '_> {
         let Some(fields) = self.fields(&entry.node, path, TASK_KEYS) else {
             return placed;
         };
-        let for_each = self.fan_out(fields, path, reader);
+        let fan_out = self.fan_out(fields, path, reader);
+        self.is_in_matrix = fields.get("matrix").is_some();
         let site = Site {
             reader,
             has_secrets: true,
-            has_each: for_each.is_some() || fields.get("matrix").is_some(),
+            has_each: fan_out.is_some()
+                || ["for_each", "matrix", "repeat"]
+                    .iter()
+                    .any(|key| fields.get(key).is_some()),
         };
         let plain = Site {
             has_secrets: false,
@@ -146,19 +150,24 @@ impl Checker<'_, '_> {
         task.needs = edges.needs;
         task.join = edges.join;
         placed.need_extents = edges.extents;
-        // A condition on a fan-out is decided before there are items.
+        // A condition that reads an item is decided for each; there is no round yet when it is.
         task.condition = fields.get("if").and_then(|n| {
             self.condition(
                 n,
                 path.key("if"),
                 Site {
-                    has_each: false,
+                    has_each: fan_out.is_some(),
                     ..plain
                 },
             )
         });
+        task.repeat = fields
+            .get("repeat")
+            .and_then(|node| self.repeat(node, path.key("repeat"), plain));
         task.env = self.task_env(fields, path, site, defaults, takes_worker);
-        task.for_each = for_each;
+        task.for_each = fan_out.for_each;
+        task.matrix = fan_out.matrix;
+        task.sla = fields.get("sla").and_then(|node| self.sla(node, path.key("sla")));
         let on_exhausted = fields
             .get("on_exhausted")
             .and_then(|node| self.on_exhausted(node, path.key("on_exhausted")));
@@ -179,6 +188,7 @@ impl Checker<'_, '_> {
         self.gates(fields, path, plain, task);
         self.shaped_fields(fields, path, task);
         self.undoing(fields, path, reader, defaults, task);
+        self.is_in_matrix = false;
         placed
     }
 
@@ -198,34 +208,6 @@ impl Checker<'_, '_> {
 
     fn time(&mut self, fields: Fields<'_>, path: Path<'_>, key: &str) -> Option<Duration> {
         self.duration(fields.get(key)?, path.key(key), Zero::Refused)
-    }
-
-    fn fan_out(
-        &mut self,
-        fields: Fields<'_>,
-        path: Path<'_>,
-        reader: Reader,
-    ) -> Option<crate::definition::ForEach> {
-        let mut for_each = fields
-            .get("for_each")
-            .and_then(|node| self.for_each(node, path.key("for_each"), reader));
-        if let Some(entry) = fields.entry("max_parallel") {
-            let max_parallel = self.integer(&entry.node, path.key("max_parallel"), 1..=100_000);
-            match &mut for_each {
-                Some(for_each) => for_each.max_parallel = for_each.max_parallel.or(max_parallel),
-                None if fields.get("matrix").is_some() => {}
-                None => {
-                    let message = "`max_parallel` has no effect without `for_each`";
-                    self.report.error(
-                        "runnel::schema::conflict",
-                        entry.key_at,
-                        path.key("max_parallel"),
-                        message,
-                    );
-                }
-            }
-        }
-        for_each
     }
 
     fn task_env(

@@ -7,6 +7,7 @@ mod dead_letter;
 mod gate;
 mod wait;
 
+pub(crate) use child::errand;
 pub(crate) use gate::{TICKET, delete as delete_tickets};
 
 use runnel_engine::run::Command;
@@ -43,6 +44,11 @@ impl SideRows {
             Command::Gate(command) => self.gates.add(turn, command),
             Command::DeadLetter { task, attempt } => self.dead_letters.add(turn, *task, *attempt),
         }
+    }
+
+    /// Adds the rows that the end of the turn's run asks for.
+    pub(super) fn add_end(&mut self, turn: &Turn) {
+        self.children.add_end(turn);
     }
 
     /// The statements that write them, in their order.
