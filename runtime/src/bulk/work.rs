@@ -189,7 +189,10 @@ async fn operate(
         BulkAction::Cancel { is_immediate } => {
             let mode = BulkAction::cancel_mode(is_immediate);
             match orchestrator.cancel_run(actor, run, mode, reason).await {
-                Err(OperateError::Conflict { status, .. }) if status == RunStatus::Cancelled => Ok(()),
+                Err(OperateError::Conflict {
+                    status: RunStatus::Cancelled,
+                    ..
+                }) => Ok(()),
                 done => done.map(drop),
             }
         }
