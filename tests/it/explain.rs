@@ -245,8 +245,9 @@ async fn the_reasons_of_many_tasks_cost_a_constant_number_of_statements(stack: S
         anyhow::Ok(cheapest)
     };
     let (few, many) = (cost(3).await?, cost(150).await?);
-    assert!(many <= few, "{few} statements for 3 tasks, {many} for 150");
-    assert!(many <= 10, "{many} statements");
+    // a loop may have asked something during each of the tries; 147 further tasks would show as more than that
+    assert!(many <= few + 3, "{few} statements for 3 tasks, {many} for 150");
+    assert!(many <= 12, "{many} statements");
     cluster.finish().await
 }
 
