@@ -385,7 +385,7 @@ async fn every_root_field_refuses_a_caller_without_permissions() {
         }
     }
     assert_eq!(
-        checked, 31,
+        checked, 59,
         "a root field was added: see that it asks for a permission, then count it here"
     );
 }
