@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
@@ -49,13 +50,10 @@ pub(crate) struct ReadLoader {
     actor: Actor,
 }
 
-/// How long a loader waits for further keys of the same level: one statement instead of several on a busy machine.
-const LOADER_DELAY: std::time::Duration = std::time::Duration::from_millis(3);
-
 impl ReadLoader {
     /// A loader of one request: nothing is shared between callers.
-    pub(crate) fn of_request(orchestrator: Orchestrator, actor: Actor) -> DataLoader<Self> {
-        DataLoader::new(Self { orchestrator, actor }, tokio::spawn).delay(LOADER_DELAY)
+    pub(crate) fn of_request(orchestrator: Orchestrator, actor: Actor, delay: Duration) -> DataLoader<Self> {
+        DataLoader::new(Self { orchestrator, actor }, tokio::spawn).delay(delay)
     }
 }
 
