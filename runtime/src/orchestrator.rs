@@ -380,6 +380,13 @@ impl Orchestrator {
     /// Statements sent to the database so far, by whatever part of the orchestrator.
     #[must_use]
     pub fn statements(&self) -> u64 {
+        self.inner.shell.store.statements()
+    }
+
+    /// Of those, the ones that answer questions (and publish workflows): a loop sends one only while it has
+    /// work.
+    #[must_use]
+    pub fn read_statements(&self) -> u64 {
         self.inner.reads.store.statements()
     }
 

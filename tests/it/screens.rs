@@ -178,7 +178,7 @@ async fn runs(cluster: &Cluster, client: &Client, count: usize, tasks: usize) ->
     Ok(run)
 }
 
-/// Statements of each screen. The loops of the server may send one meanwhile, so the least of several tries counts.
+/// Statements of each screen. Fields that answer at different times may miss a loader's gathering, so the least of several tries counts.
 async fn statements(cluster: &Cluster, client: &Client, run: &str) -> anyhow::Result<Vec<u64>> {
     let uuid = run.trim_start_matches("run_");
     let tasks = (0..3).map(|ix| format!("task_{uuid}_{ix}"));
@@ -195,12 +195,12 @@ async fn statements(cluster: &Cluster, client: &Client, run: &str) -> anyhow::Re
             .collect();
         let mut least = u64::MAX;
         for _ in 0..4 {
-            let before = cluster.orchestrator().statements();
+            let before = cluster.orchestrator().read_statements();
             client
                 .data(screen, Value::Object(given.clone()))
                 .await
                 .map_err(|error| error.context(name))?;
-            least = least.min(cluster.orchestrator().statements() - before);
+            least = least.min(cluster.orchestrator().read_statements() - before);
         }
         counts.push(least);
     }
