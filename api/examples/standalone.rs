@@ -48,10 +48,7 @@ async fn main() -> Result<(), Failure> {
     println!("http://{}", listener.local_addr()?);
     let config = ApiConfig {
         api_token,
-        worker_token: None,
-        people: Vec::new(),
-        allowed_origins: Vec::new(),
-        is_insecure: false,
+        ..ApiConfig::default()
     };
     serve(orchestrator, config, listener, CancellationToken::new()).await?;
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use http::HeaderMap;
 use runnel_runtime::Orchestrator;
@@ -20,6 +21,8 @@ pub(crate) struct App {
     pub(crate) schema: ApiSchema,
     /// The same, for mutations.
     pub(crate) mutations: ApiSchema,
+    /// How long a loader waits for further keys.
+    pub(crate) loader_delay: Duration,
     /// Everything durable.
     pub(crate) orchestrator: Orchestrator,
     /// Who is let in.

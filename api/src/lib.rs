@@ -24,6 +24,7 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use runnel_runtime::Orchestrator;
 use tokio::net::TcpListener;
@@ -42,6 +43,21 @@ pub struct ApiConfig {
     pub allowed_origins: Vec<String>,
     /// Listen on a non-loopback address without a token all the same.
     pub is_insecure: bool,
+    /// How long a loader waits for further keys of the same level of a query before it asks for all of them at once.
+    pub loader_delay: Duration,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            api_token: None,
+            worker_token: None,
+            people: Vec::new(),
+            allowed_origins: Vec::new(),
+            is_insecure: false,
+            loader_delay: Duration::from_millis(1),
+        }
+    }
 }
 
 /// Somebody who calls under an own name.
@@ -108,6 +124,7 @@ pub async fn serve(
     let app = Arc::new(app::App {
         schema: schema::build(orchestrator.clone()),
         mutations: schema::build_for_mutations(orchestrator.clone()),
+        loader_delay: config.loader_delay,
         orchestrator,
         credentials,
         origins: origin::Origins::new(&config.allowed_origins, is_loopback_only),

@@ -62,6 +62,7 @@ impl Server {
         let app = Arc::new(App {
             schema: schema::build(orchestrator.clone()),
             mutations: schema::build_for_mutations(orchestrator.clone()),
+            loader_delay: Duration::from_millis(1),
             orchestrator: orchestrator.clone(),
             credentials: Credentials::new(token, None),
             origins: Origins::new(&[], token.is_none()),

@@ -393,6 +393,13 @@ impl Orchestrator {
     /// Statements sent to the database so far, by whatever part of the orchestrator.
     #[must_use]
     pub fn statements(&self) -> u64 {
+        self.inner.shell.store.statements()
+    }
+
+    /// Of those, the ones that answer questions (and publish workflows): a loop sends one only while it has
+    /// work.
+    #[must_use]
+    pub fn read_statements(&self) -> u64 {
         self.inner.reads.store.statements()
     }
 
@@ -498,13 +505,7 @@ impl Inner {
         let intake = Intake::new(Arc::clone(&shell), appliers.clone());
         let consumer = Consumer::new(intake.clone(), Arc::clone(&config.queue));
         let (queue, poll_interval) = (config.queue, config.poll_interval);
-        let errands = Errands::new(
-            Arc::clone(&shell),
-            appliers.clone(),
-            Arc::clone(&config.vars),
-            poll_interval,
-        );
-        loops.bringing.spawn(|stop| errands.run(stop));
+        loops.run_errands(&shell, &appliers, &config.vars, poll_interval);
         loops.run(
             &shell,
             &appliers,
@@ -530,6 +531,22 @@ impl Inner {
 }
 
 impl Loops {
+    fn run_errands(
+        &self,
+        shell: &Arc<Shell>,
+        appliers: &Appliers,
+        vars: &Arc<Map<String, Value>>,
+        poll_interval: Duration,
+    ) {
+        let errands = Errands::new(
+            Arc::clone(shell),
+            appliers.clone(),
+            Arc::clone(vars),
+            poll_interval,
+        );
+        self.bringing.spawn(|stop| errands.run(stop));
+    }
+
     fn run(
         &self,
         shell: &Arc<Shell>,

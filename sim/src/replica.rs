@@ -54,6 +54,10 @@ pub struct Replica {
 
 /// Something for the applier.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most are items; a box would be an allocation for each"
+)]
 pub enum Work {
     /// To be applied; the ticket finds the answer.
     Item(Item, u64),

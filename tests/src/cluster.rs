@@ -200,22 +200,27 @@ impl Cluster {
             .push(tokio::spawn(runnel_worker::run(config, self.stop.clone())));
     }
 
-    /// Serves the API of the first replica on a free port, for anonymous administrators.
+    /// Serves the API of the first replica on a free port, for anonymous administrators and workers with the token.
     ///
     /// # Errors
     /// There is no free port.
     pub async fn serve(&mut self) -> anyhow::Result<Client> {
+        self.serve_with(ApiConfig {
+            worker_token: Some(WORKER_TOKEN.to_owned()),
+            ..ApiConfig::default()
+        })
+        .await
+    }
+
+    /// The same with other settings.
+    ///
+    /// # Errors
+    /// There is no free port.
+    pub async fn serve_with(&mut self, config: ApiConfig) -> anyhow::Result<Client> {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
         let client = Client::new(&format!("http://{}", listener.local_addr()?))?;
         // the server says so itself once it runs; what is dispatched before would not know
         self.orchestrator().suggest_public_url(&client.base);
-        let config = ApiConfig {
-            api_token: None,
-            worker_token: Some(WORKER_TOKEN.to_owned()),
-            people: Vec::new(),
-            allowed_origins: Vec::new(),
-            is_insecure: false,
-        };
         let served = runnel_api::serve(self.orchestrator().clone(), config, listener, self.stop.clone());
         self.background
             .push(tokio::spawn(async move { Ok(served.await?) }));

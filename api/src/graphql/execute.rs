@@ -24,7 +24,7 @@ pub(crate) async fn once(app: &SharedApp, operation: Operation, viewer: Viewer, 
         OperationType::Mutation => app.mutations.clone(),
         OperationType::Query | OperationType::Subscription => app.schema.clone(),
     };
-    let request = attach(operation.request, &app.orchestrator, viewer)
+    let request = attach(operation.request, app, viewer)
         .data(id)
         .data(warnings.clone());
     let mut response = match tokio::spawn(async move { schema.execute(request).await }).await {
@@ -48,7 +48,7 @@ pub(crate) fn stream(
 ) -> BoxStream<'static, Response> {
     if operation.kind == OperationType::Subscription {
         metrics::graphql_operation(operation.kind, true);
-        let request = attach(operation.request, &app.orchestrator, viewer).data(resume);
+        let request = attach(operation.request, app, viewer).data(resume);
         return app.schema.execute_stream(request).boxed();
     }
     let app = app.clone();

@@ -66,7 +66,7 @@ fn read(
     let mut events = Vec::with_capacity(values.len());
     for (index, value) in values.into_iter().enumerate() {
         // without an id of its sender a repeated event cannot be told from a new one
-        if value.get("id").is_none() {
+        if value.is_object() && value.get("id").is_none() {
             return Err(bad(format!("event {index}: `id` is missing")));
         }
         let event = orchestrator.read_event(value);

@@ -1,5 +1,10 @@
 //! Why tasks and runs do not run now, and where their time went.
 
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "fields of an interface may have the same type"
+)]
+
 use async_graphql::{Interface, SimpleObject};
 use runnel_engine::explain as engine;
 use runnel_engine::run;

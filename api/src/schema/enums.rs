@@ -245,6 +245,7 @@ pub(crate) enum LogStream {
 
 /// What runs are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[expect(clippy::enum_variant_names, reason = "named as the fields of a run")]
 pub(crate) enum RunOrderField {
     /// When the run was accepted.
     CreatedAt,

@@ -46,6 +46,7 @@ mod workflow;
 use async_graphql::{MergedObject, MergedSubscription, Request, SDLExportOptions, Schema, SchemaBuilder};
 use runnel_runtime::Orchestrator;
 
+use crate::app::App;
 use crate::auth::Viewer;
 use approval::WaitQuery;
 use audit::AuditQuery;
@@ -122,8 +123,8 @@ pub(crate) fn build_for_mutations(orchestrator: Orchestrator) -> ApiSchema {
 }
 
 /// Gives a request its caller and its loaders.
-pub(crate) fn attach(request: Request, orchestrator: &Orchestrator, viewer: Viewer) -> Request {
-    let loader = ReadLoader::of_request(orchestrator.clone(), viewer.actor.clone());
+pub(crate) fn attach(request: Request, app: &App, viewer: Viewer) -> Request {
+    let loader = ReadLoader::of_request(app.orchestrator.clone(), viewer.actor.clone(), app.loader_delay);
     request.data(viewer).data(loader).data(payload::Budget::default())
 }
 

@@ -149,6 +149,7 @@ impl CoreQuery {
     }
 
     /// Runs, newest first unless ordered otherwise.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a list")]
     async fn runs(
         &self,
         ctx: &Context<'_>,

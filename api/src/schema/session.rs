@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
@@ -51,8 +52,8 @@ pub(crate) struct ReadLoader {
 
 impl ReadLoader {
     /// A loader of one request: nothing is shared between callers.
-    pub(crate) fn of_request(orchestrator: Orchestrator, actor: Actor) -> DataLoader<Self> {
-        DataLoader::new(Self { orchestrator, actor }, tokio::spawn)
+    pub(crate) fn of_request(orchestrator: Orchestrator, actor: Actor, delay: Duration) -> DataLoader<Self> {
+        DataLoader::new(Self { orchestrator, actor }, tokio::spawn).delay(delay)
     }
 }
 

@@ -121,7 +121,7 @@ fn lists_with_pages_are_connections_and_every_connection_has_its_parts() {
 }
 
 /// Mutations that may be repeated without a key: the second one finds its effect in force, or is refused by the state.
-const IDEMPOTENT_BY_NATURE: [&str; 23] = [
+const IDEMPOTENT_BY_NATURE: &[&str] = &[
     // each voter has one vote, and a decided approval refuses another
     "approvalResolve",
     // a token is used once
@@ -140,6 +140,8 @@ const IDEMPOTENT_BY_NATURE: [&str; 23] = [
     // the last value stands, however often it is stored; and no answer holds it
     "secretDelete",
     "secretSet",
+    // the same limits again change nothing
+    "taskFanoutUpdate",
     // a task that runs again is not failed any more
     "taskRetry",
     "taskSkip",
@@ -247,7 +249,10 @@ fn names_follow_the_rules() {
             if matches!(base, "Int" | "Float") && is_number_of_time {
                 problems.push(format!("{of}.{name} should be a Duration"));
             }
-            if base.ends_with("Connection") && !name.ends_with('s') && name != "auditLog" {
+            if base.ends_with("Connection")
+                && !name.ends_with('s')
+                && !matches!(name.as_str(), "auditLog" | "children")
+            {
                 problems.push(format!("{of}.{name} is a list and should be plural"));
             }
         }
@@ -319,6 +324,9 @@ fn call(field: &FieldDefinition) -> String {
                 ("input", "signalSend") => "{ run: \"r\", name: \"n\" }",
                 ("input", "taskRetry" | "taskSkip") => "{ run: \"r\", task: \"t\" }",
                 ("input", "taskOverride") => "{ run: \"r\", task: \"t\", result: SUCCEED }",
+                ("input", "taskFanoutUpdate") => "{ run: \"r\", task: \"t\", maxParallel: 2 }",
+                ("input", "deadLetterDiscard") => "{ ids: [\"d\"], reason: \"r\" }",
+                ("input", "deadLetterReplay") => "{ ids: [\"d\"] }",
                 ("input", "circuitReset") => "{ key: \"k\" }",
                 ("input", "runsBulk") => "{ action: PAUSE, filter: {} }",
                 ("input", "namespaceCreate") => "{ name: \"n\" }",
@@ -380,7 +388,7 @@ async fn every_root_field_refuses_a_caller_without_permissions() {
         }
     }
     assert_eq!(
-        checked, 31,
+        checked, 59,
         "a root field was added: see that it asks for a permission, then count it here"
     );
 }

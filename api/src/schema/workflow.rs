@@ -102,6 +102,7 @@ impl Workflow {
     }
 
     /// Runs of all versions.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a list")]
     async fn runs(
         &self,
         ctx: &Context<'_>,

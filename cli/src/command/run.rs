@@ -93,13 +93,7 @@ impl Run {
             payloads: PayloadConfig::new(payload_directory(dir.path())?),
             secret_keys: keys::kept_secret(dir.path())?,
             public_url: None,
-            api: runnel_api::ApiConfig {
-                api_token: None,
-                worker_token: None,
-                people: Vec::new(),
-                allowed_origins: Vec::new(),
-                is_insecure: false,
-            },
+            api: runnel_api::ApiConfig::default(),
             worker: Some(local_worker(&["default".to_owned()], EMBEDDED_CONCURRENCY, true)),
         };
         let host = Host::start(plan).await?;

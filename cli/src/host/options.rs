@@ -109,6 +109,7 @@ impl ApiArgs {
             people,
             allowed_origins: self.allowed_origins.clone(),
             is_insecure: self.insecure,
+            ..runnel_api::ApiConfig::default()
         })
     }
 }

@@ -426,12 +426,11 @@ proptest! {
         for (n, action, gap) in steps {
             now += gap;
             match action {
-                0 => {
-                    if matches!(breaker.permit(at(now)), Permit::Pass | Permit::Probe) && !out.contains(&n) {
-                        breaker.pass(ticket(n), policy(), at(now));
-                        out.push(n);
-                    }
+                0 if matches!(breaker.permit(at(now)), Permit::Pass | Permit::Probe) && !out.contains(&n) => {
+                    breaker.pass(ticket(n), policy(), at(now));
+                    out.push(n);
                 }
+                0 => {}
                 verdict if out.contains(&n) => {
                     out.retain(|other| *other != n);
                     breaker.judge(ticket(n), [None, Some(true), Some(false)][usize::from(verdict) - 1], at(now));

@@ -54,6 +54,7 @@ fn a_condition_may_read_the_item_it_decides_on() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 fn what_cannot_be_meant_is_refused() {
     for (task, code) in [
         ("run: x\nmatrix: 5", "runnel::schema::type"),

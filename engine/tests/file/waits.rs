@@ -27,6 +27,7 @@ fn waits_approvals_and_callbacks_are_accepted() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 fn every_slip_is_told() {
     for (task, code) in [
         (

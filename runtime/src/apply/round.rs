@@ -16,6 +16,10 @@ use crate::view::{ParentView, RunView};
 
 /// One thing to apply, without the way back to its caller, so that it can be applied again.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives for one batch; a box would be an allocation for each start"
+)]
 pub(super) enum Item {
     Start {
         new: NewRun,

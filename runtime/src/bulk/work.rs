@@ -77,7 +77,7 @@ async fn work_all(orchestrator: &Orchestrator, stop: &CancellationToken) -> Resu
 
 /// The oldest operation that nobody works on.
 async fn claim(orchestrator: &Orchestrator) -> Result<Option<bulk_operation::Model>, StoreError> {
-    let store = &orchestrator.reads().store;
+    let store = &orchestrator.shell().store;
     let now = orchestrator.clock().now();
     let free = move || {
         bulk_operation::Entity::find()
@@ -136,7 +136,7 @@ async fn work_off(
             .filter(bulk_item::Column::Outcome.eq(OPEN))
             .order_by_asc(bulk_item::Column::Seq)
             .limit(GROUP)
-            .all(orchestrator.reads().store.read())
+            .all(orchestrator.shell().store.read())
             .await
             .map_err(failed_to("read the runs of an operation"))?;
         let is_last = (group.len() as u64) < GROUP;
@@ -189,7 +189,10 @@ async fn operate(
         BulkAction::Cancel { is_immediate } => {
             let mode = BulkAction::cancel_mode(is_immediate);
             match orchestrator.cancel_run(actor, run, mode, reason).await {
-                Err(OperateError::Conflict { status, .. }) if status == RunStatus::Cancelled => Ok(()),
+                Err(OperateError::Conflict {
+                    status: RunStatus::Cancelled,
+                    ..
+                }) => Ok(()),
                 done => done.map(drop),
             }
         }
@@ -236,7 +239,7 @@ async fn write_down(
     decided: Vec<(i32, Option<(&'static str, String)>)>,
     is_last: bool,
 ) -> Result<(), StoreError> {
-    let store = &orchestrator.reads().store;
+    let store = &orchestrator.shell().store;
     let (now, backend) = (orchestrator.clock().now(), store.backend());
     let db = backend.into();
     store
@@ -287,7 +290,7 @@ async fn write_down(
 /// Ends the claim, so that whoever looks next goes on.
 async fn give_back(orchestrator: &Orchestrator, id: Uuid, error: StoreError) -> Result<bool, StoreError> {
     let given = orchestrator
-        .reads()
+        .shell()
         .store
         .tx("give an operation back", move |tx| {
             let free = bulk_operation::ActiveModel {

@@ -1,6 +1,7 @@
 //! Starts the child runs that attempts ask for.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -62,6 +63,9 @@ impl Details {
 
 /// Versions that the starts of one turn ask for, each looked up once.
 type Versions = HashMap<(String, String, Option<i32>), Lookup>;
+
+/// A start, and where its answer comes.
+type Prepared = (StartWork, oneshot::Receiver<Result<StartReply, StoreError>>);
 
 impl Errands {
     /// Starts children; gives the errands that are done.
@@ -133,10 +137,10 @@ impl Errands {
         for (_, details) in wanted {
             let Ok(request) = details.request() else { continue };
             let question = (details.namespace.clone(), request.workflow, request.version);
-            if !versions.contains_key(&question) {
-                let (namespace, key, number) = &question;
+            if let Entry::Vacant(place) = versions.entry(question) {
+                let (namespace, key, number) = place.key();
                 let answer = self.shell.versions.find(namespace, key, *number).await?;
-                versions.insert(question, answer);
+                place.insert(answer);
             }
         }
         Ok(versions)
@@ -184,20 +188,11 @@ impl Errands {
         errand: &Errand,
         details: &Details,
         versions: &Versions,
-    ) -> Result<(StartWork, oneshot::Receiver<Result<StartReply, StoreError>>), Box<TaskFailure>> {
+    ) -> Result<Prepared, Box<TaskFailure>> {
         let request = details
             .request()
             .map_err(|message| Box::new(failure("INPUT", message)))?;
-        let depth = u32::try_from(details.depth)
-            .unwrap_or(DEPTH_MAX)
-            .saturating_add(1);
-        if depth > DEPTH_MAX {
-            let message = format!(
-                "a run of `{}` here would be below {depth} others; child runs nest at most {DEPTH_MAX} deep",
-                request.workflow
-            );
-            return Err(Box::new(failure("CHILD_DEPTH", message)));
-        }
+        let depth = depth_of(details, &request)?;
         let question = (
             details.namespace.clone(),
             request.workflow.clone(),
@@ -258,6 +253,21 @@ impl Errands {
         };
         Ok((StartWork { new, row, reply }, answer))
     }
+}
+
+/// How many runs the child will be below.
+fn depth_of(details: &Details, request: &ChildRequest) -> Result<u32, Box<TaskFailure>> {
+    let depth = u32::try_from(details.depth)
+        .unwrap_or(DEPTH_MAX)
+        .saturating_add(1);
+    if depth > DEPTH_MAX {
+        let message = format!(
+            "a run of `{}` here would be below {depth} others; child runs nest at most {DEPTH_MAX} deep",
+            request.workflow
+        );
+        return Err(Box::new(failure("CHILD_DEPTH", message)));
+    }
+    Ok(depth)
 }
 
 /// Whether a parent that was told of its child did not want it any more.

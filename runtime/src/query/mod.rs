@@ -45,6 +45,7 @@ pub const PAGE_MAX: u32 = 200;
 /// What reads and publishing need.
 #[derive(Clone)]
 pub(crate) struct Reads {
+    /// Its statements are counted apart from those of the loops.
     pub store: Store,
     pub versions: Versions,
     pub clock: Arc<dyn Clock>,
@@ -68,6 +69,7 @@ impl Reads {
         entropy: Arc<dyn Entropy>,
         local_types: Vec<String>,
     ) -> Self {
+        let store = store.counted_apart();
         Self {
             versions: Versions::new(store.clone()),
             store,

@@ -233,7 +233,7 @@ async fn tasks_say_what_they_wait_for(sample: Sample) {
     sample
         .insert(vec![
             task(run_id(1), 0, "a", "http", TaskStatus::Queued),
-            task(run_id(1), 1, "b", "shell", TaskStatus::Ready),
+            task(run_id(1), 1, "b", "shell", TaskStatus::Queued),
             item,
         ])
         .await;

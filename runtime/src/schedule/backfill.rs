@@ -159,7 +159,7 @@ pub(super) async fn running_of(
         .filter(backfill::Column::NextAt.is_not_null())
         .filter(backfill::Column::ScheduleId.is_in(schedules.iter().copied()))
         .into_tuple()
-        .all(orchestrator.reads().store.read())
+        .all(orchestrator.shell().store.read())
         .await
         .map_err(failed_to("find running backfills"))
 }
@@ -168,7 +168,7 @@ pub(super) async fn running_of(
 pub(super) async fn look(orchestrator: &Orchestrator, id: Uuid) -> Result<(), StoreError> {
     let shell = orchestrator.clone();
     orchestrator
-        .reads()
+        .shell()
         .store
         .tx("look at a backfill", move |tx| {
             let orchestrator = shell.clone();
@@ -204,7 +204,7 @@ async fn look_in(tx: &DatabaseTransaction, orchestrator: &Orchestrator, id: Uuid
         update.update(tx).await.map_err(failed)?;
         return Ok(());
     };
-    let backend = orchestrator.reads().store.backend();
+    let backend = orchestrator.shell().store.backend();
     let open = Open::of_backfill(tx, backend, schedule.id, id).await?;
     turn::close(tx, &open.closed).await?;
     let begun = begin(tx, orchestrator, &row, &schedule, open.runs).await?;

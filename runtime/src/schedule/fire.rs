@@ -87,7 +87,7 @@ async fn claim(
     orchestrator: &Orchestrator,
     now: Timestamp,
 ) -> Result<Vec<trigger_outcome::Model>, StoreError> {
-    let store = &orchestrator.reads().store;
+    let store = &orchestrator.shell().store;
     let failed = failed_to("claim due starts");
     let lock = store.backend().pick(" FOR UPDATE SKIP LOCKED", "");
     let sql = format!(

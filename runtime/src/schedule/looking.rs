@@ -150,7 +150,7 @@ impl Scheduler {
             .filter(schedule::Column::IsPaused.eq(false))
             .filter(waits)
             .into_tuple()
-            .all(orchestrator.reads().store.read())
+            .all(orchestrator.shell().store.read())
             .await
             .map_err(failed)?;
         self.look_at(&waiting).await?;
@@ -183,7 +183,7 @@ async fn earliest(orchestrator: &Orchestrator, max: usize) -> Result<Vec<Due>, S
         part(1, "backfill", "next_at"),
         part(2, "trigger_outcome", "due_at")
     );
-    let store = &orchestrator.reads().store;
+    let store = &orchestrator.shell().store;
     let rows = store
         .read()
         .query_all_raw(store.backend().statement(sql, []))

@@ -73,7 +73,7 @@ async fn delete(
     key: &str,
     condition: &str,
 ) -> Result<u64, StoreError> {
-    let store = &orchestrator.reads().store;
+    let store = &orchestrator.shell().store;
     let sql = format!(
         "DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {condition} LIMIT {BATCH})"
     );

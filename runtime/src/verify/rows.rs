@@ -254,6 +254,7 @@ mod tests {
         history: History,
     }
 
+    #[expect(clippy::too_many_lines, reason = "one field a line")]
     fn sound() -> Sample {
         let id = uuid::Uuid::from_u128(1);
         let run = run::Model {

@@ -132,7 +132,7 @@ fn build_task(at: usize, shape: &Shape) -> Task {
 
 /// A list, a list in batches, or a matrix; with the same keys.
 fn build_items(task: &mut Task, items: &Items) {
-    let tolerate = if items.tolerated % 2 == 0 {
+    let tolerate = if items.tolerated.is_multiple_of(2) {
         Tolerate::Count(items.tolerated)
     } else {
         Tolerate::Percent(40.0)
@@ -485,6 +485,7 @@ fn any_rerun(kind: u8, task: TaskIx, actor: Arc<str>) -> RerunInput {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one strategy for each input")]
 fn any_input() -> impl Strategy<Value = (Input, u64)> {
     let numbers = prop_oneof![8 => 0_u32..12, 1 => any::<u32>()];
     let later = prop_oneof![4 => Just(0_u64), 2 => 0_u64..100, 1 => 0_u64..100_000, 1 => any::<u64>()];

@@ -107,7 +107,6 @@ pub(crate) fn workflow(root: &Node, report: &mut Report<'_>) -> Option<Workflow>
             .get("inputs")
             .map(|node| checker.inputs(node, path.key("inputs")))
             .unwrap_or_default(),
-        outputs: Map::new(),
         env: fields
             .get("env")
             .map(|node| checker.env(node, path.key("env"), AT_START))
@@ -130,10 +129,6 @@ pub(crate) fn workflow(root: &Node, report: &mut Report<'_>) -> Option<Workflow>
         concurrency: fields
             .get("concurrency")
             .and_then(|node| checker.concurrency(node, path.key("concurrency"), AT_START_PLAIN)),
-        tasks: Vec::new(),
-        on_failure: Vec::new(),
-        on_success: Vec::new(),
-        finally: Vec::new(),
         sla: fields
             .get("sla")
             .and_then(|node| checker.sla(node, path.key("sla"))),

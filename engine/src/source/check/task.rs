@@ -10,7 +10,7 @@ use crate::source::check::expressions::{Group, Reader, Site};
 use crate::source::check::features::Place;
 use crate::source::check::fields::{Fields, Zero};
 use crate::source::check::handler;
-use crate::source::check::policy::Defaults;
+use crate::source::check::policy::{Defaults, PartialRetry};
 use crate::source::check::{Checker, NAME_CHARS_MAX, Placed, shorten};
 use crate::source::tree::{Entry, Node, Path};
 
@@ -168,19 +168,9 @@ impl Checker<'_, '_> {
         task.for_each = fan_out.for_each;
         task.matrix = fan_out.matrix;
         task.sla = fields.get("sla").and_then(|node| self.sla(node, path.key("sla")));
-        let on_exhausted = fields
-            .get("on_exhausted")
-            .and_then(|node| self.on_exhausted(node, path.key("on_exhausted")));
-        task.on_exhausted = on_exhausted.or(retry.on_exhausted).unwrap_or_default();
-        task.retry = retry.resolve(&kind);
-        task.max_losses = self
-            .max_losses(fields, path)
-            .or(defaults.max_losses)
-            .unwrap_or(Task::MAX_LOSSES);
+        self.failing(fields, path, retry, (&kind, defaults), task);
         task.timeout = timeout.or(defaults.timeout.filter(|_| takes_worker));
-        task.start_within = self.time(fields, path, "start_within");
-        task.complete_within = self.time(fields, path, "complete_within");
-        task.heartbeat = self.time(fields, path, "heartbeat");
+        self.times(fields, path, task);
         task.priority = self.priority(fields, path);
         task.kind = kind;
         task.callback = self.callback(fields, path, task);
@@ -190,6 +180,32 @@ impl Checker<'_, '_> {
         self.undoing(fields, path, reader, defaults, task);
         self.is_in_matrix = false;
         placed
+    }
+
+    /// What a failed attempt and a lost worker mean.
+    fn failing(
+        &mut self,
+        fields: Fields<'_>,
+        path: Path<'_>,
+        retry: PartialRetry,
+        (kind, defaults): (&str, &Defaults),
+        task: &mut Task,
+    ) {
+        let on_exhausted = fields
+            .get("on_exhausted")
+            .and_then(|node| self.on_exhausted(node, path.key("on_exhausted")));
+        task.on_exhausted = on_exhausted.or(retry.on_exhausted).unwrap_or_default();
+        task.retry = retry.resolve(kind);
+        task.max_losses = self
+            .max_losses(fields, path)
+            .or(defaults.max_losses)
+            .unwrap_or(Task::MAX_LOSSES);
+    }
+
+    fn times(&mut self, fields: Fields<'_>, path: Path<'_>, task: &mut Task) {
+        task.start_within = self.time(fields, path, "start_within");
+        task.complete_within = self.time(fields, path, "complete_within");
+        task.heartbeat = self.time(fields, path, "heartbeat");
     }
 
     fn task_key(&mut self, entry: &Entry, path: Path<'_>) {
