@@ -337,6 +337,8 @@ fn call(field: &FieldDefinition) -> String {
                     "{ id: \"s\", from: \"2026-01-01T00:00:00Z\", until: \"2026-01-02T00:00:00Z\" }"
                 }
                 ("input", "webhookCreate") => "{ key: \"k\", workflow: \"w\" }",
+                ("input", "secretSet") => "{ name: \"N\", value: \"a value\" }",
+                ("input", "secretDelete") => "{ name: \"N\" }",
                 ("input", "eventPublish") => "{ events: [] }",
                 ("input", _) => "{ id: \"r\" }",
                 ("ids", _) => "[\"x\"]",
@@ -388,7 +390,7 @@ async fn every_root_field_refuses_a_caller_without_permissions() {
         }
     }
     assert_eq!(
-        checked, 59,
+        checked, 62,
         "a root field was added: see that it asks for a permission, then count it here"
     );
 }
