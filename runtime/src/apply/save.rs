@@ -1,10 +1,14 @@
-//! Writes what the turns of a batch changed: at most seven statements, however many runs and tasks.
+//! Writes what the turns of a batch changed: a constant number of statements, however many runs and tasks. With
+//! PostgreSQL they are sent as one, unless the batch touches waits, child runs, gates or dead letters.
+
+use std::collections::HashSet;
 
 use runnel_engine::run::{Command, RunState, TaskState};
 use runnel_engine::{TaskIx, gate};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 use uuid::Uuid;
 
+use super::combine::{Part, combine};
 use super::convert::{item_text, json_text};
 use super::rows::RowSet;
 use super::side::SideRows;
@@ -22,6 +26,8 @@ pub(super) struct Statements {
     /// New runs and changed runs; each must write the given number of rows, or the batch has lost a race.
     guarded: Vec<(&'static str, Statement, usize)>,
     plain: Vec<(&'static str, Statement)>,
+    /// No two of them concern the same row, and the database can run them as one.
+    is_combinable: bool,
 }
 
 /// What a transaction wrote.
@@ -46,8 +52,10 @@ impl Statements {
             rows.add(turn)?;
         }
         for key in sent {
-            rows.gone.id(key.run.0).int(key.task.0).int(key.attempt);
+            rows.add_gone(key.run.0, key.task, key.attempt);
         }
+        let is_new = |key| rows.outbox_keys.contains(key);
+        let mut is_combinable = backend == DbBackend::Postgres && !rows.gone_keys.iter().any(is_new);
         let mut guarded = Vec::new();
         for (action, set, text) in [
             ("insert runs", rows.new_runs, &sql.insert_runs),
@@ -72,8 +80,30 @@ impl Statements {
                 plain.push((action, set.bind(backend, text, vec![])));
             }
         }
-        plain.extend(rows.side.statements(backend));
-        Ok(Self { guarded, plain })
+        let side = rows.side.statements(backend);
+        is_combinable &= side.is_empty();
+        plain.extend(side);
+        Ok(Self {
+            guarded,
+            plain,
+            is_combinable,
+        })
+    }
+
+    /// All as one statement, to be sent outside a transaction; unchanged where that is not possible.
+    pub(super) fn into_one(self) -> Result<Statement, Self> {
+        if !self.is_combinable || self.guarded.is_empty() {
+            return Err(self);
+        }
+        let guarded = self.guarded.into_iter().map(|(_, statement, expected)| Part {
+            statement,
+            expected: Some(expected),
+        });
+        let plain = self.plain.into_iter().map(|(_, statement)| Part {
+            statement,
+            expected: None,
+        });
+        Ok(combine(guarded.chain(plain).collect()))
     }
 
     /// Sends the statements. The guarded ones go first: they take the locks, and a lost race writes nothing else.
@@ -98,10 +128,15 @@ struct Rows {
     tasks: RowSet,
     events: RowSet,
     outbox: RowSet,
+    outbox_keys: HashSet<OutboxKey>,
     gone: RowSet,
+    gone_keys: HashSet<OutboxKey>,
     side: SideRows,
     audits: RowSet,
 }
+
+/// Run, task and attempt.
+type OutboxKey = (Uuid, TaskIx, u32);
 
 impl Rows {
     fn new(backend: DbBackend) -> Self {
@@ -113,7 +148,9 @@ impl Rows {
             tasks: set(TASK_CHANGE),
             events: set(EVENT_NEW),
             outbox: set(OUTBOX_NEW),
+            outbox_keys: HashSet::new(),
             gone: set(OUTBOX_KEY),
+            gone_keys: HashSet::new(),
             side: SideRows::new(backend),
             audits: set(AUDIT_NEW),
         }
@@ -149,6 +186,7 @@ impl Rows {
                 Command::Dispatch { task, attempt } => {
                     let definition = turn.known.meta.plan.task(state.tasks[task.at()].template);
                     let priority = definition.priority.unwrap_or(state.context.priority);
+                    self.outbox_keys.insert((run, *task, *attempt));
                     self.outbox.id(run).int(task.0).int(*attempt);
                     self.outbox
                         .text(&definition.queue)
@@ -166,7 +204,7 @@ impl Rows {
                         .int(gate::rank(turn.moment.now, priority));
                 }
                 Command::Stop { task, attempt } => {
-                    self.gone.id(run).int(task.0).int(*attempt);
+                    self.add_gone(run, *task, *attempt);
                 }
                 Command::DeadLetter { .. } | Command::Wait(_) | Command::Child(_) | Command::Gate(_) => {
                     self.side.add(turn, command)?;
@@ -174,6 +212,12 @@ impl Rows {
             }
         }
         Ok(())
+    }
+
+    fn add_gone(&mut self, run: Uuid, task: TaskIx, attempt: u32) {
+        if self.gone_keys.insert((run, task, attempt)) {
+            self.gone.id(run).int(task.0).int(attempt);
+        }
     }
 
     /// Mutations are few: a batch without one has no statement for them.
