@@ -7,6 +7,8 @@
 
 mod applier;
 mod cache;
+mod combine;
+mod commit;
 mod convert;
 mod fetch;
 mod load;
