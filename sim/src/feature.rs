@@ -67,7 +67,12 @@ impl Features {
         let mut drawn = Self::default();
         for feature in Feature::ALL {
             // a chain of runs down to the limit of depth costs as much as many seeds
-            let percent = if feature == Feature::Deep { 2 } else { percent };
+            let percent = match feature {
+                Feature::Deep => 2,
+                // much must come together before a rollback is stopped in its middle
+                Feature::Saga => percent + 15,
+                _ => percent,
+            };
             if chance.percent(percent) {
                 drawn.0 |= 1 << feature as u8;
             }

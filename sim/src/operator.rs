@@ -12,6 +12,7 @@ use runnel_runtime::offline::{Answer, Attempt, Item};
 
 use crate::chance::Chance;
 use crate::defect::Defect;
+use crate::errand::end_of;
 use crate::reach::Reach;
 use crate::world::World;
 
@@ -82,7 +83,14 @@ impl World {
     /// An operator does something to a run.
     pub(crate) fn operate(&mut self, operation: &Operation) {
         let runs: Vec<RunId> = self.store.runs.keys().copied().collect();
-        let Some(run) = pick(&runs, operation.run) else {
+        // what is short is found more often than by chance: a rollback, an end that a parent has not heard of
+        let is_short = |run: &RunId| {
+            let is_undoing = self.store.status(*run) == Some(RunStatus::Compensating);
+            is_undoing || self.store.errands.contains_key(&end_of(*run))
+        };
+        let short = runs.iter().copied().find(is_short);
+        let short = short.filter(|_| operation.run.is_multiple_of(2));
+        let Some(run) = short.or_else(|| pick(&runs, operation.run)) else {
             return;
         };
         let (actor, reason): (Arc<str>, _) = ("operator".into(), None);

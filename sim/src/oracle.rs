@@ -198,10 +198,10 @@ impl Oracle {
             if twins > 1 {
                 self.fail("one-run-a-key", format!("{twins} runs have the key {}", row.key));
             }
-            self.check_records(change, row.tasks(), records);
             for (rule, message) in self.promises.after_commit(store, change, row, &state) {
                 self.fail(rule, message);
             }
+            self.check_records(change, row.tasks(), records);
             self.is_family_changed |= !store.children.is_empty() || !store.errands.is_empty();
             self.check_commands(plan, &state, change);
             for message in check(plan, &state) {
