@@ -5,7 +5,7 @@
     reason = "fields of an interface may have the same type"
 )]
 
-use async_graphql::{Interface, SimpleObject};
+use async_graphql::{ID, Interface, SimpleObject};
 use runnel_engine::explain as engine;
 use runnel_engine::run;
 
@@ -94,8 +94,8 @@ blocker!(
         queue: String,
         /// The task type.
         r#type: String,
-        /// Since when the attempt waits.
-        since: Option<DateTime>,
+        /// When the attempt began to wait.
+        queued_at: Option<DateTime>,
     }
 );
 blocker!(
@@ -123,8 +123,8 @@ blocker!(
     EventBlocker {
         /// Its type.
         event: Option<String>,
-        /// Until when it is waited for.
-        until: Option<DateTime>,
+        /// When it is not waited for any more.
+        expires_at: Option<DateTime>,
     }
 );
 blocker!(
@@ -132,27 +132,30 @@ blocker!(
     SignalBlocker {
         /// Its name.
         name: Option<String>,
-        /// Until when it is waited for.
-        until: Option<DateTime>,
+        /// When it is not waited for any more.
+        expires_at: Option<DateTime>,
     }
 );
 blocker!(
     /// Somebody must use the callback token.
     CallbackBlocker {
-        /// Until when it is waited for.
-        until: Option<DateTime>,
+        /// When it is not waited for any more.
+        expires_at: Option<DateTime>,
     }
 );
 blocker!(
     /// A time must come.
     TimerBlocker {
         /// Which.
-        until: Option<DateTime>,
+        wake_at: Option<DateTime>,
     }
 );
 blocker!(
     /// A child run must end.
-    ChildRunBlocker {}
+    ChildRunBlocker {
+        /// Id of the child run; null while it is being started.
+        run_id: Option<ID>,
+    }
 );
 blocker!(
     /// The items of the fan-out must end.
@@ -170,8 +173,8 @@ blocker!(
 blocker!(
     /// It is on its way to a worker.
     QueuedBlocker {
-        /// Since when.
-        since: Option<DateTime>,
+        /// When it began to wait.
+        queued_at: Option<DateTime>,
         /// The queue.
         queue: String,
         /// Place among the messages of the namespace that wait to be sent, from 1; null once it is sent.
@@ -247,11 +250,11 @@ pub(crate) struct BlockingTask {
 #[derive(Debug, Clone, SimpleObject)]
 pub(crate) struct SlotHolder {
     /// Id of the run.
-    run: async_graphql::ID,
+    run: ID,
     /// Key of the task; null when the run itself holds the place.
     task: Option<String>,
-    /// Since when.
-    since: DateTime,
+    /// When it took it.
+    held_at: DateTime,
 }
 
 /// Where time went.
@@ -309,7 +312,7 @@ impl From<engine::Blocker> for Blocker {
             | engine::Blocker::Signal { .. }
             | engine::Blocker::Callback { .. }
             | engine::Blocker::Timer { .. }
-            | engine::Blocker::ChildRun
+            | engine::Blocker::ChildRun { .. }
             | engine::Blocker::Items
             | engine::Blocker::Retry { .. } => of_waits(blocker),
             engine::Blocker::Upstream { .. }
@@ -361,7 +364,7 @@ fn slot_holder(holder: engine::Holder) -> SlotHolder {
     SlotHolder {
         run: id::run(holder.ticket.run),
         task: holder.task,
-        since: DateTime(holder.since),
+        held_at: DateTime(holder.since),
     }
 }
 
@@ -412,7 +415,7 @@ fn of_resources(blocker: engine::Blocker) -> Blocker {
             message: format!("no worker of the queue {queue} runs {kind}"),
             queue,
             r#type: kind,
-            since: since.map(DateTime),
+            queued_at: since.map(DateTime),
         }),
         engine::Blocker::Queued {
             since,
@@ -425,7 +428,7 @@ fn of_resources(blocker: engine::Blocker) -> Blocker {
                 || format!("on its way to a worker of the queue {queue}"),
                 |place| format!("place {place} of {backlog} in the line of the queue {queue}"),
             ),
-            since: since.map(DateTime),
+            queued_at: since.map(DateTime),
             queue,
             position: position.map(count),
             backlog: count(backlog),
@@ -465,27 +468,31 @@ fn of_waits(blocker: engine::Blocker) -> Blocker {
             code: "EVENT".to_owned(),
             message: until("an event", at),
             event,
-            until: at.map(DateTime),
+            expires_at: at.map(DateTime),
         }),
         engine::Blocker::Signal { name, until: at } => Blocker::Signal(SignalBlocker {
             code: "SIGNAL".to_owned(),
             message: until("a signal", at),
             name,
-            until: at.map(DateTime),
+            expires_at: at.map(DateTime),
         }),
         engine::Blocker::Callback { until: at } => Blocker::Callback(CallbackBlocker {
             code: "CALLBACK".to_owned(),
             message: until("its callback", at),
-            until: at.map(DateTime),
+            expires_at: at.map(DateTime),
         }),
         engine::Blocker::Timer { until: at } => Blocker::Timer(TimerBlocker {
             code: "TIMER".to_owned(),
             message: until("its time", at),
-            until: at.map(DateTime),
+            wake_at: at.map(DateTime),
         }),
-        engine::Blocker::ChildRun => Blocker::ChildRun(ChildRunBlocker {
+        engine::Blocker::ChildRun { run } => Blocker::ChildRun(ChildRunBlocker {
             code: "CHILD_RUN".to_owned(),
-            message: "waits for its child run".to_owned(),
+            message: run.map_or_else(
+                || "waits for its child run, which is being started".to_owned(),
+                |run| format!("waits for its child run {}", id::run(run).as_str()),
+            ),
+            run_id: run.map(id::run),
         }),
         engine::Blocker::Items => Blocker::Items(ItemsBlocker {
             code: "ITEMS".to_owned(),

@@ -19,5 +19,6 @@ mod reports;
 mod rerunning;
 mod saga;
 mod scale;
+mod standing;
 mod timing;
 mod waits;
