@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use runnel_api::{ApiConfig, serve};
 use runnel_queue::embedded::{EmbeddedConfig, EmbeddedQueue};
-use runnel_queue::{TokenKey, TokenKeys};
-use runnel_runtime::{Config, DatabaseConfig, Orchestrator, SystemClock, SystemEntropy};
+use runnel_queue::{PayloadStore, TokenKey, TokenKeys};
+use runnel_runtime::{Config, DatabaseConfig, Orchestrator, PayloadConfig, SystemClock, SystemEntropy};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +38,8 @@ async fn main() -> Result<(), Failure> {
         batch_max: 300,
         outstanding_max: 10_000,
         poll_interval: Duration::from_secs(5),
+        payloads: PayloadConfig::new(PayloadStore::in_memory()),
+        secret_keys: None,
         public_url: None,
         local_types: Vec::new(),
     })

@@ -26,11 +26,13 @@ pub(crate) enum Permission {
     AuditRead,
     /// Make namespaces.
     NamespacesWrite,
+    /// List, store and delete secrets; nobody may read their values.
+    SecretsWrite,
 }
 
 impl Permission {
     /// Every permission.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::WorkflowsRead,
         Self::WorkflowsWrite,
         Self::RunsRead,
@@ -38,6 +40,7 @@ impl Permission {
         Self::WorkersReport,
         Self::AuditRead,
         Self::NamespacesWrite,
+        Self::SecretsWrite,
     ];
 
     /// The scope.
@@ -50,6 +53,7 @@ impl Permission {
             Self::WorkersReport => "workers:report",
             Self::AuditRead => "audit:read",
             Self::NamespacesWrite => "namespaces:write",
+            Self::SecretsWrite => "secrets:write",
         }
     }
 }

@@ -191,6 +191,13 @@ impl ApiError {
                 tracing::warn!(error = %chain(error), "store is busy");
                 Self::new(Code::Unavailable, "the server is busy; try again")
             }
+            StoreError::Payload(_) => {
+                tracing::warn!(error = %chain(error), "the payload store is away");
+                Self::new(
+                    Code::Unavailable,
+                    "large values cannot be read or written now; try again",
+                )
+            }
             StoreError::Open(_)
             | StoreError::Statement { .. }
             | StoreError::Aborted { .. }

@@ -8,9 +8,11 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode, header};
 use futures_util::FutureExt;
 use runnel_queue::embedded::{EmbeddedConfig, EmbeddedQueue};
-use runnel_queue::{TokenKey, TokenKeys};
+use runnel_queue::{PayloadStore, TokenKey, TokenKeys};
 use runnel_runtime::feed::Topic;
-use runnel_runtime::{Config, DatabaseConfig, Orchestrator, SystemClock, SystemEntropy};
+use runnel_runtime::{
+    Config, DatabaseConfig, Orchestrator, PayloadConfig, SecretKeys, SystemClock, SystemEntropy,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -50,6 +52,8 @@ impl Server {
             batch_max: 300,
             outstanding_max: 100,
             poll_interval: Duration::from_secs(5),
+            payloads: PayloadConfig::new(PayloadStore::in_memory()),
+            secret_keys: SecretKeys::new([("test".to_owned(), vec![9; 32])]),
             public_url: None,
             local_types: Vec::new(),
         })

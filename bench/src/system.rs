@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use runnel_engine::source::Format;
-use runnel_queue::{AttemptRef, EmbeddedConfig, EmbeddedQueue, QueueName, ReportBatch, TokenKey, TokenKeys};
+use runnel_queue::{
+    AttemptRef, EmbeddedConfig, EmbeddedQueue, PayloadStore, QueueName, ReportBatch, TokenKey, TokenKeys,
+};
 use runnel_runtime::clock::{SystemClock, SystemEntropy};
-use runnel_runtime::{Actor, Config, DatabaseConfig, Orchestrator, PublishRequest};
+use runnel_runtime::{Actor, Config, DatabaseConfig, Orchestrator, PayloadConfig, PublishRequest};
 use runnel_worker::{Handler, Handlers, ReportSink, TaskContext, TaskError, WorkerConfig};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
@@ -111,6 +113,8 @@ impl System {
             batch_max: 300,
             outstanding_max: 10_000,
             poll_interval: Duration::from_secs(5),
+            payloads: PayloadConfig::new(PayloadStore::directory(&directory.path().join("payloads"))?),
+            secret_keys: None,
             public_url: None,
             local_types: vec![KIND.to_owned()],
         })
@@ -122,6 +126,7 @@ impl System {
             queue,
             task_queue: QueueName("default".to_owned()),
             sink: Arc::new(LocalSink(orchestrator.clone())),
+            supplies: runnel_worker::Supplies::default(),
             concurrency: CONCURRENCY,
             visibility: Duration::from_secs(60),
             drain_grace: Duration::from_secs(5),

@@ -7,14 +7,12 @@ use serde_json::{Map, Value, json};
 use crate::definition::Workflow;
 use crate::expr::Template;
 use crate::ids::RunId;
+use crate::schema::{self, PROBLEMS_MAX};
 use crate::time::Timestamp;
 use crate::trigger::{self, RunTrigger};
 
-/// Largest inputs of a run as JSON text, in bytes; each run stores its own.
-pub const INPUTS_BYTES_MAX: usize = 256 << 10;
-
-/// Problems reported of one start; the rest would help nobody.
-const PROBLEMS_MAX: usize = 50;
+/// Largest inputs of a run as JSON text, in bytes.
+pub const INPUTS_BYTES_MAX: usize = 64 << 20;
 
 /// One input that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +79,10 @@ pub fn resolve(
                 }
             }
         }
-        judge(name, schema, &inputs[name], &mut problems);
+        if let Some(value) = inputs.get_mut(name) {
+            schema::fill_defaults(schema, value);
+            judge(name, schema, value, &mut problems);
+        }
     }
     problems.truncate(PROBLEMS_MAX);
     if problems.is_empty() {
@@ -160,7 +161,7 @@ fn default(
 }
 
 pub(crate) fn judge(name: &str, schema: &Value, value: &Value, problems: &mut Vec<InputProblem>) {
-    let validator = match jsonschema::draft7::new(schema) {
+    let validator = match schema::compile(schema) {
         Ok(validator) => validator,
         // the publisher was told; whoever starts the run can only be told that it cannot be
         Err(error) => {
@@ -170,18 +171,10 @@ pub(crate) fn judge(name: &str, schema: &Value, value: &Value, problems: &mut Ve
             ));
         }
     };
-    for error in validator.iter_errors(value).take(PROBLEMS_MAX) {
+    for found in schema::judge(&validator, value) {
         let mut path = vec![name.to_owned()];
-        let pointer = error.instance_path();
-        path.extend(
-            pointer
-                .as_str()
-                .split('/')
-                .skip(1)
-                .map(|step| step.replace("~1", "/").replace("~0", "~")),
-        );
-        // the value is the caller's own and may be long or secret: the message names the rule only
-        let message = format!("`{}`: {}", path.join("."), error.masked_with("the value"));
+        path.extend(found.path);
+        let message = format!("`{}`: {}", path.join("."), found.message);
         problems.push(InputProblem { path, message });
     }
 }
@@ -249,6 +242,20 @@ mod tests {
         let problems = check(ORDER, json!({})).expect_err("missing");
         assert_eq!(problems.len(), 1);
         assert!(problems[0].1.contains("`order` is missing"), "{problems:?}");
+    }
+
+    #[test]
+    fn defaults_inside_an_input_are_filled_before_it_is_judged() {
+        let inputs = "inputs:\n  order:\n    type: object\n    required: [id, region]\n    properties:\n      id: { type: string }\n      region: { type: string, default: eu }";
+        assert_eq!(
+            check(inputs, json!({"order": {"id": "a"}})),
+            Ok(json!({"order": {"id": "a", "region": "eu"}}))
+        );
+        let problems = check(inputs, json!({"order": {}})).expect_err("no id");
+        assert_eq!(
+            problems,
+            [("order.id".to_owned(), "`order.id`: is required".to_owned())]
+        );
     }
 
     #[test]

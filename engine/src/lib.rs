@@ -14,6 +14,7 @@ pub mod inputs;
 pub mod plan;
 pub mod run;
 pub mod schedule;
+mod schema;
 pub mod source;
 pub mod time;
 pub mod trigger;

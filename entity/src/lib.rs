@@ -17,6 +17,7 @@ pub mod namespace;
 pub mod outbox;
 pub mod run;
 pub mod schedule;
+pub mod secret;
 pub mod task;
 pub mod task_log;
 pub mod trigger_outcome;

@@ -52,6 +52,10 @@ pub struct Model {
     pub error: Option<String>,
     /// Engine-private JSON.
     pub extra: Option<String>,
+    /// JSON: how far the current attempt is.
+    pub progress: Option<String>,
+    /// JSON: what the next attempt may go on from.
+    pub checkpoint: Option<String>,
 }
 
 /// No relations: joins are written where they are needed.

@@ -14,6 +14,7 @@ mod m20261121_000001_initial;
 mod m20261121_000002_waits;
 mod m20261121_000003_children;
 mod m20261121_000004_schedules;
+mod m20261121_000005_data;
 mod m20261121_000006_audit;
 mod m20261121_000007_gates;
 mod m20261121_000008_dead_letters;
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000002_waits::Migration),
             Box::new(m20261121_000003_children::Migration),
             Box::new(m20261121_000004_schedules::Migration),
+            Box::new(m20261121_000005_data::Migration),
             Box::new(m20261121_000006_audit::Migration),
             Box::new(m20261121_000007_gates::Migration),
             Box::new(m20261121_000008_dead_letters::Migration),

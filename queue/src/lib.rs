@@ -8,15 +8,17 @@ pub mod contract;
 pub mod crash;
 pub mod embedded;
 pub mod message;
+pub mod payload;
 pub mod sqs;
 pub mod task_queue;
 pub mod token;
 
 pub use embedded::{EmbeddedConfig, EmbeddedQueue, FaultPlan};
 pub use message::{
-    Attempt, AttemptRef, Failure, FailureCategory, LogLine, LogStream, MessageError, Outcome, Report,
-    ReportBatch, TaskMessage,
+    Attempt, AttemptRef, Failure, FailureCategory, LogLine, LogStream, MessageError, Outcome, Progress,
+    Report, ReportBatch, TaskMessage,
 };
+pub use payload::{PayloadError, PayloadLocation, PayloadRef, PayloadStore};
 pub use sqs::{SqsConfig, SqsQueue};
 pub use task_queue::{Delivery, Depth, Outgoing, QueueError, QueueName, Receipt, SendFailure, TaskQueue};
 pub use token::{TokenKey, TokenKeys};

@@ -7,11 +7,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use crate::payload::PayloadRef;
+
 /// Version written and the newest one understood.
 pub const MESSAGE_VERSION: u32 = 1;
 
 /// Largest message in bytes: the limit of SQS for a message and for a batch.
 pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
+
+/// Largest checkpoint in bytes of JSON; a larger one is left out, and the log of the attempt says so.
+pub const CHECKPOINT_BYTES_MAX: usize = 64 << 10;
+
+/// Longest message of a progress, in bytes; the rest of a longer one is cut off.
+pub const PROGRESS_MESSAGE_BYTES_MAX: usize = 500;
 
 /// Which attempt of which task; the fence of every report.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,8 +51,11 @@ pub struct TaskMessage {
     /// Task type, as `http` or `shell`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Resolved input; secrets appear as marks (see `secrets`).
+    /// Resolved input; secrets appear as marks (see `secrets`). `null` when it is in the payload store.
     pub input: Box<RawValue>,
+    /// Where the input is when it is too large for the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_ref: Option<PayloadRef>,
     /// Resolved environment of commands.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
@@ -65,6 +76,9 @@ pub struct TaskMessage {
     /// The unguessable part of the secret marks of this message.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub secret_mark: String,
+    /// The last checkpoint that an earlier attempt of the task has reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Box<RawValue>>,
     /// Kept from foreign dialects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Box<RawValue>>,
@@ -112,6 +126,12 @@ pub enum Report {
         /// The attempt.
         #[serde(flatten)]
         at: AttemptRef,
+        /// How far it is, as the JSON of a [`Progress`], where that changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        progress: Option<Progress>,
+        /// What another attempt would need to go on from here, where that changed; at most [`CHECKPOINT_BYTES_MAX`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        checkpoint: Option<Box<RawValue>>,
     },
     /// Log lines of an attempt.
     Log {
@@ -148,12 +168,31 @@ pub struct Attempt {
     pub finished_us: i64,
 }
 
+/// How far an attempt is, as it says itself.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// From 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fraction: Option<f64>,
+    /// Units done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<f64>,
+    /// Units there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<f64>,
+    /// One sentence; at most [`PROGRESS_MESSAGE_BYTES_MAX`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Output as JSON.
     Output(Box<RawValue>),
+    /// Output that is too large for a message; it is in the payload store.
+    OutputRef(PayloadRef),
     /// Classified failure.
     Error(Failure),
 }
@@ -318,6 +357,7 @@ fn check_size(body: &str) -> Result<(), MessageError> {
     Ok(())
 }
 
+mod progress;
 mod wire;
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use runnel_queue::{TaskQueue, TokenKeys};
 use serde_json::{Map, Value};
 
 use crate::clock::{Clock, Entropy};
+use crate::payload::PayloadConfig;
+use crate::secret::SecretKeys;
 
 /// Where the rows are.
 #[derive(Debug, Clone)]
@@ -42,6 +44,10 @@ pub struct Config {
     pub outstanding_max: usize,
     /// Longest sleep of the waker, the relay and the doorbell poll. 5 s by default.
     pub poll_interval: Duration,
+    /// Where large values go.
+    pub payloads: PayloadConfig,
+    /// Keys that stored secrets are sealed with, the one for new ones first; `None`: secrets cannot be stored.
+    pub secret_keys: Option<SecretKeys>,
     /// Address under which others reach the API, for callbacks; that of the first server when `None`.
     pub public_url: Option<String>,
     /// Task types that need no registration because a built-in worker runs beside this orchestrator.

@@ -68,6 +68,9 @@ pub enum StoreError {
         /// The first one that is missing.
         missing: String,
     },
+    /// The payload store did not do what was asked; it may later.
+    #[error("large values cannot be read or written now")]
+    Payload(#[source] runnel_queue::PayloadError),
     /// The orchestrator is stopping and takes nothing new.
     #[error("the orchestrator is stopping")]
     Stopping,

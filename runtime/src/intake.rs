@@ -9,9 +9,12 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use runnel_engine::run::{Category, Input, TaskFailure, Timings};
 use runnel_engine::{RunId, TaskIx, Timestamp};
+use runnel_queue::message::CHECKPOINT_BYTES_MAX;
+use runnel_queue::payload::{PAYLOAD_BYTES_MAX, PayloadRef};
 use runnel_queue::{
-    Attempt, AttemptRef, Failure, FailureCategory, LogLine, Outcome, Report, ReportBatch, TokenKeys,
+    Attempt, AttemptRef, Failure, FailureCategory, LogLine, Outcome, Progress, Report, ReportBatch, TokenKeys,
 };
+use serde_json::value::RawValue;
 
 use crate::apply::{Appliers, Shell};
 use crate::error::StoreError;
@@ -20,7 +23,7 @@ use crate::registry::{self, Hello};
 use crate::relay::AttemptKey;
 
 /// Largest accepted output of a task, in bytes; a larger one fails its attempt.
-pub(crate) const OUTPUT_BYTES_MAX: usize = 256 * 1024;
+pub(crate) const OUTPUT_BYTES_MAX: usize = PAYLOAD_BYTES_MAX;
 
 const REPORTS: &str = "runnel_reports_total";
 const FORGED: &str = "runnel_reports_forged_total";
@@ -59,7 +62,7 @@ impl Intake {
     pub(crate) async fn accept(&self, batches: &[ReportBatch]) -> Result<(), StoreError> {
         let reports: usize = batches.iter().map(|batch| batch.reports.len()).sum();
         metrics::counter!(REPORTS).increment(reports as u64);
-        let sorted = Sorted::of(&self.shell.token_keys, batches);
+        let mut sorted = Sorted::of(&self.shell.token_keys, batches);
         if sorted.forged > 0 {
             metrics::counter!(FORGED).increment(sorted.forged);
             tracing::warn!(
@@ -70,6 +73,7 @@ impl Intake {
         let now = self.shell.clock.now();
         self.note_workers(sorted.hellos, sorted.goodbyes, now).await?;
         self.logs.save(&self.shell, sorted.logs, now).await?;
+        self.fetch_outputs(&mut sorted.inputs).await?;
         let applied = sorted
             .inputs
             .into_iter()
@@ -103,6 +107,40 @@ impl Intake {
             registry::leave(&self.shell.store, goodbyes, now).await?;
         }
         Ok(())
+    }
+
+    /// Reads the outputs that workers have put into the payload store, side by side. Claimed first, so that none is collected
+    /// between here and the commit that refers to it.
+    async fn fetch_outputs(&self, inputs: &mut BTreeMap<RunId, Vec<Input>>) -> Result<(), StoreError> {
+        let mut outputs: Vec<(PayloadRef, &mut Input)> = inputs
+            .values_mut()
+            .flatten()
+            .filter_map(|input| match input {
+                Input::AttemptSucceeded { output, .. } => Some((PayloadRef::read(output)?, input)),
+                _ => None,
+            })
+            .collect();
+        if outputs.is_empty() {
+            return Ok(());
+        }
+        let payloads = &self.shell.payloads;
+        payloads
+            .claim(outputs.iter().map(|(reference, _)| reference))
+            .await?;
+        let reads = outputs.iter_mut().map(|(reference, input)| async move {
+            match payloads.read(reference).await {
+                Ok(text) if serde_json::from_str::<&RawValue>(&text).is_ok() => give_output(input, text),
+                Ok(_) => refuse_output(
+                    input,
+                    "OUTPUT_INVALID",
+                    "the stored output is not JSON".to_owned(),
+                ),
+                Err(StoreError::Corrupt { problem, .. }) => refuse_output(input, "PAYLOAD_MISSING", problem),
+                Err(error) => return Err(error),
+            }
+            Ok(())
+        });
+        futures_util::future::try_join_all(reads).await.map(drop)
     }
 }
 
@@ -166,12 +204,17 @@ impl Sorted {
                 worker,
                 at: Timestamp(*started_us),
             },
-            Report::Heartbeat { .. } => Input::Heartbeat {
+            Report::Heartbeat {
+                progress, checkpoint, ..
+            } => Input::Heartbeat {
                 task,
                 attempt,
                 worker,
-                progress: None,
-                checkpoint: None,
+                progress: progress.clone().and_then(progress_text),
+                checkpoint: checkpoint
+                    .as_ref()
+                    .filter(|checkpoint| checkpoint.get().len() <= CHECKPOINT_BYTES_MAX)
+                    .map(|checkpoint| checkpoint.get().into()),
             },
             Report::Returned { reason, .. } => Input::AttemptLost {
                 task,
@@ -200,7 +243,7 @@ fn attempt_of(report: &Report) -> Option<&AttemptRef> {
     match report {
         Report::Hello { .. } | Report::Goodbye {} => None,
         Report::Started { at, .. }
-        | Report::Heartbeat { at }
+        | Report::Heartbeat { at, .. }
         | Report::Log { at, .. }
         | Report::Returned { at, .. } => Some(at),
         Report::Completed(attempt) => Some(&attempt.at),
@@ -227,6 +270,12 @@ fn completed(report: &Attempt, worker: Arc<str>) -> Input {
             output: output.get().into(),
             timings,
         },
+        Outcome::OutputRef(reference) => Input::AttemptSucceeded {
+            task,
+            attempt,
+            output: reference.to_string().into(),
+            timings,
+        },
         Outcome::Error(failure) => Input::AttemptFailed {
             task,
             attempt,
@@ -234,6 +283,35 @@ fn completed(report: &Attempt, worker: Arc<str>) -> Input {
             timings,
         },
     }
+}
+
+fn give_output(input: &mut Input, text: Arc<str>) {
+    if let Input::AttemptSucceeded { output, .. } = input {
+        *output = text;
+    }
+}
+
+/// The attempt succeeded, but what it made cannot be had: another attempt may make it again.
+fn refuse_output(input: &mut Input, code: &str, message: String) {
+    if let Input::AttemptSucceeded {
+        task,
+        attempt,
+        timings,
+        ..
+    } = input
+    {
+        *input = Input::AttemptFailed {
+            task: *task,
+            attempt: *attempt,
+            failure: TaskFailure::new(Category::Internal, code, message, true),
+            timings: timings.clone(),
+        };
+    }
+}
+
+/// JSON text of a progress, with everything in its range: a worker of another make may say anything.
+fn progress_text(progress: Progress) -> Option<Arc<str>> {
+    serde_json::to_string(&progress.checked()?).ok().map(Arc::from)
 }
 
 fn output_too_large(bytes: usize) -> TaskFailure {

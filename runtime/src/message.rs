@@ -3,7 +3,7 @@
 use runnel_engine::run::{Category, RunState, TaskFailure, TaskStatus, dispatch_payload};
 use runnel_engine::{Moment, TaskIx};
 use runnel_queue::message::{MESSAGE_BYTES_MAX, MESSAGE_VERSION};
-use runnel_queue::{AttemptRef, TaskMessage, TokenKeys};
+use runnel_queue::{AttemptRef, PayloadRef, TaskMessage, TokenKeys};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::wait::CallbackAddress;
@@ -77,9 +77,20 @@ fn body(
             format!("{what}: {error}"),
         ))
     };
-    let input = match RawValue::from_string(payload.input.to_string()) {
+    let input_ref = PayloadRef::read(&payload.input);
+    let input = if input_ref.is_some() {
+        Ok(RawValue::NULL.to_owned())
+    } else {
+        RawValue::from_string(payload.input.to_string())
+    };
+    let input = match input {
         Ok(input) => input,
         Err(error) => return invalid("input", error),
+    };
+    let checkpoint = payload.checkpoint.as_deref().map(str::to_owned);
+    let checkpoint = match checkpoint.map(RawValue::from_string).transpose() {
+        Ok(checkpoint) => checkpoint,
+        Err(error) => return invalid("checkpoint", error),
     };
     let metadata = match (!payload.metadata.is_empty())
         .then(|| to_raw_value(&payload.metadata))
@@ -101,6 +112,8 @@ fn body(
         key: state.key(&meta.plan, ix),
         kind: payload.kind,
         input,
+        input_ref,
+        checkpoint,
         env: payload.env,
         timeout_ms: payload.timeout.map(millis),
         heartbeat_ms: payload.heartbeat.map(millis),

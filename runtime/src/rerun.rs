@@ -11,7 +11,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Map, Value};
 
 use crate::actor::Actor;
-use crate::apply::{Rerun, state_of};
+use crate::apply::{Fetch, Rerun, state_of};
 use crate::error::{OperateError, StartError, StoreError};
 use crate::orchestrator::{Orchestrator, StartRequest};
 use crate::store::failed_to;
@@ -103,7 +103,14 @@ impl Orchestrator {
         let run = run.ok_or(OperateError::UnknownRun)?;
         let store = &self.reads().store;
         let versions = &self.reads().versions;
-        let found = state_of(store.read(), store.backend().into(), versions, request.run).await?;
+        let found = state_of(
+            store.read(),
+            store.backend().into(),
+            versions,
+            request.run,
+            &Fetch::Store(self.payloads()),
+        )
+        .await?;
         let (meta, state) = found.ok_or(OperateError::UnknownRun)?;
         for key in &request.tasks {
             if meta.plan.find(key).is_none() {
@@ -245,10 +252,13 @@ impl Orchestrator {
             .await
             .map_err(failed_to("read outputs"))?;
         let mut outputs: HashMap<i32, Option<String>> = rows.into_iter().collect();
-        let kept = pairs.into_iter().map(|(before, ix)| {
+        let mut kept = Vec::with_capacity(pairs.len());
+        for (before, ix) in pairs {
             let output = i32::try_from(before.0).ok().and_then(|ix| outputs.remove(&ix)?);
-            (ix, Arc::from(output.unwrap_or_else(|| "null".to_owned())))
-        });
-        Ok(kept.collect())
+            let stored: Arc<str> = output.map_or_else(|| Arc::from("null"), Arc::from);
+            // the new run refers to large values by itself, so that they outlive the old one
+            kept.push((ix, self.payloads().resolve(&stored).await?));
+        }
+        Ok(kept)
     }
 }

@@ -110,6 +110,10 @@ pub struct TaskView {
     /// JSON text.
     pub output: Option<Arc<str>>,
     pub error: Option<TaskFailure>,
+    /// How far the current attempt is.
+    pub progress: Option<runnel_queue::Progress>,
+    /// JSON text of what the next attempt would go on from; not read where payloads are not.
+    pub checkpoint: Option<Arc<str>>,
     pub wake_at: Option<Timestamp>,
     pub ready_at: Option<Timestamp>,
     pub queued_at: Option<Timestamp>,
@@ -131,6 +135,8 @@ pub struct TaskPayloads {
     pub input: Option<Arc<str>>,
     /// JSON text.
     pub output: Option<Arc<str>>,
+    /// JSON text.
+    pub checkpoint: Option<Arc<str>>,
 }
 
 /// One event of the history, with its places.

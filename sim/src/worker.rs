@@ -217,7 +217,15 @@ impl World {
     /// A heartbeat goes through the queue, or over the control channel, whose answer says whether the attempt is wanted.
     fn beat(&mut self, at: usize, n: usize, name: &str, reference: AttemptRef) {
         if self.chance.percent(50) {
-            self.report(name, Report::Heartbeat { at: reference }, Vec::new());
+            self.report(
+                name,
+                Report::Heartbeat {
+                    at: reference,
+                    progress: None,
+                    checkpoint: None,
+                },
+                Vec::new(),
+            );
             return;
         }
         let Some(replica) = self.some_replica() else {

@@ -75,6 +75,13 @@ async fn examples_end_as_their_index_states(stack: Stack) -> anyhow::Result<()> 
     for example in index()? {
         let file = example["file"].as_str().context("a file")?;
         let mut inputs = example["inputs"].as_object().cloned().unwrap_or_default();
+        for (name, value) in example["secrets"].as_object().into_iter().flatten() {
+            let value = value.as_str().context("a value")?;
+            cluster
+                .orchestrator()
+                .set_secret(&cluster.actor, name, value)
+                .await?;
+        }
         let server = start_server(&example, &mut inputs).await?;
         let run = cluster
             .launch_source(&repository_file(format!("examples/{file}"))?, inputs)

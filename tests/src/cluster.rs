@@ -12,8 +12,11 @@ use runnel_engine::source::Format;
 use runnel_queue::{QueueName, TaskQueue, TokenKey, TokenKeys};
 use runnel_runtime::feed::Topic;
 use runnel_runtime::view::{EventView, PageRequest, RunView, TaskFilter, TaskView};
-use runnel_runtime::{Actor, Config, DatabaseConfig, Orchestrator, PublishRequest, Published, StartRequest};
-use runnel_worker::{BuiltinOptions, Handlers, QueueSink, WorkerConfig};
+use runnel_runtime::{
+    Actor, Config, DatabaseConfig, Orchestrator, PayloadConfig, PublishRequest, Published, SecretKeys,
+    StartRequest,
+};
+use runnel_worker::{BuiltinOptions, Handlers, QueueSink, Supplies, WorkerConfig};
 use serde_json::{Map, Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -23,9 +26,13 @@ use crate::clock::TestClock;
 use crate::databases::TestDatabase;
 use crate::scripted::ScriptedWorker;
 use crate::stack::Stack;
+use crate::supply::Direct;
 
 /// The longest that anything is waited for. It only turns a hang into a failure.
 pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Token of workers that speak to [`Cluster::serve`].
+pub const WORKER_TOKEN: &str = "a token of test workers";
 
 /// A running system of one or more replicas.
 pub struct Cluster {
@@ -39,7 +46,12 @@ pub struct Cluster {
     pub replicas: Vec<Orchestrator>,
     /// Who acts.
     pub actor: Actor,
+    /// Where large values go; shared by all replicas and workers.
+    pub payloads: PayloadConfig,
+    /// Keys that secrets are sealed with.
+    pub secret_keys: Option<SecretKeys>,
     database: TestDatabase,
+    _payload_directory: Option<tempfile::TempDir>,
     background: Vec<JoinHandle<anyhow::Result<()>>>,
     stop: CancellationToken,
 }
@@ -60,7 +72,11 @@ impl Cluster {
     pub async fn start_with(stack: Stack, queue: Arc<dyn TaskQueue>) -> anyhow::Result<Self> {
         // the HTTP handlers of workers and the clients of tests need a TLS provider; an error means that there is one
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let (store, directory) = stack.payloads().await?;
         let mut cluster = Self {
+            payloads: PayloadConfig::new(store),
+            secret_keys: SecretKeys::new([("test".to_owned(), vec![9; 32])]),
+            _payload_directory: directory,
             stack,
             queue,
             clock: Arc::default(),
@@ -122,6 +138,8 @@ impl Cluster {
             outstanding_max: self.stack.outstanding_max(),
             // short, because the clock jumps in tests: nothing else tells the waker that time has passed
             poll_interval: Duration::from_millis(100),
+            payloads: self.payloads.clone(),
+            secret_keys: self.secret_keys.clone(),
             public_url: None,
             local_types: Vec::new(),
         })
@@ -156,7 +174,16 @@ impl Cluster {
     }
 
     /// The same, with options for the handlers; private addresses are always allowed, since the origins of tests have one.
-    pub fn add_worker_with(&mut self, name: &str, mut options: BuiltinOptions) {
+    pub fn add_worker_with(&mut self, name: &str, options: BuiltinOptions) {
+        let supplies = Supplies {
+            payloads: Some(self.payloads.store.clone()),
+            channel: Some(Arc::new(Direct(self.orchestrator().clone()))),
+        };
+        self.add_worker_from(name, options, supplies);
+    }
+
+    /// The same, with another way to large values and stored secrets.
+    pub fn add_worker_from(&mut self, name: &str, mut options: BuiltinOptions, supplies: Supplies) {
         options.http.allow_private = true;
         let config = WorkerConfig {
             name: name.to_owned(),
@@ -167,17 +194,22 @@ impl Cluster {
             visibility: Duration::from_secs(60),
             drain_grace: Duration::from_secs(10),
             handlers: Handlers::builtin_with(options),
+            supplies,
         };
         self.background
             .push(tokio::spawn(runnel_worker::run(config, self.stop.clone())));
     }
 
-    /// Serves the API of the first replica on a free port, for anonymous administrators.
+    /// Serves the API of the first replica on a free port, for anonymous administrators and workers with the token.
     ///
     /// # Errors
     /// There is no free port.
     pub async fn serve(&mut self) -> anyhow::Result<Client> {
-        self.serve_with(ApiConfig::default()).await
+        self.serve_with(ApiConfig {
+            worker_token: Some(WORKER_TOKEN.to_owned()),
+            ..ApiConfig::default()
+        })
+        .await
     }
 
     /// The same with other settings.

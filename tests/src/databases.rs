@@ -163,3 +163,40 @@ fn at_database(url: &str, name: &str) -> String {
     url.rsplit_once('/')
         .map_or_else(|| url.to_owned(), |(server, _)| format!("{server}/{name}"))
 }
+
+/// Every row of every table as text, to look for what must not be there.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn dump(url: &str) -> anyhow::Result<String> {
+    use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
+    let db = Database::connect(url).await?;
+    let backend = db.get_database_backend();
+    let is_postgres = backend == DbBackend::Postgres;
+    let all = async |sql: String| db.query_all_raw(Statement::from_string(backend, sql)).await;
+    let tables = if is_postgres {
+        "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+    } else {
+        "SELECT name FROM sqlite_master WHERE type = 'table'"
+    };
+    let mut text = String::new();
+    for row in all(tables.to_owned()).await? {
+        let table: String = row.try_get_by_index(0)?;
+        let rows = if is_postgres {
+            format!("SELECT t::text FROM \"{table}\" t")
+        } else {
+            let columns = all(format!("SELECT name FROM pragma_table_info('{table}')")).await?;
+            let quoted: Vec<String> = columns
+                .iter()
+                .map(|column| Ok(format!("quote(\"{}\")", column.try_get_by_index::<String>(0)?)))
+                .collect::<Result<_, sea_orm::DbErr>>()?;
+            format!("SELECT {} FROM \"{table}\"", quoted.join(" || ',' || "))
+        };
+        for row in all(rows).await? {
+            text.push_str(&row.try_get_by_index::<String>(0)?);
+            text.push('\n');
+        }
+    }
+    db.close().await?;
+    Ok(text)
+}

@@ -15,4 +15,5 @@ pub mod scripted;
 pub mod services;
 pub mod sql;
 pub mod stack;
+pub mod supply;
 pub mod verify;

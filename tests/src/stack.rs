@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use runnel_queue::TaskQueue;
+use anyhow::Context as _;
 use runnel_queue::embedded::{EmbeddedConfig, EmbeddedQueue};
 use runnel_queue::sqs::{SqsConfig, SqsQueue};
+use runnel_queue::{PayloadLocation, PayloadStore, TaskQueue};
 
 use crate::databases::TestDatabase;
 use crate::services;
@@ -43,6 +44,34 @@ impl Stack {
                 Ok(Arc::new(EmbeddedQueue::new(EmbeddedConfig::default())))
             }
             Self::PostgresSqs => Ok(Arc::new(sqs_queue().await?)),
+        }
+    }
+
+    /// A place for large values of its own: a directory that vanishes with its handle, or a bucket of the emulator.
+    ///
+    /// # Errors
+    /// The service is missing.
+    pub async fn payloads(self) -> anyhow::Result<(PayloadStore, Option<tempfile::TempDir>)> {
+        match self {
+            Self::SqliteEmbedded | Self::PostgresEmbedded => {
+                let directory = tempfile::tempdir()?;
+                Ok((PayloadStore::directory(directory.path())?, Some(directory)))
+            }
+            Self::PostgresSqs => {
+                // the emulator speaks S3 at the same address
+                let endpoint = services::sqs_endpoint()?;
+                let bucket = unique("payloads-").trim_end_matches('-').to_owned();
+                let made = reqwest::Client::new()
+                    .put(format!("{endpoint}/{bucket}"))
+                    .send()
+                    .await?;
+                made.error_for_status().context("making a bucket")?;
+                let location = PayloadLocation::S3 {
+                    bucket,
+                    prefix: "values".to_owned(),
+                };
+                Ok((PayloadStore::open(&location, Some(&endpoint), None)?, None))
+            }
         }
     }
 

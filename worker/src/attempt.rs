@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use runnel_queue::{Failure, FailureCategory, LogStream, Outcome, TaskMessage};
+use bytes::Bytes;
+use runnel_queue::payload::INLINE_BYTES_DEFAULT;
+use runnel_queue::{AttemptRef, Failure, FailureCategory, LogStream, Outcome, TaskMessage};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -13,10 +15,11 @@ use crate::log::{AttemptLog, truncate};
 use crate::panic;
 use crate::running::{Held, StopReason};
 use crate::secret::{Redactor, Secrets};
+use crate::supply::Supplies;
 use crate::task::{Handler, TaskContext, TaskError};
 
-/// Largest output in bytes of JSON; a larger one fails the task, as it would fail again.
-pub(crate) const OUTPUT_BYTES_MAX: usize = 256 * 1024;
+/// Outputs above this many bytes of JSON go to the payload store; the orchestrator stores what is smaller in its rows.
+const INLINE_BYTES_MAX: usize = INLINE_BYTES_DEFAULT;
 
 const MESSAGE_BYTES_MAX: usize = 8 * 1024;
 const TRACEBACK_BYTES_MAX: usize = 32 * 1024;
@@ -44,13 +47,9 @@ pub(crate) async fn execute(
     handler: Arc<dyn Handler>,
     held: &Held,
     control: &Control,
+    supplies: &Supplies,
 ) -> (Ended, AttemptLog) {
-    let secrets = match Secrets::resolve(message) {
-        Ok(secrets) => secrets,
-        Err(error) => return (failed(error), AttemptLog::new(Redactor::default())),
-    };
-    let ctx = context(message, secrets, held);
-    let (ctx, redactor) = match ctx {
+    let (ctx, redactor) = match prepare(message, held, supplies).await {
         Ok(ready) => ready,
         Err(error) => return (failed(error), AttemptLog::new(Redactor::default())),
     };
@@ -59,12 +58,28 @@ pub(crate) async fn execute(
         return (failed(error), log);
     }
     let ended = match supervise(&ctx, handler, held, control).await {
-        Verdict::Result(result) => Ended::Completed(outcome(result, &redactor)),
+        Verdict::Result(result) => Ended::Completed(outcome(result, &redactor, &held.at, supplies).await),
         Verdict::Stopped(StopReason::Drain) => Ended::Returned,
         Verdict::Stopped(StopReason::Unwanted) => Ended::Unwanted,
         Verdict::Stopped(StopReason::ReceiptLost) => Ended::Lost,
     };
     (ended, log)
+}
+
+/// What the attempt needs from elsewhere: secrets, and an input that is too large for its message.
+async fn prepare(
+    message: &TaskMessage,
+    held: &Held,
+    supplies: &Supplies,
+) -> Result<(TaskContext, Redactor), TaskError> {
+    let secrets = Secrets::resolve(message, supplies).await?;
+    match &message.input_ref {
+        Some(reference) => {
+            let input = supplies.fetch(&message.at, reference).await?;
+            context(message, &input, secrets, held)
+        }
+        None => context(message, &message.input, secrets, held),
+    }
 }
 
 enum Verdict {
@@ -119,11 +134,12 @@ fn timed_out(timeout: Duration) -> TaskError {
 
 fn context(
     message: &TaskMessage,
+    input: &RawValue,
     secrets: Secrets,
     held: &Held,
 ) -> Result<(TaskContext, Redactor), TaskError> {
     let invalid = |e: serde_json::Error| TaskError::input(format!("the input is not valid JSON: {e}"));
-    let mut input: Value = serde_json::from_str(message.input.get()).map_err(invalid)?;
+    let mut input: Value = serde_json::from_str(input.get()).map_err(invalid)?;
     let metadata = message
         .metadata
         .as_ref()
@@ -131,6 +147,12 @@ fn context(
         .transpose()
         .map_err(invalid)?;
     let mut env = message.env.clone();
+    let checkpoint = message
+        .checkpoint
+        .as_ref()
+        .map(|raw| serde_json::from_str(raw.get()))
+        .transpose()
+        .map_err(invalid)?;
     secrets.reveal(&mut input);
     secrets.reveal_env(&mut env);
     let redactor = secrets.into_redactor();
@@ -149,6 +171,8 @@ fn context(
         traceparent: message.traceparent.clone(),
         cancelled: held.stop.child_token(),
         log: AttemptLog::new(redactor.clone()),
+        checkpoint,
+        said: Arc::clone(&held.said),
     };
     Ok((ctx, redactor))
 }
@@ -173,33 +197,37 @@ fn failed(error: TaskError) -> Ended {
     Ended::Completed(Outcome::Error(error.into_failure()))
 }
 
-fn outcome(result: Result<Value, TaskError>, redactor: &Redactor) -> Outcome {
-    let result = result.and_then(|mut output| {
-        redactor.value(&mut output);
-        encode_output(&output)
-    });
-    match result {
-        Ok(output) => Outcome::Output(output),
-        Err(error) => {
-            let mut failure = error.into_failure();
-            redactor.failure(&mut failure);
-            cap_failure(&mut failure);
-            Outcome::Error(failure)
+async fn outcome(
+    result: Result<Value, TaskError>,
+    redactor: &Redactor,
+    at: &AttemptRef,
+    supplies: &Supplies,
+) -> Outcome {
+    let outcome = match result {
+        Ok(mut output) => {
+            redactor.value(&mut output);
+            encode_output(&output, at, supplies).await
         }
-    }
+        Err(error) => Err(error),
+    };
+    outcome.unwrap_or_else(|error| {
+        let mut failure = error.into_failure();
+        redactor.failure(&mut failure);
+        cap_failure(&mut failure);
+        Outcome::Error(failure)
+    })
 }
 
-fn encode_output(output: &Value) -> Result<Box<RawValue>, TaskError> {
+/// Secrets are out of the output by now: nothing else is ever stored.
+async fn encode_output(output: &Value, at: &AttemptRef, supplies: &Supplies) -> Result<Outcome, TaskError> {
     let encoded =
         to_raw_value(output).map_err(|e| TaskError::internal(format!("the output is not JSON: {e}")))?;
-    let bytes = encoded.get().len();
-    if bytes > OUTPUT_BYTES_MAX {
-        let message = format!(
-            "the output has {bytes} bytes, more than {OUTPUT_BYTES_MAX}; store it elsewhere and return a reference"
-        );
-        return Err(TaskError::new(FailureCategory::User, "OUTPUT_TOO_LARGE", message));
+    if encoded.get().len() <= INLINE_BYTES_MAX {
+        return Ok(Outcome::Output(encoded));
     }
-    Ok(encoded)
+    let text: Box<str> = encoded.into();
+    let value = Bytes::from(text.into_string());
+    supplies.store(at, value).await.map(Outcome::OutputRef)
 }
 
 fn cap_failure(failure: &mut Failure) {

@@ -9,6 +9,7 @@ mod output;
 mod python;
 mod shell;
 mod sqs;
+mod watch;
 
 use std::sync::Once;
 

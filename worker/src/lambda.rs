@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::attempt::{self, Ended};
 use crate::control::{self, Control};
 use crate::running::Running;
-use crate::{Handlers, ReportSink, clock};
+use crate::{Handlers, ReportSink, Supplies, clock};
 
 /// Kept free at the end of an invocation for stopping attempts and reporting that.
 const STOP_MARGIN: Duration = Duration::from_secs(12);
@@ -38,6 +38,8 @@ pub struct LambdaWorker {
     pub sink: Arc<dyn ReportSink>,
     /// Handlers by task type.
     pub handlers: Handlers,
+    /// Where large values and stored secrets come from.
+    pub supplies: Supplies,
 }
 
 impl LambdaWorker {
@@ -119,7 +121,7 @@ impl LambdaWorker {
         };
         let receipt = Receipt(record.receipt_handle.clone().unwrap_or_default());
         let held = running.hold(&message, receipt, Instant::now());
-        let (ended, log) = attempt::execute(&message, handler, &held, control).await;
+        let (ended, log) = attempt::execute(&message, handler, &held, control, &self.supplies).await;
         held.end();
         running.release(&held);
         let at = held.at.clone();
@@ -150,7 +152,8 @@ impl LambdaWorker {
             at: held.at.clone(),
             lines,
         });
-        self.report(rest.chain([end]).collect()).await && is_over
+        let last = held.said.last(&held.at);
+        self.report(rest.chain(last).chain([end]).collect()).await && is_over
     }
 
     async fn report(&self, reports: Vec<Report>) -> bool {

@@ -18,8 +18,10 @@ mod pack;
 mod panic;
 mod receive;
 mod running;
+mod said;
 mod secret;
 pub mod sink;
+mod supply;
 mod task;
 
 use std::sync::Arc;
@@ -33,8 +35,10 @@ use tokio_util::task::TaskTracker;
 
 pub use handlers::{BuiltinOptions, HttpPolicy};
 pub use log::AttemptLog;
+pub use runnel_queue::Progress;
 pub use runnel_queue::{Failure, FailureCategory, LogStream};
 pub use sink::{HttpSink, QueueSink, SplitSink};
+pub use supply::{ControlChannel, Supplies};
 pub use task::{Handler, Handlers, TaskContext, TaskError};
 
 /// How often a worker says that it is there.
@@ -75,6 +79,8 @@ pub struct WorkerConfig {
     pub drain_grace: Duration,
     /// Handlers by task type.
     pub handlers: Handlers,
+    /// Where large values and stored secrets come from.
+    pub supplies: Supplies,
 }
 
 /// Runs a worker until `stop` is cancelled and its attempts have ended or the grace is over.

@@ -89,6 +89,11 @@ impl AttemptLog {
         self.shared.redactor.text(text)
     }
 
+    /// Replaces secret values in every text of a value.
+    pub(crate) fn redact_value(&self, value: &mut serde_json::Value) {
+        self.shared.redactor.value(value);
+    }
+
     /// Writes without waiting, for lines of the worker itself.
     pub(crate) fn push(&self, stream: LogStream, text: String) {
         let mut text = self.redact(text);

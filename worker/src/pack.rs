@@ -42,7 +42,17 @@ pub(crate) fn size_bound(report: &Report) -> usize {
                 types.iter().map(|t| escaped_len(t) + 3).sum::<usize>() + escaped_len(queue)
             }
             Report::Goodbye {} => 0,
-            Report::Started { at, .. } | Report::Heartbeat { at } => at_len(at),
+            Report::Started { at, .. } => at_len(at),
+            Report::Heartbeat {
+                at,
+                progress,
+                checkpoint,
+            } => {
+                let message = progress.as_ref().and_then(|progress| progress.message.as_deref());
+                at_len(at)
+                    + message.map_or(0, escaped_len)
+                    + checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.get().len())
+            }
             Report::Log { at, lines } => {
                 at_len(at)
                     + lines
@@ -55,6 +65,7 @@ pub(crate) fn size_bound(report: &Report) -> usize {
                 at_len(&attempt.at)
                     + match &attempt.outcome {
                         Outcome::Output(output) => output.get().len(),
+                        Outcome::OutputRef(reference) => reference.sha256.len(),
                         Outcome::Error(failure) => failure_len(failure),
                     }
             }

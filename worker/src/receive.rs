@@ -210,7 +210,8 @@ impl Receiver {
         held: Arc<Held>,
         permit: Option<OwnedSemaphorePermit>,
     ) {
-        let (ended, log) = attempt::execute(&message, handler, &held, &self.control).await;
+        let (ended, log) =
+            attempt::execute(&message, handler, &held, &self.control, &self.config.supplies).await;
         held.end();
         let at = held.at.clone();
         let (end, then) = match ended {
@@ -239,7 +240,11 @@ impl Receiver {
         };
         let reports = end
             .into_iter()
-            .flat_map(|end| rest_of(&log, &held.at).chain([end]))
+            .flat_map(|end| {
+                rest_of(&log, &held.at)
+                    .chain(held.said.last(&held.at))
+                    .chain([end])
+            })
             .collect();
         // the channel is bounded: a worker whose reports are not accepted stops taking tasks
         let sent = self.finished.send(Finished { held, reports, then }).await;
@@ -267,7 +272,7 @@ fn rest_of(log: &AttemptLog, at: &AttemptRef) -> impl Iterator<Item = Report> {
 
 fn count(kind: &str, outcome: &Outcome) {
     let result = match outcome {
-        Outcome::Output(_) => "succeeded",
+        Outcome::Output(_) | Outcome::OutputRef(_) => "succeeded",
         Outcome::Error(_) => "failed",
     };
     metrics::counter!("runnel_worker_attempts_total", "type" => kind.to_owned(), "result" => result)

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::control::Control;
+use crate::said::Said;
 
 /// An attempt is reported as started when it has run for this long; shorter ones are only reported as completed.
 const STARTED_AFTER: Duration = Duration::from_millis(200);
@@ -23,6 +24,9 @@ const STARTED_AFTER: Duration = Duration::from_millis(200);
 const PULSE: Duration = Duration::from_millis(200);
 
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(10);
+
+/// Progress and checkpoints are gathered for this long: whatever a handler says, it costs one report a second.
+const NEWS_EVERY: Duration = Duration::from_secs(1);
 
 /// Why an attempt is stopped from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +52,8 @@ pub(crate) struct Held {
     begun: Instant,
     heartbeat_every: Duration,
     has_ended: AtomicBool,
+    /// What the attempt says of itself.
+    pub(crate) said: Arc<Said>,
     pulse: Mutex<Pulse>,
 }
 
@@ -55,6 +61,8 @@ pub(crate) struct Held {
 struct Pulse {
     is_started: bool,
     heartbeat_at: Instant,
+    /// News are told no earlier.
+    news_at: Instant,
     held_until: Instant,
     extend_at: Instant,
 }
@@ -90,7 +98,12 @@ impl Held {
         }
         if now >= pulse.heartbeat_at {
             pulse.heartbeat_at = now + self.heartbeat_every;
-            return Some(Report::Heartbeat { at: self.at.clone() });
+            pulse.news_at = now + NEWS_EVERY;
+            return Some(self.said.all(&self.at));
+        }
+        if now >= pulse.news_at && self.said.has_news() {
+            pulse.news_at = now + NEWS_EVERY;
+            return Some(self.said.news(&self.at));
         }
         None
     }
@@ -130,9 +143,11 @@ impl Running {
             begun: now,
             heartbeat_every,
             has_ended: AtomicBool::new(false),
+            said: Arc::default(),
             pulse: Mutex::new(Pulse {
                 is_started: false,
                 heartbeat_at: now + heartbeat_every,
+                news_at: now,
                 held_until: received + self.visibility,
                 extend_at: received + self.visibility / 3,
             }),

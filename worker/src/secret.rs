@@ -1,8 +1,8 @@
 //! Secrets: resolved at the last moment, redacted from everything that is reported.
 //!
 //! A task message names its secrets and carries marks `‹secret:NAME:MARK›` where their values belong. `MARK` is unguessable,
-//! so data that merely looks like a mark is left alone. Values come from `RUNNEL_SECRET_<NAME>`, or from the file named by
-//! `RUNNEL_SECRET_<NAME>_FILE`.
+//! so data that merely looks like a mark is left alone. Values come from `RUNNEL_SECRET_<NAME>`, from the file named by
+//! `RUNNEL_SECRET_<NAME>_FILE`, or from the orchestrator's store over the control channel.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,7 +12,11 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 use runnel_queue::{Failure, FailureCategory, TaskMessage};
 use serde_json::Value;
 
+use crate::supply::Supplies;
 use crate::task::TaskError;
+
+/// Shortest value: a shorter one occurs in any text, and could not be kept out of what is reported.
+const VALUE_BYTES_MIN: usize = 6;
 
 /// Lines of a secret of several lines that are shorter are common words, not secrets.
 const LINE_BYTES_MIN: usize = 8;
@@ -28,22 +32,27 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    /// Resolves what the message names.
-    pub(crate) fn resolve(message: &TaskMessage) -> Result<Self, TaskError> {
+    /// Resolves what the message names: from the worker's environment, from files that it names, then from the stored secrets.
+    pub(crate) async fn resolve(message: &TaskMessage, supplies: &Supplies) -> Result<Self, TaskError> {
         if message.secrets.is_empty() {
             return Ok(Self::default());
         }
+        let mut values = BTreeMap::new();
+        let mut missing = Vec::new();
+        for name in &message.secrets {
+            match find_value(name) {
+                Some(value) => drop(values.insert(name.clone(), value)),
+                None => missing.push(name.clone()),
+            }
+        }
+        values.extend(supplies.secrets(&message.at, &missing).await?);
         let mut marks = Vec::with_capacity(message.secrets.len());
         let mut redactor = Redactor::default();
         for name in &message.secrets {
-            let value = find_value(name).ok_or_else(|| {
-                let variable = variable_name(name);
-                TaskError::new(
-                    FailureCategory::Input,
-                    "SECRET_NOT_FOUND",
-                    format!("secret `{name}` is not configured here: set {variable} or {variable}_FILE on the worker"),
-                )
-            })?;
+            let value = values.remove(name).ok_or_else(|| not_found(name, supplies))?;
+            if value.len() < VALUE_BYTES_MIN {
+                return Err(too_short(name));
+            }
             redactor.add(&value);
             marks.push((format!("‹secret:{name}:{}›", message.secret_mark), value));
         }
@@ -133,6 +142,26 @@ impl Redactor {
     pub(crate) fn value(&self, value: &mut Value) {
         if !self.is_idle() {
             for_each_string(value, &mut |text| *text = self.text(std::mem::take(text)));
+            self.numbers(value);
+        }
+    }
+
+    /// A secret of digits is a secret as a number too.
+    fn numbers(&self, value: &mut Value) {
+        match value {
+            Value::Number(number) => {
+                let text = number.to_string();
+                if self
+                    .patterns
+                    .iter()
+                    .any(|pattern| text.contains(pattern.as_str()))
+                {
+                    *value = Value::from(REPLACEMENT);
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.numbers(item)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| self.numbers(field)),
+            Value::Null | Value::Bool(_) | Value::String(_) => {}
         }
     }
 
@@ -149,6 +178,32 @@ impl std::fmt::Debug for Redactor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Redactor({} patterns)", self.patterns.len())
     }
+}
+
+fn not_found(name: &str, supplies: &Supplies) -> TaskError {
+    let variable = variable_name(name);
+    let stored = if supplies.channel.is_some() {
+        "or store it with `runnel secret set`"
+    } else {
+        "or store it with `runnel secret set` and give the worker RUNNEL_API_URL"
+    };
+    TaskError::new(
+        FailureCategory::Input,
+        "SECRET_NOT_FOUND",
+        format!(
+            "secret `{name}` is not configured here: set {variable} or {variable}_FILE on the worker, {stored}"
+        ),
+    )
+}
+
+fn too_short(name: &str) -> TaskError {
+    TaskError::new(
+        FailureCategory::Input,
+        "SECRET_TOO_SHORT",
+        format!(
+            "the value of secret `{name}` has fewer than {VALUE_BYTES_MIN} bytes and could not be kept out of logs and outputs"
+        ),
+    )
 }
 
 fn find_value(name: &str) -> Option<String> {
@@ -270,6 +325,14 @@ mod tests {
             .into_failure();
         redactor.failure(&mut failure);
         assert!(!format!("{value}{failure:?}{redactor:?}").contains("hunter22"));
+    }
+
+    #[test]
+    fn a_secret_of_digits_is_redacted_as_a_number_too() {
+        let redactor = secrets(&[("PIN", "73519264")]).into_redactor();
+        let mut value = json!({"pin": 73_519_264, "list": [1, 173_519_264]});
+        redactor.value(&mut value);
+        assert_eq!(value, json!({"pin": "***", "list": [1, "***"]}));
     }
 
     #[test]

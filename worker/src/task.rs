@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use runnel_queue::{Failure, FailureCategory};
+use runnel_queue::message::CHECKPOINT_BYTES_MAX;
+use runnel_queue::{Failure, FailureCategory, LogStream, Progress};
 use serde_json::Value;
+use serde_json::value::to_raw_value;
 use tokio_util::sync::CancellationToken;
 
 use crate::handlers::{self, BuiltinOptions};
 use crate::log::AttemptLog;
+use crate::said::Said;
 
 /// Code that executes tasks of one type.
 #[async_trait]
@@ -57,9 +60,40 @@ pub struct TaskContext {
     pub cancelled: CancellationToken,
     /// Log of the attempt.
     pub log: AttemptLog,
+    pub(crate) checkpoint: Option<Value>,
+    pub(crate) said: Arc<Said>,
 }
 
 impl TaskContext {
+    /// Says how far the attempt is. The last word counts; it reaches those who watch about a second later.
+    pub fn progress(&self, progress: Progress) {
+        if let Some(mut progress) = progress.checked() {
+            progress.message = progress.message.map(|message| self.log.redact(message));
+            self.said.progress(progress);
+        }
+    }
+
+    /// Says from where another attempt could go on, should this one be lost or fail. The last word counts. Secret values in it
+    /// are replaced. False when it is larger than [`CHECKPOINT_BYTES_MAX`]: then the one before stands, and the log says so.
+    pub fn checkpoint(&self, checkpoint: &Value) -> bool {
+        let mut checkpoint = checkpoint.clone();
+        self.log.redact_value(&mut checkpoint);
+        let is_taken = to_raw_value(&checkpoint).is_ok_and(|raw| self.said.checkpoint(raw));
+        if !is_taken {
+            self.log.push(
+                LogStream::System,
+                format!("a checkpoint has more than {CHECKPOINT_BYTES_MAX} bytes; the one before it stands"),
+            );
+        }
+        is_taken
+    }
+
+    /// The last checkpoint that an earlier attempt of the task has reported.
+    #[must_use]
+    pub fn last_checkpoint(&self) -> Option<&Value> {
+        self.checkpoint.as_ref()
+    }
+
     /// Field of the input, when the input is an object that has it and it is not null.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Value> {

@@ -111,6 +111,8 @@ pub(crate) fn context(kind: &str, input: Value) -> TaskContext {
         traceparent: None,
         cancelled: CancellationToken::new(),
         log: AttemptLog::new(Redactor::default()),
+        checkpoint: None,
+        said: Arc::default(),
     }
 }
 
@@ -135,6 +137,7 @@ impl Bench {
             visibility: Duration::from_secs(30),
             drain_grace: Duration::from_secs(5),
             handlers,
+            supplies: crate::Supplies::default(),
         };
         Self {
             queue,

@@ -156,10 +156,21 @@ pub(super) fn text(bytes: &[u8]) -> Result<String, Failure> {
 /// A body that is a JSON object or nothing.
 pub(super) async fn read_object(request: Request) -> Result<(HeaderMap, Map<String, Value>), Failure> {
     let (headers, text) = read(request, body::BYTES_MAX).await?;
+    object(headers, &text)
+}
+
+/// The same for a start, whose inputs may be large.
+pub(super) async fn read_start(request: Request) -> Result<(HeaderMap, Map<String, Value>), Failure> {
+    let (parts, sent): (Parts, Body) = request.into_parts();
+    let bytes = body::read_within(&parts.headers, sent, body::START_BYTES_MAX, body::PAYLOAD_TIMEOUT).await?;
+    object(parts.headers, &text(&bytes)?)
+}
+
+fn object(headers: HeaderMap, text: &str) -> Result<(HeaderMap, Map<String, Value>), Failure> {
     if text.trim().is_empty() {
         return Ok((headers, Map::new()));
     }
-    match serde_json::from_str(&text) {
+    match serde_json::from_str(text) {
         Ok(Value::Object(map)) => Ok((headers, map)),
         Ok(_) | Err(_) => Err(Failure::new(
             Code::BadRequest,

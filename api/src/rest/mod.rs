@@ -9,6 +9,7 @@ mod audited;
 mod call;
 mod dialects;
 mod events;
+mod payloads;
 mod runs;
 mod show;
 mod waits;
@@ -40,6 +41,10 @@ pub(crate) fn routes(app: &SharedApp) -> Router<SharedApp> {
         .route("/api/v1/runs/{id}/resume", post(runs::resume))
         .route("/api/v1/tasks/{id}/retry", post(runs::retry_task))
         .route("/api/v1/tasks/{id}/skip", post(runs::skip_task))
+        .route("/api/v1/runs/{id}/inputs", get(payloads::run_inputs))
+        .route("/api/v1/runs/{id}/outputs", get(payloads::run_outputs))
+        .route("/api/v1/tasks/{id}/input", get(payloads::task_input))
+        .route("/api/v1/tasks/{id}/output", get(payloads::task_output))
         .route("/api/v1/tasks/{id}/approve", post(waits::approve))
         .route("/api/v1/tasks/{id}/reject", post(waits::reject))
         .route("/api/v1/runs/{id}/signals/{name}", post(waits::signal))
@@ -47,6 +52,11 @@ pub(crate) fn routes(app: &SharedApp) -> Router<SharedApp> {
         .route("/callbacks/{token}/fail", post(waits::fail))
         .route("/callbacks/{token}/heartbeat", post(waits::heartbeat))
         .route("/api/v1/worker/reports", post(worker::reports))
+        .route(
+            "/api/v1/worker/payloads/{sha256}",
+            get(payloads::get).put(payloads::put),
+        )
+        .route("/api/v1/worker/secrets", post(payloads::secrets))
         .route("/api/v1/events", post(events::publish))
         .route("/hooks/{id}", post(events::hook))
         // the paths of the commands dialect

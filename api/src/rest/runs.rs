@@ -9,7 +9,7 @@ use runnel_runtime::{Actor, Orchestrator, StartRequest, audit};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::call::{Answer, Call, Failure, detached, read_object};
+use super::call::{Answer, Call, Failure, detached, read_object, read_start};
 use super::{show, workflows};
 use crate::auth::Permission;
 use crate::error::Code;
@@ -40,7 +40,7 @@ pub(super) async fn find(orchestrator: &Orchestrator, actor: &Actor, text: &str)
 /// `{inputs, version, idempotency_key, priority, tags}`; the key may also be the header `idempotency-key`.
 pub(super) async fn start(call: Call, Path(key): Path<String>, request: Request) -> Answer {
     let (orchestrator, actor) = call.open(Permission::RunsOperate)?;
-    let (headers, body) = read_object(request).await?;
+    let (headers, body) = read_start(request).await?;
     let workflow = workflows::find(&orchestrator, &actor, &key).await?;
     let request = StartRequest {
         workflow: workflow.key,
@@ -186,7 +186,10 @@ async fn page_of_tasks(
             .list_tasks(actor, run, TaskFilter::default(), page)
             .await
             .map_err(Failure::store)?;
-        tasks.extend(page.items);
+        for mut task in page.items {
+            show::fill(orchestrator, &mut task).await?;
+            tasks.push(task);
+        }
         after = tasks.last().map(|task| task.ix);
         if !page.has_next {
             return Ok((tasks, None));

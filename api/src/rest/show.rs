@@ -1,5 +1,7 @@
 //! How the aliases show things: plain JSON in snake case, as in a workflow file.
 
+use std::sync::Arc;
+
 use runnel_engine::Timestamp;
 use runnel_engine::run::Counts;
 use runnel_runtime::view::{RunView, TaskView, VersionView, WorkflowView};
@@ -9,9 +11,23 @@ use serde_json::{Map, Value, json};
 
 use super::call::Failure;
 use crate::schema::id;
+use crate::schema::payload::{self, Part};
 
 fn time(at: Option<Timestamp>) -> Value {
     at.map_or(Value::Null, |at| Value::String(at.to_rfc3339()))
+}
+
+/// A value that may be stored apart: whole up to a size, else where it is.
+async fn whole(orchestrator: &Orchestrator, text: &Arc<str>, part: Part) -> Result<Arc<str>, Failure> {
+    Ok(payload::whole(orchestrator, text, part, payload::RESOLVED_BYTES_MAX).await?)
+}
+
+/// Puts the output of a task in place of its reference.
+pub(super) async fn fill(orchestrator: &Orchestrator, task: &mut TaskView) -> Result<(), Failure> {
+    if let Some(output) = &task.output {
+        task.output = Some(whole(orchestrator, output, Part::TaskOutput(task.run_id, task.ix)).await?);
+    }
+    Ok(())
 }
 
 /// Stored JSON text goes out as it is.
@@ -59,6 +75,11 @@ pub(super) async fn run(
         .await
         .map_err(Failure::store)?;
     let node_id = id::run(view.id).0;
+    let inputs = whole(orchestrator, &view.inputs, Part::RunInputs(view.id)).await?;
+    let outputs = match &view.outputs {
+        Some(outputs) => Some(whole(orchestrator, outputs, Part::RunOutputs(view.id)).await?),
+        None => None,
+    };
     Ok(json!({
         "id": node_id,
         "run_id": node_id,
@@ -68,8 +89,8 @@ pub(super) async fn run(
         "is_paused": view.is_paused,
         "has_tolerated_failures": view.has_tolerated_failures,
         "counts": counts(&view.counts),
-        "inputs": stored(Some(&view.inputs)),
-        "outputs": stored(view.outputs.as_deref()),
+        "inputs": stored(Some(&inputs)),
+        "outputs": stored(outputs.as_deref()),
         "error": view.error,
         "priority": view.priority,
         "tags": view.tags,

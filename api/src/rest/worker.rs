@@ -36,7 +36,7 @@ pub(super) async fn reports(call: Call, request: Request) -> Answer {
 /// The attempt of a report after which the worker goes on working.
 fn live_attempt(report: &Report) -> Option<&AttemptRef> {
     match report {
-        Report::Started { at, .. } | Report::Heartbeat { at } | Report::Log { at, .. } => Some(at),
+        Report::Started { at, .. } | Report::Heartbeat { at, .. } | Report::Log { at, .. } => Some(at),
         Report::Hello { .. } | Report::Goodbye {} | Report::Returned { .. } | Report::Completed(_) => None,
     }
 }

@@ -282,6 +282,8 @@ pub(crate) enum Permission {
     AuditRead,
     /// `namespaces:write`: make namespaces.
     NamespacesWrite,
+    /// List, store and delete secrets; nobody may read their values.
+    SecretsWrite,
 }
 
 /// What a start does when a run holds its idempotency key already.

@@ -23,6 +23,7 @@ mod mutation_wait;
 mod mutation_workflow;
 mod namespace;
 mod paging;
+pub(crate) mod payload;
 mod power_filter;
 mod query;
 mod query_schedule;
@@ -31,6 +32,7 @@ mod rerun;
 mod run;
 mod scalars;
 mod schedule;
+mod secret;
 mod server;
 mod session;
 pub(crate) mod subscription;
@@ -62,6 +64,7 @@ use namespace::{NamespaceMutation, NamespaceQuery};
 use query::CoreQuery;
 use query_schedule::ScheduleQuery;
 use rerun::RerunMutation;
+use secret::SecretMutation;
 use server::ServerQuery;
 use session::ReadLoader;
 use subscription::{EventSubscription, LogSubscription, RunSubscription};
@@ -91,6 +94,7 @@ pub(crate) struct Mutation(
     ScheduleMutation,
     TriggerMutation,
     BulkMutation,
+    SecretMutation,
     WaitMutation,
     RerunMutation,
     DeadLetterMutation,
@@ -122,7 +126,7 @@ pub(crate) fn build_for_mutations(orchestrator: Orchestrator) -> ApiSchema {
 /// Gives a request its caller and its loaders.
 pub(crate) fn attach(request: Request, app: &App, viewer: Viewer) -> Request {
     let loader = ReadLoader::of_request(app.orchestrator.clone(), viewer.actor.clone(), app.loader_delay);
-    request.data(viewer).data(loader)
+    request.data(viewer).data(loader).data(payload::Budget::default())
 }
 
 /// The schema as SDL, sorted.

@@ -15,6 +15,7 @@ use super::id;
 use super::paging::{wants_count, window};
 use super::run::{Run, RunList, list_runs};
 use super::schedule::{self, Schedule};
+use super::secret::{self, Secret};
 use super::session::{BulkAt, TaskAt, load, open};
 use super::task::Task;
 use super::trigger::{self, Trigger};
@@ -171,6 +172,11 @@ impl CoreQuery {
             window: window(size, after.as_deref(), last, before.as_deref())?,
         };
         list_runs(ctx, list).await
+    }
+
+    /// Stored secrets by name, without their values.
+    async fn secrets(&self, ctx: &Context<'_>) -> Result<Vec<Secret>, ApiError> {
+        secret::list(ctx).await
     }
 
     /// Events of all runs, oldest first. The `events` subscription continues from any cursor of this list.

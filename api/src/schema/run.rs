@@ -1,5 +1,7 @@
 //! Runs.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, Object, SimpleObject};
 use runnel_engine::RunId;
 use runnel_engine::run as engine;
@@ -16,6 +18,7 @@ use super::fanout;
 use super::filters::TaskFilter;
 use super::id;
 use super::paging::{Count, wants_count, window};
+use super::payload::{self, Part, PayloadView};
 use super::scalars::{DateTime, Duration, Json};
 use super::schedule::RunTrigger;
 use super::session::{RunBlockersOf, RunPayloads, TimesOf, load, load_referred, may_operate, open};
@@ -28,6 +31,17 @@ use crate::error::ApiError;
 /// One execution of a workflow version.
 #[derive(Debug, Clone)]
 pub(crate) struct Run(pub(crate) RunView);
+
+impl Run {
+    /// Inputs and outputs: those at hand, or those of the store, read for all runs of the answer at once.
+    async fn texts(&self, ctx: &Context<'_>) -> Result<(Arc<str>, Option<Arc<str>>), ApiError> {
+        if self.0.has_payloads {
+            return Ok((self.0.inputs.clone(), self.0.outputs.clone()));
+        }
+        let full = load_referred(ctx, RunPayloads(self.0.id)).await?;
+        Ok((full.inputs, full.outputs))
+    }
+}
 
 /// One execution of a workflow version.
 #[Object]
@@ -64,22 +78,43 @@ impl Run {
             .map(WorkflowVersion)
     }
 
-    /// Inputs with defaults filled.
+    /// Inputs with defaults filled. Above 1 MiB `{"$payload": {sha256, bytes, downloadUrl}}` stands in their place.
     async fn inputs(&self, ctx: &Context<'_>) -> Result<Option<Json>, ApiError> {
-        if self.0.has_payloads {
-            return Json::from_text(&self.0.inputs).map(Some);
-        }
-        let full = load_referred(ctx, RunPayloads(self.0.id)).await?;
-        Json::from_text(&full.inputs).map(Some)
+        let (inputs, _) = self.texts(ctx).await?;
+        payload::value(ctx, &inputs, Part::RunInputs(self.0.id))
+            .await
+            .map(Some)
     }
 
-    /// Outputs; null until the run has succeeded.
+    /// The beginning of the inputs, and where to download the whole from.
+    async fn inputs_payload(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 4096, desc = "Most bytes of `inline`, 0 to 65,536.")] max_bytes: i32,
+    ) -> Result<Option<PayloadView>, ApiError> {
+        let (inputs, _) = self.texts(ctx).await?;
+        payload::view(ctx, Some(&inputs), Part::RunInputs(self.0.id), max_bytes).await
+    }
+
+    /// Outputs; null until the run has succeeded. Above 1 MiB `{"$payload": {sha256, bytes, downloadUrl}}` stands in their place.
     async fn outputs(&self, ctx: &Context<'_>) -> Result<Option<Json>, ApiError> {
-        if self.0.has_payloads {
-            return self.0.outputs.as_deref().map(Json::from_text).transpose();
+        match self.texts(ctx).await? {
+            (_, Some(outputs)) => {
+                let part = Part::RunOutputs(self.0.id);
+                payload::value(ctx, &outputs, part).await.map(Some)
+            }
+            (_, None) => Ok(None),
         }
-        let full = load_referred(ctx, RunPayloads(self.0.id)).await?;
-        full.outputs.as_deref().map(Json::from_text).transpose()
+    }
+
+    /// The beginning of the outputs, and where to download the whole from; null until the run has succeeded.
+    async fn outputs_payload(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 4096, desc = "Most bytes of `inline`, 0 to 65,536.")] max_bytes: i32,
+    ) -> Result<Option<PayloadView>, ApiError> {
+        let (_, outputs) = self.texts(ctx).await?;
+        payload::view(ctx, outputs.as_ref(), Part::RunOutputs(self.0.id), max_bytes).await
     }
 
     /// The first root cause; null unless the run failed.

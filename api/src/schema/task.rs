@@ -1,7 +1,8 @@
 //! Tasks of a run.
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, ID, Object, SimpleObject};
 use runnel_engine::WorkflowVersionId;
+use runnel_queue::Progress;
 use runnel_runtime::view::{TaskPayloads, TaskView};
 use runnel_runtime::wait::ApprovalView;
 
@@ -13,6 +14,7 @@ use super::enums::TaskStatus;
 use super::fanout;
 use super::filters::TaskFilter;
 use super::id;
+use super::payload::{self, Part, PayloadView};
 use super::run::{Run, TaskCounts, TaskFailure};
 use super::scalars::{DateTime, Duration, Json};
 use super::session::{AttemptsAt, BlockersOf, PayloadsAt, TimesOf, load, load_referred, open};
@@ -29,15 +31,48 @@ pub(crate) struct Task {
 }
 
 impl Task {
+    fn input_part(&self) -> Part {
+        Part::TaskInput(self.view.run_id, self.view.ix)
+    }
+
+    fn output_part(&self) -> Part {
+        Part::TaskOutput(self.view.run_id, self.view.ix)
+    }
+
     /// Input and output: those at hand, or those of the store, read for all tasks of the answer at once.
     async fn payloads(&self, ctx: &Context<'_>) -> Result<TaskPayloads, ApiError> {
         if self.view.has_payloads {
             return Ok(TaskPayloads {
                 input: self.view.input.clone(),
                 output: self.view.output.clone(),
+                checkpoint: self.view.checkpoint.clone(),
             });
         }
         load_referred(ctx, PayloadsAt(self.view.run_id, self.view.ix)).await
+    }
+}
+
+/// How far an attempt is, as it says itself.
+#[derive(Debug, Clone, SimpleObject)]
+pub(crate) struct TaskProgress {
+    /// From 0 to 1.
+    fraction: Option<f64>,
+    /// Units done.
+    current: Option<f64>,
+    /// Units there are.
+    total: Option<f64>,
+    /// One sentence.
+    message: Option<String>,
+}
+
+impl From<Progress> for TaskProgress {
+    fn from(progress: Progress) -> Self {
+        Self {
+            fraction: progress.fraction,
+            current: progress.current,
+            total: progress.total,
+            message: progress.message,
+        }
     }
 }
 
@@ -154,16 +189,51 @@ impl Task {
         Ok(keys.get(self.view.template.at()).cloned().unwrap_or_default())
     }
 
-    /// Resolved input of the current attempt.
+    /// Resolved input of the current attempt. Above 1 MiB `{"$payload": {sha256, bytes, downloadUrl}}` stands in its place.
     async fn input(&self, ctx: &Context<'_>) -> Result<Option<Json>, ApiError> {
-        let payloads = self.payloads(ctx).await?;
-        payloads.input.as_deref().map(Json::from_text).transpose()
+        match self.payloads(ctx).await?.input {
+            Some(input) => payload::value(ctx, &input, self.input_part()).await.map(Some),
+            None => Ok(None),
+        }
     }
 
-    /// Output; null until the task has succeeded.
-    async fn output(&self, ctx: &Context<'_>) -> Result<Option<Json>, ApiError> {
+    /// The beginning of the input, and where to download the whole from; null before the first attempt.
+    async fn input_payload(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 4096, desc = "Most bytes of `inline`, 0 to 65,536.")] max_bytes: i32,
+    ) -> Result<Option<PayloadView>, ApiError> {
         let payloads = self.payloads(ctx).await?;
-        payloads.output.as_deref().map(Json::from_text).transpose()
+        payload::view(ctx, payloads.input.as_ref(), self.input_part(), max_bytes).await
+    }
+
+    /// Output; null until the task has succeeded. Above 1 MiB `{"$payload": {sha256, bytes, downloadUrl}}` stands in its place.
+    async fn output(&self, ctx: &Context<'_>) -> Result<Option<Json>, ApiError> {
+        match self.payloads(ctx).await?.output {
+            Some(output) => payload::value(ctx, &output, self.output_part()).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The beginning of the output, and where to download the whole from; null until the task has succeeded.
+    async fn output_payload(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 4096, desc = "Most bytes of `inline`, 0 to 65,536.")] max_bytes: i32,
+    ) -> Result<Option<PayloadView>, ApiError> {
+        let payloads = self.payloads(ctx).await?;
+        payload::view(ctx, payloads.output.as_ref(), self.output_part(), max_bytes).await
+    }
+
+    /// How far the current attempt is, as it says itself; null while it has said nothing.
+    async fn progress(&self) -> Option<TaskProgress> {
+        self.view.progress.clone().map(TaskProgress::from)
+    }
+
+    /// What the next attempt would go on from, as the task said itself; null while it has said nothing.
+    async fn checkpoint(&self, ctx: &Context<'_>) -> Result<Option<Json>, ApiError> {
+        let payloads = self.payloads(ctx).await?;
+        payloads.checkpoint.as_deref().map(Json::from_text).transpose()
     }
 
     /// Last failure.

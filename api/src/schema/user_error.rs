@@ -33,6 +33,8 @@ pub(crate) enum ErrorCode {
     RunStateConflict,
     /// A value is over its limit.
     TooLarge,
+    /// There is no such secret.
+    SecretNotFound,
     /// There is a namespace of this name already.
     NamespaceExists,
     /// The caller may not decide this approval.
@@ -71,6 +73,7 @@ impl ErrorCode {
         Self::IdempotencyConflict,
         Self::RunStateConflict,
         Self::TooLarge,
+        Self::SecretNotFound,
         Self::NamespaceExists,
         Self::ScheduleNotFound,
         Self::TriggerNotFound,
@@ -95,6 +98,7 @@ impl ErrorCode {
             Self::IdempotencyConflict => "IDEMPOTENCY_CONFLICT",
             Self::RunStateConflict => "RUN_STATE_CONFLICT",
             Self::TooLarge => "TOO_LARGE",
+            Self::SecretNotFound => "SECRET_NOT_FOUND",
             Self::NamespaceExists => "NAMESPACE_EXISTS",
             Self::ApprovalForbidden => "APPROVAL_FORBIDDEN",
             Self::CallbackTokenInvalid => "CALLBACK_TOKEN_INVALID",

@@ -17,6 +17,7 @@ macro_rules! task_fields {
     () => {
         "fragment TaskFields on Task {
            id key index type status attempt waitingFor worker queuedAt startedAt finishedAt wakeAt
+           progress { fraction current total message }
            error { category code message }
          }"
     };
@@ -163,6 +164,19 @@ pub const RETRY: &str = concat!(
      } ",
     task_fields!()
 );
+
+/// Stored secrets, without values.
+pub const SECRETS: &str = "query Secrets { secrets { name createdAt updatedAt updatedBy } }";
+
+/// Stores a secret.
+pub const SECRET_SET: &str = "mutation SecretSet($input: SecretSetInput!) {
+    secretSet(input: $input) { secret { name updatedAt } userErrors { code message path hint } }
+  }";
+
+/// Deletes a secret.
+pub const SECRET_DELETE: &str = "mutation SecretDelete($input: SecretDeleteInput!) {
+    secretDelete(input: $input) { deletedName userErrors { code message path hint } }
+  }";
 
 /// Changes the limits of a fan-out.
 pub const FANOUT_UPDATE: &str = concat!(

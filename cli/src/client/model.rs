@@ -95,10 +95,48 @@ pub struct Task {
     pub waiting_for: Option<String>,
     /// Why it did not succeed.
     pub error: Option<TaskFailure>,
+    /// How far its attempt is.
+    #[serde(default)]
+    pub progress: Option<Progress>,
     /// When its attempt began.
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// How far an attempt is.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Progress {
+    /// From 0 to 1.
+    pub fraction: Option<f64>,
+    /// Units done.
+    pub current: Option<f64>,
+    /// Units there are.
+    pub total: Option<f64>,
+    /// One sentence.
+    pub message: Option<String>,
+}
+
+impl Task {
+    /// Its progress with two blanks before it, as `  42 % 5/12 page 5`; empty when it says nothing.
+    pub fn shown_progress(&self) -> String {
+        let Some(progress) = &self.progress else {
+            return String::new();
+        };
+        let mut parts = Vec::new();
+        parts.extend(
+            progress
+                .fraction
+                .map(|fraction| format!("{:.0} %", fraction * 100.0)),
+        );
+        parts.extend(match (progress.current, progress.total) {
+            (Some(current), Some(total)) => Some(format!("{current}/{total}")),
+            (Some(current), None) => Some(current.to_string()),
+            (None, _) => None,
+        });
+        parts.extend(progress.message.clone());
+        format!("  {}", parts.join(" "))
+    }
 }
 
 /// Why a task or run did not succeed.

@@ -11,7 +11,8 @@ use crate::command::version::VERSION;
 use crate::exit::{Ended, Exit};
 use crate::host::data_dir::DataDir;
 use crate::host::options::{
-    ApiArgs, SqsArgs, database, embedded_queue, local_worker, shown_database, sqs_queue,
+    ApiArgs, PayloadArgs, PayloadLimitArgs, SecretKeyArgs, SqsArgs, database, embedded_queue, local_worker,
+    shown_database, sqs_queue,
 };
 use crate::host::{Host, Plan, keys, stop};
 
@@ -45,6 +46,12 @@ pub struct Dev {
     #[command(flatten)]
     api: ApiArgs,
     #[command(flatten)]
+    secrets: SecretKeyArgs,
+    #[command(flatten)]
+    payloads: PayloadArgs,
+    #[command(flatten)]
+    limits: PayloadLimitArgs,
+    #[command(flatten)]
     sqs: SqsArgs,
 }
 
@@ -69,6 +76,8 @@ impl Dev {
             database: database(&url)?,
             queue,
             token_keys: keys::kept(dir.path())?,
+            payloads: self.limits.config(self.payloads.store_or(dir.path())?)?,
+            secret_keys: self.secrets.keys(dir.path())?,
             public_url: self.api.public_url.clone(),
             api: self.api.config()?,
             worker: Some(local_worker(&self.queue_names, self.concurrency, true)),

@@ -20,6 +20,7 @@ mod run;
 mod runs;
 mod schedule;
 mod schema;
+mod secret;
 mod serve;
 mod show;
 mod task;
@@ -88,6 +89,8 @@ pub enum Command {
     Retry(operate::Retry),
     /// Skip a task that has not ended
     Skip(operate::Skip),
+    /// Store, list and delete secrets
+    Secret(secret::Secret),
     /// Change a task of a run
     Task(task::TaskCommand),
     /// List, make, pause, preview and backfill schedules
@@ -148,6 +151,7 @@ pub async fn execute(command: Command) -> Ended {
         Command::Resume(resume) => resume.execute().await,
         Command::Retry(retry) => retry.execute().await,
         Command::Skip(skip) => skip.execute().await,
+        Command::Secret(secret) => secret.execute().await,
         Command::Task(task) => task.execute().await,
         Command::Schedule(schedule) => schedule.execute().await,
         Command::Event(event) => event.execute().await,

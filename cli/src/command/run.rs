@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use runnel_runtime::PayloadConfig;
+
 use crate::client::model::Run as RunModel;
 use crate::client::watch::Finished;
 use crate::client::{Client, decode, documents};
@@ -15,7 +17,7 @@ use crate::command::options::{
 use crate::command::publish::publish;
 use crate::exit::{Ended, Exit, Failure};
 use crate::host::data_dir::DataDir;
-use crate::host::options::{database, duration, embedded_queue, local_worker};
+use crate::host::options::{database, duration, embedded_queue, local_worker, payload_directory};
 use crate::host::{Host, Plan, keys};
 use crate::progress;
 
@@ -88,6 +90,8 @@ impl Run {
             database: database(&dir.database_url())?,
             queue: embedded_queue(),
             token_keys: keys::kept(dir.path())?,
+            payloads: PayloadConfig::new(payload_directory(dir.path())?),
+            secret_keys: keys::kept_secret(dir.path())?,
             public_url: None,
             api: runnel_api::ApiConfig::default(),
             worker: Some(local_worker(&["default".to_owned()], EMBEDDED_CONCURRENCY, true)),

@@ -13,8 +13,8 @@ use crate::command::version::VERSION;
 use crate::exit::{Ended, Exit, Failure};
 use crate::host::data_dir::DataDir;
 use crate::host::options::{
-    ApiArgs, HandlerArgs, KeyArgs, QueueKind, SqsArgs, database, embedded_queue, ensure_queues, local_worker,
-    shown_database, sqs_queue,
+    ApiArgs, HandlerArgs, KeyArgs, PayloadArgs, PayloadLimitArgs, QueueKind, SecretKeyArgs, SqsArgs,
+    database, embedded_queue, ensure_queues, local_worker, shown_database, sqs_queue,
 };
 use crate::host::{Host, Plan, schema, stop};
 
@@ -61,6 +61,12 @@ pub struct Serve {
     #[command(flatten)]
     api: ApiArgs,
     #[command(flatten)]
+    secrets: SecretKeyArgs,
+    #[command(flatten)]
+    payloads: PayloadArgs,
+    #[command(flatten)]
+    limits: PayloadLimitArgs,
+    #[command(flatten)]
     sqs: SqsArgs,
     #[command(flatten)]
     handlers: HandlerArgs,
@@ -77,6 +83,7 @@ impl Serve {
             QueueKind::Sqs => None,
         };
         let token_keys = self.token_keys()?;
+        self.warn_about_kept_files();
         let database = database(&self.database_url)?;
         if self.no_migrate {
             schema::require_current(&database).await?;
@@ -99,6 +106,8 @@ impl Serve {
             database,
             queue,
             token_keys,
+            payloads: self.limits.config(self.payloads.store_or(&self.data_dir)?)?,
+            secret_keys: self.secrets.keys(&self.data_dir)?,
             public_url: self.api.public_url.clone(),
             api: self.api.config()?,
             worker,
@@ -112,6 +121,24 @@ impl Serve {
         ))?;
         host.run(stop).await?;
         Ok(Exit::Ok)
+    }
+
+    /// What replicas must share and this one keeps for itself.
+    fn warn_about_kept_files(&self) {
+        if self.queue != QueueKind::Sqs {
+            return;
+        }
+        let data_dir = self.data_dir.display();
+        if self.secrets.secret_keys.is_none() && self.secrets.secret_keys_file.is_none() {
+            tracing::warn!(
+                "encrypting stored secrets with a key kept in {data_dir}; replicas need the same: set RUNNEL_SEALING_KEYS on each"
+            );
+        }
+        if self.payloads.payloads.is_none() {
+            tracing::warn!(
+                "keeping large values in {data_dir}; replicas and workers need the same place: set RUNNEL_PAYLOADS on each"
+            );
+        }
     }
 
     fn token_keys(&self) -> Result<runnel_queue::TokenKeys, Failure> {

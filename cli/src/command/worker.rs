@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use runnel_queue::{QueueName, TaskQueue};
-use runnel_worker::{HttpSink, QueueSink, ReportSink, SplitSink, WorkerConfig};
+use runnel_worker::{ControlChannel, HttpSink, QueueSink, ReportSink, SplitSink, Supplies, WorkerConfig};
 
 use crate::command::dev::at_least_one;
 use crate::command::options::print_line;
 use crate::command::version::VERSION;
 use crate::exit::{Ended, Exit, Failure};
-use crate::host::options::{HandlerArgs, SqsArgs, duration, ensure_queues, handlers, sqs_queue, worker_name};
+use crate::host::options::{
+    HandlerArgs, PayloadArgs, SqsArgs, duration, ensure_queues, handlers, sqs_queue, worker_name,
+};
 use crate::host::stop;
 
 /// Options of `runnel worker`.
@@ -50,6 +52,8 @@ pub struct Worker {
     )]
     worker_token: Option<String>,
     #[command(flatten)]
+    payloads: PayloadArgs,
+    #[command(flatten)]
     sqs: SqsArgs,
     #[command(flatten)]
     handlers: HandlerArgs,
@@ -70,6 +74,12 @@ impl Worker {
         let config = WorkerConfig {
             name: name.clone(),
             sink: self.sink(&queue)?,
+            supplies: Supplies {
+                payloads: self.payloads.store()?,
+                channel: self
+                    .control()?
+                    .map(|http| Arc::new(http) as Arc<dyn ControlChannel>),
+            },
             queue,
             task_queue,
             concurrency: self.concurrency,
@@ -92,15 +102,22 @@ impl Worker {
 
     fn sink(&self, queue: &Arc<dyn TaskQueue>) -> Result<Arc<dyn ReportSink>, Failure> {
         let durable: Arc<dyn ReportSink> = Arc::new(QueueSink::new(Arc::clone(queue)));
+        match self.control()? {
+            Some(control) => Ok(Arc::new(SplitSink::new(durable, Arc::new(control)))),
+            None => Ok(durable),
+        }
+    }
+
+    fn control(&self) -> Result<Option<HttpSink>, Failure> {
         let Some(url) = &self.api_url else {
-            return Ok(durable);
+            return Ok(None);
         };
-        let control =
-            HttpSink::new(url, self.worker_token.clone().unwrap_or_default()).map_err(|error| Failure {
+        HttpSink::new(url, self.worker_token.clone().unwrap_or_default())
+            .map(Some)
+            .map_err(|error| Failure {
                 exit: Exit::Usage,
                 error: error.into(),
                 hint: None,
-            })?;
-        Ok(Arc::new(SplitSink::new(durable, Arc::new(control))))
+            })
     }
 }

@@ -1,20 +1,67 @@
-//! Keys of completion tokens: given (`id:hex,id:hex`, the signing one first), or generated once and kept.
+//! Keys of completion tokens and of stored secrets: given (`id:hex,id:hex`, the one in use first), or generated once and kept.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use runnel_queue::{TokenKey, TokenKeys};
+use runnel_runtime::SecretKeys;
 
 use crate::exit::{Exit, Failure};
 use crate::host::data_dir::create_private;
 
 const KEY_BYTES: usize = 32;
 const KEY_FILE: &str = "token-keys";
+const SECRET_KEY_FILE: &str = "secret-keys";
 
-/// Reads keys as `id:hex[,id:hex]`.
+/// Which keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// They sign completion tokens.
+    Token,
+    /// They seal stored secrets.
+    Secret,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token keys",
+            Self::Secret => "keys of stored secrets",
+        }
+    }
+
+    fn file(self) -> &'static str {
+        match self {
+            Self::Token => KEY_FILE,
+            Self::Secret => SECRET_KEY_FILE,
+        }
+    }
+}
+
+/// Reads token keys as `id:hex[,id:hex]`.
 pub fn parse(text: &str) -> Result<TokenKeys, Failure> {
-    let keys = text
-        .split(',')
+    let keys = split(text).map(|keys| {
+        let key = |(id, secret)| TokenKey { id, secret };
+        keys.into_iter().map(key).collect()
+    });
+    // The text holds secrets: the message must not repeat it.
+    keys.and_then(TokenKeys::new).ok_or_else(|| {
+        Failure::usage("the token keys are not valid")
+            .hint("write `id:hex[,id:hex]`: ids of a-z and 0-9, at least 64 hex digits each (`openssl rand -hex 32`)")
+    })
+}
+
+/// Reads keys of stored secrets as `id:hex[,id:hex]`, the one for new secrets first.
+pub fn parse_secret(text: &str) -> Result<SecretKeys, Failure> {
+    split(text).and_then(SecretKeys::new).ok_or_else(|| {
+        Failure::usage("the keys of stored secrets are not valid").hint(
+            "write `id:hex[,id:hex]`: different ids of a-z and 0-9, 64 hex digits each (`openssl rand -hex 32`)",
+        )
+    })
+}
+
+fn split(text: &str) -> Option<Vec<(String, Vec<u8>)>> {
+    text.split(',')
         .map(str::trim)
         .filter(|part| !part.is_empty())
         .map(|part| {
@@ -24,38 +71,49 @@ pub fn parse(text: &str) -> Result<TokenKeys, Failure> {
                     .bytes()
                     .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
             let secret = hex::decode(digits.trim()).ok()?;
-            is_id.then(|| TokenKey {
-                id: id.to_owned(),
-                secret,
-            })
+            is_id.then(|| (id.to_owned(), secret))
         })
-        .collect::<Option<Vec<_>>>();
-    // The text holds secrets: the message must not repeat it.
-    keys.and_then(TokenKeys::new).ok_or_else(|| {
-        Failure::usage("the token keys are not valid")
-            .hint("write `id:hex[,id:hex]`: ids of a-z and 0-9, at least 64 hex digits each (`openssl rand -hex 32`)")
-    })
+        .collect()
 }
 
-/// The keys in the file.
+/// The token keys in the file.
 pub fn read(path: &Path) -> Result<TokenKeys, Failure> {
+    parse(&lines(path, Kind::Token)?)
+}
+
+/// The keys of stored secrets in the file.
+pub fn read_secret(path: &Path) -> Result<SecretKeys, Failure> {
+    parse_secret(&lines(path, Kind::Secret)?)
+}
+
+fn lines(path: &Path, kind: Kind) -> Result<String, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::usage(format!(
-            "cannot read the token keys in {}: {error}",
+            "cannot read the {} in {}: {error}",
+            kind.name(),
             path.display()
         ))
     })?;
-    parse(&text.replace('\n', ","))
+    Ok(text.replace('\n', ","))
 }
 
-/// The keys kept in the directory; made at the first call.
+/// The token keys kept in the directory; made at the first call.
 pub fn kept(dir: &Path) -> Result<TokenKeys, Failure> {
-    let path = dir.join(KEY_FILE);
+    read(&made(dir, Kind::Token)?)
+}
+
+/// The keys of stored secrets kept in the directory; made at the first call. Whoever loses them loses the secrets.
+pub fn kept_secret(dir: &Path) -> Result<SecretKeys, Failure> {
+    read_secret(&made(dir, Kind::Secret)?)
+}
+
+fn made(dir: &Path, kind: Kind) -> Result<PathBuf, Failure> {
+    let path = dir.join(kind.file());
     if !path.exists() {
         create_private(dir)?;
         make(&path)?;
     }
-    read(&path)
+    Ok(path)
 }
 
 fn make(path: &Path) -> Result<(), Failure> {
@@ -99,6 +157,20 @@ mod tests {
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn keys_of_secrets_have_exactly_their_bytes_and_are_kept_apart() {
+        let good = "ab".repeat(KEY_BYTES);
+        assert!(parse_secret(&format!("new:{good}, old:{good}")).is_ok());
+        for bad in ["", &good, &format!("a:{good}ab"), &format!("a:{good},a:{good}")] {
+            assert!(parse_secret(bad).is_err(), "{bad}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        kept(dir.path()).unwrap();
+        kept_secret(dir.path()).unwrap();
+        let file = |name| std::fs::read(dir.path().join(name)).unwrap();
+        assert_ne!(file(KEY_FILE), file(SECRET_KEY_FILE));
     }
 
     #[test]

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use runnel_api::ApiConfig;
-use runnel_queue::{QueueName, TaskQueue, TokenKeys};
-use runnel_runtime::{Config, DatabaseConfig, Orchestrator, StoreError, SystemClock, SystemEntropy};
-use runnel_worker::WorkerConfig;
+use runnel_queue::{PayloadStore, QueueName, TaskQueue, TokenKeys};
+use runnel_runtime::{
+    Config, DatabaseConfig, Orchestrator, PayloadConfig, SecretKeys, StoreError, SystemClock, SystemEntropy,
+};
+use runnel_worker::{Supplies, WorkerConfig};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +41,10 @@ pub struct Plan {
     pub queue: Arc<dyn TaskQueue>,
     /// Keys of completion tokens.
     pub token_keys: TokenKeys,
+    /// Where large values go.
+    pub payloads: PayloadConfig,
+    /// Keys that stored secrets are sealed with.
+    pub secret_keys: SecretKeys,
     /// Who may call the API.
     pub api: ApiConfig,
     /// Address under which others reach it, when that is not where it listens.
@@ -105,7 +111,7 @@ impl Host {
             .map_or(stop::DRAIN_GRACE, |worker| worker.drain_grace);
         let workers = plan
             .worker
-            .map(|worker| worker.start(&plan.queue, &orchestrator, &stop_workers))
+            .map(|worker| worker.start(&plan.queue, &plan.payloads.store, &orchestrator, &stop_workers))
             .unwrap_or_default();
         Ok(Self {
             address,
@@ -163,17 +169,23 @@ impl LocalWorker {
     fn start(
         &self,
         queue: &Arc<dyn TaskQueue>,
+        payloads: &PayloadStore,
         orchestrator: &Orchestrator,
         stop: &CancellationToken,
     ) -> Vec<JoinHandle<anyhow::Result<()>>> {
         self.queues
             .iter()
             .map(|task_queue| {
+                let sink = Arc::new(sink::LocalSink::new(orchestrator.clone()));
                 let config = WorkerConfig {
                     name: options::worker_name(task_queue),
                     queue: Arc::clone(queue),
                     task_queue: task_queue.clone(),
-                    sink: Arc::new(sink::LocalSink::new(orchestrator.clone())),
+                    sink: Arc::<sink::LocalSink>::clone(&sink),
+                    supplies: Supplies {
+                        payloads: Some(payloads.clone()),
+                        channel: Some(sink),
+                    },
                     concurrency: self.concurrency,
                     visibility: VISIBILITY,
                     drain_grace: self.drain_grace,
@@ -193,6 +205,8 @@ fn config(plan: &Plan) -> Config {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         vars: Arc::new(options::vars(std::env::vars_os())),
+        payloads: plan.payloads.clone(),
+        secret_keys: Some(plan.secret_keys.clone()),
         appliers: 2,
         batch_max: 300,
         outstanding_max: 10_000,

@@ -7,9 +7,13 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use runnel_queue::embedded::{EmbeddedConfig, EmbeddedQueue};
+use runnel_queue::payload::{
+    INLINE_BYTES_DEFAULT, INLINE_BYTES_MAX, PayloadLocation, PayloadOpenError, PayloadStore,
+};
 use runnel_queue::sqs::{SqsConfig, SqsQueue};
 use runnel_queue::{QueueName, TaskQueue, TokenKeys};
-use runnel_runtime::DatabaseConfig;
+use runnel_runtime::payload::KEEP_MIN;
+use runnel_runtime::{DatabaseConfig, PayloadConfig, SecretKeys};
 use runnel_worker::{BuiltinOptions, Handlers};
 use serde_json::{Map, Value};
 
@@ -134,6 +138,120 @@ impl KeyArgs {
             (None, Some(file)) => keys::read(file),
             (None, None) => keys::kept(data_dir),
         }
+    }
+}
+
+/// Keys of stored secrets.
+#[derive(Debug, Clone, Args)]
+pub struct SecretKeyArgs {
+    /// Keys that stored secrets are encrypted with as `id:hex[,id:hex]`, the one for new secrets first
+    #[arg(
+        long,
+        env = "RUNNEL_SEALING_KEYS",
+        value_name = "KEYS",
+        hide_env_values = true
+    )]
+    pub secret_keys: Option<String>,
+    /// File with these keys, one a line
+    #[arg(
+        long,
+        env = "RUNNEL_SEALING_KEYS_FILE",
+        value_name = "FILE",
+        conflicts_with = "secret_keys"
+    )]
+    pub secret_keys_file: Option<PathBuf>,
+}
+
+impl SecretKeyArgs {
+    /// The keys given, or those kept in the data directory.
+    pub fn keys(&self, data_dir: &std::path::Path) -> Result<SecretKeys, Failure> {
+        match (&self.secret_keys, &self.secret_keys_file) {
+            (Some(text), _) => keys::parse_secret(text),
+            (None, Some(file)) => keys::read_secret(file),
+            (None, None) => keys::kept_secret(data_dir),
+        }
+    }
+}
+
+/// Where large values are kept.
+#[derive(Debug, Clone, Args)]
+pub struct PayloadArgs {
+    /// Where values too large for a row are kept: s3://bucket/prefix or a directory [default: payloads in the data directory]
+    #[arg(long, env = "RUNNEL_PAYLOADS", value_name = "PLACE")]
+    pub payloads: Option<PayloadLocation>,
+    /// Endpoint of an S3 emulator or of another service that speaks S3
+    #[arg(long, env = "RUNNEL_PAYLOADS_ENDPOINT", value_name = "URL")]
+    pub payloads_endpoint: Option<String>,
+    /// AWS region of the bucket
+    #[arg(long, env = "RUNNEL_PAYLOADS_REGION", value_name = "REGION")]
+    pub payloads_region: Option<String>,
+}
+
+impl PayloadArgs {
+    /// The store that is named, or a directory.
+    pub fn store_or(&self, directory: &std::path::Path) -> Result<PayloadStore, Failure> {
+        match self.store()? {
+            Some(store) => Ok(store),
+            None => payload_directory(directory),
+        }
+    }
+
+    /// The store that is named.
+    pub fn store(&self) -> Result<Option<PayloadStore>, Failure> {
+        // the client of the store is built on the process's TLS provider; an error means that there is one
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let (endpoint, region) = (self.payloads_endpoint.as_deref(), self.payloads_region.as_deref());
+        self.payloads
+            .as_ref()
+            .map(|place| PayloadStore::open(place, endpoint, region))
+            .transpose()
+            .map_err(unusable)
+    }
+}
+
+/// The directory of large values in a data directory.
+pub fn payload_directory(data_dir: &std::path::Path) -> Result<PayloadStore, Failure> {
+    PayloadStore::directory(&data_dir.join("payloads")).map_err(unusable)
+}
+
+fn unusable(error: PayloadOpenError) -> Failure {
+    Failure {
+        exit: Exit::Usage,
+        error: error.into(),
+        hint: None,
+    }
+}
+
+/// What the orchestrator keeps large values by.
+#[derive(Debug, Clone, Args)]
+pub struct PayloadLimitArgs {
+    /// Values up to this many bytes stay in the database, 524288 at most
+    #[arg(long, env = "RUNNEL_INLINE_BYTES", value_name = "BYTES", default_value_t = INLINE_BYTES_DEFAULT)]
+    pub inline_bytes: usize,
+    /// Large values that no run refers to are deleted at this age, 2h at least
+    #[arg(long, env = "RUNNEL_PAYLOADS_KEEP", default_value = "24h", value_parser = duration, value_name = "DURATION")]
+    pub payloads_keep: Duration,
+}
+
+impl PayloadLimitArgs {
+    /// As the orchestrator wants it.
+    pub fn config(&self, store: PayloadStore) -> Result<PayloadConfig, Failure> {
+        if !(1..=INLINE_BYTES_MAX).contains(&self.inline_bytes) {
+            return Err(Failure::usage(format!(
+                "--inline-bytes is {}; it must be from 1 to {INLINE_BYTES_MAX}",
+                self.inline_bytes
+            )));
+        }
+        if self.payloads_keep < KEEP_MIN {
+            return Err(Failure::usage(
+                "--payloads-keep must be at least 2h: an attempt may report long after it has written a value",
+            ));
+        }
+        Ok(PayloadConfig {
+            store,
+            inline_bytes: self.inline_bytes,
+            keep: self.payloads_keep,
+        })
     }
 }
 

@@ -71,7 +71,8 @@ impl Live {
             } else {
                 String::new()
             };
-            row.set_message(format!("{:<10} {}{attempt}", task.status, task.key));
+            let progress = task.shown_progress();
+            row.set_message(format!("{:<10} {}{attempt}{progress}", task.status, task.key));
         }
     }
 }

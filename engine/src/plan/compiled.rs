@@ -1,11 +1,13 @@
 //! The expressions of a task, compiled once per workflow version.
 
+use jsonschema::Validator;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::PlanError;
 use crate::definition::Task;
 use crate::expr::{Expr, References, Template};
+use crate::schema;
 
 /// Everything of a task that is evaluated when it runs.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub(crate) struct CompiledTask {
     /// Which failures are retried.
     pub retry_when: Option<Expr>,
     pub fanout: Option<CompiledFanout>,
+    /// What the output must satisfy.
+    pub output_schema: Option<Validator>,
     /// What ends the loop of a task that repeats.
     pub until: Option<Expr>,
     /// What each attempt must pass before it begins.
@@ -191,6 +195,12 @@ impl CompiledTask {
         for template in templates {
             references.extend(template.references());
         }
+        let output_schema = task
+            .output_schema
+            .as_ref()
+            .map(schema::compile)
+            .transpose()
+            .map_err(|problem| failed(format!("output_schema: {problem}")))?;
         Ok(Self {
             condition,
             input,
@@ -198,6 +208,7 @@ impl CompiledTask {
             idempotency_key,
             retry_when,
             fanout,
+            output_schema,
             until,
             gate: CompiledGate::compile(task)?,
             takes,

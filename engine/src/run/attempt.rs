@@ -7,6 +7,13 @@ use super::machine::{Machine, Note};
 use super::{Category, Outcome, RecordKind, Stale, TaskFailure, TaskStatus, Timings};
 use crate::{TaskIx, Timestamp};
 
+/// What a heartbeat carries beside the sign of life.
+#[derive(Clone, Copy)]
+pub(super) struct Said<'a> {
+    pub progress: Option<&'a Arc<str>>,
+    pub checkpoint: Option<&'a Arc<str>>,
+}
+
 /// Most late reports of one task that the history keeps; a worker that repeats itself must not fill it.
 const LATE_REPORTS_MAX: u32 = 3;
 
@@ -34,7 +41,8 @@ impl Machine<'_> {
         Outcome::Applied
     }
 
-    pub fn on_heartbeat(&mut self, ix: TaskIx, attempt: u32, worker: &Arc<str>) -> Outcome {
+    /// What a worker says of an attempt's progress replaces what it said before, and leaves no record: a beat is no transition.
+    pub fn on_heartbeat(&mut self, ix: TaskIx, attempt: u32, worker: &Arc<str>, said: Said<'_>) -> Outcome {
         if let Some(stale) = self.fence(ix, attempt) {
             return Outcome::Ignored(stale);
         }
@@ -43,7 +51,14 @@ impl Machine<'_> {
             // the report of the start was lost or is still on its way
             self.mark_running(ix, worker, now, None);
         }
-        self.task_mut(ix).heartbeat_at = Some(now);
+        let task = self.task_mut(ix);
+        task.heartbeat_at = Some(now);
+        if let Some(progress) = said.progress {
+            task.progress = Some(Arc::clone(progress));
+        }
+        if let Some(checkpoint) = said.checkpoint {
+            task.checkpoint = Some(Arc::clone(checkpoint));
+        }
         self.rearm(ix);
         Outcome::Applied
     }

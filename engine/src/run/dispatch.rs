@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::extra::TaskExtra;
 use super::machine::{Machine, Note};
+use super::output::VALUE_BYTES_MAX;
 use super::readiness::expression_failure;
 use super::scope::RunScope;
 use super::{Command, RecordKind, RunState, TaskFailure, TaskStatus};
@@ -44,6 +45,8 @@ pub struct DispatchPayload {
     pub deadline: Option<Timestamp>,
     /// The same for all attempts of the task.
     pub idempotency_key: String,
+    /// JSON text of the last checkpoint of an earlier attempt.
+    pub checkpoint: Option<Arc<str>>,
     /// Kept from foreign dialects.
     pub metadata: Map<String, Value>,
 }
@@ -88,6 +91,7 @@ pub fn dispatch_payload(
                 None => key,
             }
         }),
+        checkpoint: task.checkpoint.clone(),
         metadata: definition.metadata.clone(),
     })
 }
@@ -115,6 +119,8 @@ impl Machine<'_> {
         task.started_at = None;
         task.heartbeat_at = None;
         task.worker = None;
+        // of another attempt; its checkpoint stays, for this one to go on from
+        task.progress = None;
         self.set_status(ix, TaskStatus::Queued);
         self.task_record(RecordKind::TaskQueued, ix, Note::default());
         self.command(Command::Dispatch { task: ix, attempt });
@@ -142,7 +148,10 @@ impl Machine<'_> {
         let env = render_env(compiled, &scope().with_callback(&callback_mark))?;
         let input = compiled
             .input
-            .render(&scope().with_callback(&callback_mark).with_env(&env))
+            .render_within(
+                &scope().with_callback(&callback_mark).with_env(&env),
+                VALUE_BYTES_MAX,
+            )
             .map_err(|error| Box::new(expression_failure("input", &error)))?;
         // without the callback's marks: the key is stored and compared as it is
         let scope = scope().with_env(&env);

@@ -78,6 +78,15 @@ fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
+/// Names of the secrets that the current attempt of a task was given, from what is stored of it.
+#[must_use]
+pub fn secret_names(extra: Option<&str>) -> Vec<String> {
+    extra
+        .and_then(|text| serde_json::from_str::<TaskExtra>(text).ok())
+        .map(|extra| extra.secrets)
+        .unwrap_or_default()
+}
+
 fn is_zero(n: &u32) -> bool {
     *n == 0
 }

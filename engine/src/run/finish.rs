@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::machine::{Machine, Note};
+use super::output::VALUE_BYTES_MAX;
 use super::readiness::expression_failure;
 use super::scope::RunScope;
 use super::{Outcome, RecordKind, RunStanding, RunStatus, Stale, TaskStatus};
@@ -82,7 +83,7 @@ impl Machine<'_> {
             return RunStatus::Failed;
         }
         let scope = RunScope::new(self.plan, self.state, None);
-        match self.plan.outputs().render(&scope) {
+        match self.plan.outputs().render_within(&scope, VALUE_BYTES_MAX) {
             Ok(outputs) => {
                 self.state.outputs = Some(Arc::from(outputs.to_string()));
                 RunStatus::Succeeded

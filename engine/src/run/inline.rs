@@ -73,8 +73,11 @@ impl Machine<'_> {
         }
     }
 
-    /// The attempt has its output; that is the task's, unless it repeats.
+    /// The attempt has its output; that is the task's, unless it repeats. One that its schema refuses fails the attempt.
     pub fn succeed(&mut self, ix: TaskIx, output: Arc<str>) {
+        if let Some(failure) = self.refuse_output(ix, &output) {
+            return self.fail_attempt(ix, failure);
+        }
         match self.loop_of(ix) {
             Some(repeat) => self.end_round(ix, repeat, output),
             None => self.complete(ix, output),

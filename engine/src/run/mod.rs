@@ -31,6 +31,7 @@ mod input;
 mod items;
 mod machine;
 mod operate;
+mod output;
 mod pause;
 mod readiness;
 mod record;
@@ -54,6 +55,7 @@ pub use check::{check, replay_statuses, status_after};
 pub use child::{ChildCommand, ChildInput, ChildRequest};
 pub use command::Command;
 pub use dispatch::{DispatchPayload, dispatch_payload};
+pub use extra::secret_names;
 pub use gate::{GateCommand, GateInput};
 pub use input::{CancelMode, Input, Timings};
 pub use record::{Record, RecordKind};
@@ -157,8 +159,15 @@ pub fn advance(
             task,
             attempt,
             worker,
-            ..
-        } => machine.on_heartbeat(*task, *attempt, worker),
+            progress,
+            checkpoint,
+        } => {
+            let said = attempt::Said {
+                progress: progress.as_ref(),
+                checkpoint: checkpoint.as_ref(),
+            };
+            machine.on_heartbeat(*task, *attempt, worker, said)
+        }
         Input::AttemptSucceeded {
             task,
             attempt,

@@ -48,12 +48,12 @@ impl Machine<'_> {
         if let Some(parent) = self.task(ix).item.as_ref().map(|item| item.parent) {
             let fanout = self.derived().fanouts.entry(parent).or_default();
             fanout.failed = fanout.failed.saturating_sub(1);
-            self.clear(ix);
+            self.clear_for_retry(ix);
             self.continue_fanout(parent);
             return Outcome::Applied;
         }
         again.remove(&ix);
-        self.clear(ix);
+        self.clear_for_retry(ix);
         for other in &again {
             self.reset(*other, "UPSTREAM_RETRIED");
         }
@@ -202,6 +202,13 @@ impl Machine<'_> {
         }
         self.task_record(RecordKind::TaskRetryRequested, ix, Note::reason(reason));
         self.clear(ix);
+    }
+
+    /// The task itself is retried with what it had: it goes on from its checkpoint.
+    fn clear_for_retry(&mut self, ix: TaskIx) {
+        let checkpoint = self.task(ix).checkpoint.clone();
+        self.clear(ix);
+        self.task_mut(ix).checkpoint = checkpoint;
     }
 
     /// Forgets what happened so far but the attempt's number, which still fences late reports.

@@ -57,6 +57,8 @@ impl<'a> Machine<'a> {
         task.error = None;
         task.retries = 0;
         task.losses = 0;
+        // of the round that has ended; the next one begins at its beginning
+        task.checkpoint = None;
         task.extra = extra.store();
         self.set_status(ix, TaskStatus::Waiting);
         let data = json!({"round": round, "nextAt": next_at.to_rfc3339()});

@@ -314,6 +314,10 @@ pub struct TaskState {
     pub input: Option<Arc<str>>,
     /// JSON text of the output. May be `None` in memory when `Plan::is_output_read` says that nobody reads it.
     pub output: Option<Arc<str>>,
+    /// JSON text of how far the current attempt is, as it said last; `None` before it says anything.
+    pub progress: Option<Arc<str>>,
+    /// JSON text of the last checkpoint of any attempt; the next attempt is given it.
+    pub checkpoint: Option<Arc<str>>,
     /// Last failure.
     pub error: Option<TaskFailure>,
     /// Engine-private state of rare kinds (fan-out progress), as JSON text.
@@ -411,6 +415,8 @@ impl TaskState {
             worker: None,
             input: None,
             output: None,
+            progress: None,
+            checkpoint: None,
             error: None,
             extra: None,
         }

@@ -4,6 +4,7 @@ mod alerts;
 mod approvals;
 mod callbacks;
 mod children;
+mod data;
 mod failing;
 mod fanouts;
 mod gates;

@@ -112,6 +112,7 @@ fn task(task: &Task) -> Value {
     );
     put_some(&mut out, "sla", task.sla.as_ref().map(loops::sla));
     put_filled(&mut out, "metadata", json!(task.metadata));
+    put_some(&mut out, "output_schema", task.output_schema.clone());
     out.extend(task.extra.clone());
     Value::Object(out)
 }

@@ -26,6 +26,7 @@ fn task() -> TaskMessage {
         key: "clean[42]".to_owned(),
         kind: "http".to_owned(),
         input: raw(r#"{"b":1,"a":[1.50,null,"‹secret:K:m›"]}"#),
+        input_ref: Some(PayloadRef::of(b"{}")),
         env: BTreeMap::from([("MODE".to_owned(), "fast".to_owned())]),
         timeout_ms: Some(30_000),
         heartbeat_ms: None,
@@ -33,6 +34,7 @@ fn task() -> TaskMessage {
         idempotency_key: "charge-1".to_owned(),
         secrets: vec!["K".to_owned()],
         secret_mark: "m".to_owned(),
+        checkpoint: Some(raw(r#"{"page":7}"#)),
         metadata: Some(raw("{\"owner\":\"data\"}")),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
     }
@@ -47,6 +49,14 @@ fn failure() -> Failure {
         retryable: true,
         traceback: Some("line 1\nline 2".to_owned()),
         retry_after_ms: Some(1500),
+    }
+}
+
+fn heartbeat(progress: Option<Progress>, checkpoint: Option<&str>) -> Report {
+    Report::Heartbeat {
+        at: at(),
+        progress,
+        checkpoint: checkpoint.map(raw),
     }
 }
 
@@ -77,7 +87,11 @@ fn batch() -> ReportBatch {
                 at: at(),
                 started_us: 1,
             },
-            Report::Heartbeat { at: at() },
+            heartbeat(None, None),
+            heartbeat(
+                Progress::read(&json!({"current": 3, "total": 12, "message": "page 3"})),
+                Some("{\"page\":3}"),
+            ),
             Report::Log {
                 at: at(),
                 lines: vec![line],
@@ -88,6 +102,7 @@ fn batch() -> ReportBatch {
             },
             ended(Outcome::Output(raw(r#"{"z":1,"a":0.10}"#))),
             ended(Outcome::Output(raw("null"))),
+            ended(Outcome::OutputRef(PayloadRef::of(b"[]"))),
             ended(Outcome::Error(failure())),
             Report::Goodbye {},
         ],

@@ -7,7 +7,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{Attempt, AttemptRef, Failure, LogLine, Outcome, Report};
+use super::{Attempt, AttemptRef, Failure, LogLine, Outcome, Progress, Report};
+use crate::payload::PayloadRef;
 
 #[derive(Deserialize)]
 pub(super) struct ReportFields {
@@ -25,7 +26,10 @@ pub(super) struct ReportFields {
     reason: Option<String>,
     #[serde(default, deserialize_with = "present")]
     output: Option<Box<RawValue>>,
+    output_ref: Option<PayloadRef>,
     error: Option<Failure>,
+    progress: Option<Progress>,
+    checkpoint: Option<Box<RawValue>>,
 }
 
 /// `null` is an output like any other, so presence decides and not the value.
@@ -48,10 +52,11 @@ impl ReportFields {
     }
 
     fn outcome(&mut self) -> Result<Outcome, String> {
-        match (self.output.take(), self.error.take()) {
-            (Some(output), None) => Ok(Outcome::Output(output)),
-            (None, Some(failure)) => Ok(Outcome::Error(failure)),
-            _ => Err("exactly one of `output` and `error` is needed".to_owned()),
+        match (self.output.take(), self.output_ref.take(), self.error.take()) {
+            (Some(output), None, None) => Ok(Outcome::Output(output)),
+            (None, Some(reference), None) => Ok(Outcome::OutputRef(reference)),
+            (None, None, Some(failure)) => Ok(Outcome::Error(failure)),
+            _ => Err("exactly one of `output`, `output_ref` and `error` is needed".to_owned()),
         }
     }
 }
@@ -71,7 +76,11 @@ impl TryFrom<ReportFields> for Report {
                 at: fields.at()?,
                 started_us: required(fields.started_us, "started_us")?,
             },
-            "heartbeat" => Self::Heartbeat { at: fields.at()? },
+            "heartbeat" => Self::Heartbeat {
+                at: fields.at()?,
+                progress: fields.progress,
+                checkpoint: fields.checkpoint,
+            },
             "log" => Self::Log {
                 at: fields.at()?,
                 lines: required(fields.lines, "lines")?,

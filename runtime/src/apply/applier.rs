@@ -3,17 +3,19 @@
 //! An idle applier applies a single input at once; while a transaction is in flight, others gather and share the next one.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use runnel_engine::{Moment, RunId, TaskIx};
-use runnel_queue::{TokenKeys, crash_point};
+use runnel_queue::TokenKeys;
 use sea_orm::{DatabaseTransaction, DbBackend};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::cache::{CACHED_TASKS_MAX, Cache};
+use super::commit;
+use super::fetch::{self, Fetch, Missing};
 use super::load::{self, Loaded, Lock};
 use super::round::{Answer, Item, Round};
 use super::save::{Saved, Statements};
@@ -26,6 +28,7 @@ use crate::clock::{self, Clock, Entropy};
 use crate::error::StoreError;
 use crate::gate::GateHandle;
 use crate::message::{self, Body};
+use crate::payload::Payloads;
 use crate::registry::Registry;
 use crate::relay::RelayHandle;
 use crate::schedule::ScheduleBell;
@@ -70,6 +73,7 @@ pub(crate) struct Shell {
     pub refusals: Refusals,
     pub batch_max: usize,
     pub appliers: usize,
+    pub payloads: Payloads,
 }
 
 /// One applier: owner of a slice of the runs.
@@ -86,7 +90,7 @@ enum Reply {
 }
 
 /// Why a batch was not saved.
-enum Failure {
+pub(super) enum Failure {
     /// Another replica was faster: load under a lock.
     LostRace,
     /// It may have been saved: load again.
@@ -141,10 +145,14 @@ impl Applier {
                 Work::Inputs(work) => {
                     let InputsWork {
                         run,
-                        inputs,
+                        mut inputs,
                         audit,
                         reply,
                     } = work;
+                    if let Err(error) = fetch::fill_inputs(&mut inputs, &self.shell.payloads).await {
+                        Reply::Inputs(reply).send(Err(error));
+                        continue;
+                    }
                     items.push(Item::Inputs { run, inputs, audit });
                     replies.push(Reply::Inputs(reply));
                 }
@@ -262,7 +270,7 @@ impl Applier {
                 &shell.sql,
                 &shell.versions,
                 &missing,
-                Lock::None,
+                (Lock::None, &Fetch::Store(&shell.payloads)),
             )
             .await;
             known.extend(loaded.map_err(Failure::from)?);
@@ -298,89 +306,57 @@ impl Applier {
 
     async fn save(&mut self, mut round: Round) -> Result<Round, Failure> {
         let shell = Arc::clone(&self.shell);
+        let parcels = round.pack(&shell.payloads);
+        if !parcels.is_empty() {
+            shell.payloads.write(&parcels).await.map_err(Failure::from)?;
+        }
         let sent = shell.relay.take_sent();
         round.lease(&shell);
-        let statements = match Statements::build(shell.backend, &shell.sql, &round.turns, &sent) {
-            Ok(statements) => statements,
-            Err(error) => {
-                shell.relay.put_back_sent(sent);
-                return Err(Failure::Bad(error));
-            }
+        let saved = match Statements::build(shell.backend, &shell.sql, &round.turns, &sent) {
+            Ok(statements) => match statements.into_one() {
+                Ok(statement) => commit::at_once(&shell, &round, statement).await.map(|()| round),
+                Err(statements) => commit::in_steps(&shell, round, &sent, statements).await,
+            },
+            Err(error) => Err(Failure::Bad(error)),
         };
-        let round = Arc::new(round);
-        let (work_round, work_shell, work_sent) = (Arc::clone(&round), Arc::clone(&shell), sent.clone());
-        let lost = Arc::new(AtomicBool::new(false));
-        let work_lost = Arc::clone(&lost);
-        let ready = Mutex::new(Some(statements));
-        let saved = shell
-            .batch_store
-            .tx("apply a batch", move |tx| {
-                let (round, shell, sent, lost) = (&work_round, &work_shell, &work_sent, &work_lost);
-                let ready = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let statements = ready.map_or_else(
-                    || Statements::build(shell.backend, &shell.sql, &round.turns, sent),
-                    Ok,
-                );
-                let lost = Arc::clone(lost);
-                let has_start = round.has_start();
-                Box::pin(async move {
-                    if write(statements?, has_start, tx).await? == Saved::LostRace {
-                        lost.store(true, Ordering::SeqCst);
-                        return Err(StoreError::Aborted {
-                            action: "apply a batch",
-                        });
-                    }
-                    Ok(())
-                })
-            })
-            .await;
-        if let Err(error) = saved {
+        if saved.is_err() {
             shell.relay.put_back_sent(sent);
-            return Err(if lost.load(Ordering::SeqCst) {
-                Failure::LostRace
-            } else {
-                Failure::from(error)
-            });
         }
-        // the transaction has ended, so nothing else holds the round
-        Arc::into_inner(round).ok_or(Failure::Unknown(StoreError::Aborted {
-            action: "apply a batch",
-        }))
+        saved
     }
 
     /// After a lost race or an unknown commit: everything is read again under a lock, in the transaction that saves.
+    ///
+    /// No service is asked while rows are locked: large values that the transaction turns out to need are read or written
+    /// after its rollback, and it begins again.
     async fn try_locked(&mut self, items: &Arc<Vec<Item>>) -> Result<Round, Failure> {
         for item in items.iter() {
             drop(self.cache.take(item.run()));
         }
-        let (items, shell) = (Arc::clone(items), Arc::clone(&self.shell));
+        let shell = Arc::clone(&self.shell);
         let moment = shell.moment();
-        let tx = self.shell.batch_store.tx("apply a batch again", move |tx| {
-            let (items, shell) = (Arc::clone(&items), Arc::clone(&shell));
-            Box::pin(async move {
-                let mut ids: Vec<RunId> = items.iter().map(Item::run).collect();
-                ids.sort_unstable();
-                ids.dedup();
-                let known =
-                    load::runs(tx, shell.backend, &shell.sql, &shell.versions, &ids, Lock::Rows).await?;
-                let starts = items.iter().filter_map(|item| match item {
-                    Item::Start { row, .. } => Some(row),
-                    Item::Inputs { .. } => None,
-                });
-                let holders = load::key_holders(tx, shell.backend, &shell.sql, starts).await?;
-                let mut round = Round::compute(items.iter(), known, &holders, moment);
-                round.lease(&shell);
-                let statements = Statements::build(shell.backend, &shell.sql, &round.turns, &[])?;
-                if write(statements, round.has_start(), tx).await? == Saved::LostRace {
-                    // only an idempotency key can be taken while the runs are locked
-                    return Err(StoreError::Conflict {
-                        action: "take an idempotency key",
-                    });
+        let mut tries = 0;
+        loop {
+            let missing = Arc::new(Mutex::new(Missing::default()));
+            let (work_items, work_shell) = (Arc::clone(items), Arc::clone(&shell));
+            let work_missing = Arc::clone(&missing);
+            let applied = shell
+                .batch_store
+                .tx("apply a batch again", move |tx| {
+                    let (items, shell) = (Arc::clone(&work_items), Arc::clone(&work_shell));
+                    let missing = Arc::clone(&work_missing);
+                    Box::pin(async move { apply_locked(tx, &items, &shell, moment, &missing).await })
+                })
+                .await;
+            let missing = std::mem::take(&mut *missing.lock().unwrap_or_else(PoisonError::into_inner));
+            tries += 1;
+            match applied {
+                Err(StoreError::Aborted { .. }) if !missing.is_empty() && tries < TRIES_MAX => {
+                    missing.supply(&shell.payloads).await.map_err(Failure::from)?;
                 }
-                Ok(round)
-            })
-        });
-        tx.await.map_err(Failure::from)
+                applied => return applied.map_err(Failure::from),
+            }
+        }
     }
 
     /// Makes the messages of outbox rows that were not sent at once. That one is not wanted is believed only of rows
@@ -395,8 +371,15 @@ impl Applier {
         }
         let (shell, ids) = (Arc::clone(&self.shell), [work.run]);
         let read = shell.store.read();
-        let mut loaded =
-            load::runs(read, shell.backend, &shell.sql, &shell.versions, &ids, Lock::None).await?;
+        let mut loaded = load::runs(
+            read,
+            shell.backend,
+            &shell.sql,
+            &shell.versions,
+            &ids,
+            (Lock::None, &Fetch::Store(&shell.payloads)),
+        )
+        .await?;
         match loaded
             .remove(&work.run)
             .transpose()
@@ -471,7 +454,9 @@ impl From<StoreError> for Failure {
             | StoreError::Aborted { .. }
             | StoreError::Corrupt { .. }
             | StoreError::NewerSchema { .. }
-            | StoreError::OlderSchema { .. } => Self::Bad(error),
+            | StoreError::OlderSchema { .. }
+            // applied one by one, the runs without large values go on
+            | StoreError::Payload(_) => Self::Bad(error),
         }
     }
 }
@@ -481,17 +466,41 @@ fn quarantine(run: RunId, error: &StoreError) {
     tracing::error!(%run, error = error as &dyn std::error::Error, "run cannot be applied; it stays as it is");
 }
 
-/// The last thing before every commit of a batch, on whichever way it came.
-async fn write(
-    statements: Statements,
-    has_start: bool,
+/// What [`Applier::try_locked`] does in its transaction.
+async fn apply_locked(
     tx: &DatabaseTransaction,
-) -> Result<Saved, StoreError> {
-    let saved = statements.execute(tx).await?;
-    if saved == Saved::All && has_start {
-        crash_point!("start.before_commit");
-    } else if saved == Saved::All {
-        crash_point!("complete.before_commit");
+    items: &[Item],
+    shell: &Shell,
+    moment: Moment,
+    missing: &Mutex<Missing>,
+) -> Result<Round, StoreError> {
+    let mut ids: Vec<RunId> = items.iter().map(Item::run).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let fetch = Fetch::Memory(&shell.payloads, missing);
+    let how = (Lock::Rows, &fetch);
+    let known = load::runs(tx, shell.backend, &shell.sql, &shell.versions, &ids, how).await?;
+    let starts = items.iter().filter_map(|item| match item {
+        Item::Start { row, .. } => Some(row),
+        Item::Inputs { .. } => None,
+    });
+    let holders = load::key_holders(tx, shell.backend, &shell.sql, starts).await?;
+    let mut round = Round::compute(items.iter(), known, &holders, moment);
+    let mut parcels = round.pack(&shell.payloads);
+    parcels.retain(|parcel| !shell.payloads.is_written(&parcel.reference));
+    if !parcels.is_empty() {
+        missing.lock().unwrap_or_else(PoisonError::into_inner).writes = parcels;
+        return Err(StoreError::Aborted {
+            action: "write a payload in a transaction",
+        });
     }
-    Ok(saved)
+    round.lease(shell);
+    let statements = Statements::build(shell.backend, &shell.sql, &round.turns, &[])?;
+    if commit::write(statements, round.has_start(), tx).await? == Saved::LostRace {
+        // only an idempotency key can be taken while the runs are locked
+        return Err(StoreError::Conflict {
+            action: "take an idempotency key",
+        });
+    }
+    Ok(round)
 }

@@ -1,7 +1,7 @@
 //! States of runs between two batches, so that a completion needs no read.
 //!
 //! Never trusted: the version of the row guards every write that was computed from here. Bounded by the number of tasks
-//! held; the run used longest ago goes first.
+//! held and by the bytes of their large values; the run used longest ago goes first.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,6 +12,9 @@ use super::turn::Known;
 /// Tasks that the caches of one process hold together: about 50 MB of small tasks.
 pub(super) const CACHED_TASKS_MAX: usize = 100_000;
 
+/// Bytes of large values that one cache holds.
+const CACHED_BYTES_MAX: usize = 128 << 20;
+
 #[derive(Debug)]
 pub(super) struct Cache {
     runs: HashMap<RunId, (u64, Known)>,
@@ -19,6 +22,7 @@ pub(super) struct Cache {
     uses: u64,
     tasks: usize,
     tasks_max: usize,
+    bytes: usize,
 }
 
 impl Cache {
@@ -29,6 +33,7 @@ impl Cache {
             uses: 0,
             tasks: 0,
             tasks_max,
+            bytes: 0,
         }
     }
 
@@ -37,6 +42,7 @@ impl Cache {
         let (used, known) = self.runs.remove(&run)?;
         self.by_use.remove(&used);
         self.tasks -= known.state.tasks.len();
+        self.bytes -= known.large_bytes;
         Some(known)
     }
 
@@ -46,14 +52,16 @@ impl Cache {
         self.take(run);
         self.uses += 1;
         self.tasks += known.state.tasks.len();
+        self.bytes += known.large_bytes;
         self.by_use.insert(self.uses, run);
         self.runs.insert(run, (self.uses, known));
-        while self.tasks > self.tasks_max && self.runs.len() > 1 {
+        while (self.tasks > self.tasks_max || self.bytes > CACHED_BYTES_MAX) && self.runs.len() > 1 {
             let Some((_, oldest)) = self.by_use.pop_first() else {
                 break;
             };
             if let Some((_, known)) = self.runs.remove(&oldest) {
                 self.tasks -= known.state.tasks.len();
+                self.bytes -= known.large_bytes;
             }
         }
     }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use runnel_engine::run::{Counts, Item, RunContext, RunState, RunStatus, TaskState, TaskStatus};
 use runnel_engine::{Plan, RunId, TaskIx, Timestamp};
 use runnel_entity::{run, task};
+use runnel_queue::PayloadRef;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::offload::Stored;
 use crate::error::StoreError;
 
 /// What is stored of the item of a fan-out.
@@ -17,17 +19,44 @@ struct StoredItem {
     index: u32,
     key: String,
     value: Box<RawValue>,
+    /// Where the value is when it is too large for the row; `value` is null then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    value_ref: Option<PayloadRef>,
+}
+
+/// How the text of an item with a large value ends; no other does, because keys of JSON come in the order of the fields.
+const LARGE_ITEM: &str = "}}";
+
+/// Where the value of a stored item is, when it is not in its row.
+pub(super) fn large_item(text: &str) -> Option<PayloadRef> {
+    // small items, which are nearly all, are not parsed for it
+    if !text.ends_with(LARGE_ITEM) || !text.contains("\"value\":null,\"value_ref\":{") {
+        return None;
+    }
+    parse::<StoredItem>(text).ok()?.value_ref
+}
+
+/// A stored item with its value in place of the reference.
+pub(super) fn item_with_value(text: &str, value: &str) -> Result<String, StoreError> {
+    let mut item: StoredItem = parse(text).map_err(|problem| corrupt("task", problem))?;
+    item.value = RawValue::from_string(value.to_owned())
+        .map_err(|e| corrupt("task", format!("item {} is not JSON: {e}", item.key)))?;
+    item.value_ref = None;
+    json_text(&item)
 }
 
 /// JSON text of an item.
-pub(super) fn item_text(item: &Item) -> Result<String, StoreError> {
-    let value = RawValue::from_string(item.value.to_string())
+pub(super) fn item_text(item: &Item, stored: &Stored) -> Result<String, StoreError> {
+    let value_ref = PayloadRef::read(stored.of(&item.value));
+    let value = if value_ref.is_some() { "null" } else { &item.value };
+    let value = RawValue::from_string(value.to_owned())
         .map_err(|e| corrupt("task", format!("item {} is not JSON: {e}", item.key)))?;
     json_text(&StoredItem {
         parent: item.parent.0,
         index: item.index,
         key: item.key.to_string(),
         value,
+        value_ref,
     })
 }
 
@@ -113,6 +142,8 @@ fn task_state(plan: &Plan, row: task::Model) -> Result<TaskState, StoreError> {
         input: row.input.map(Arc::from),
         output: row.output.filter(|_| is_output_read).map(Arc::from),
         error: row.error.as_deref().map(parse).transpose().map_err(&bad)?,
+        progress: row.progress.map(Arc::from),
+        checkpoint: row.checkpoint.map(Arc::from),
         extra: row.extra.map(Arc::from),
     })
 }

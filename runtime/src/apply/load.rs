@@ -10,6 +10,7 @@ use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
 
 use super::StartRow;
 use super::convert;
+use super::fetch::Fetch;
 use super::rows::{RowSet, ids as id_rows};
 use super::sql::{KEYS, Sql};
 use super::turn::Known;
@@ -36,7 +37,7 @@ pub(super) async fn runs<C: ConnectionTrait>(
     sql: &Sql,
     versions: &Versions,
     ids: &[RunId],
-    lock: Lock,
+    (lock, fetch): (Lock, &Fetch<'_>),
 ) -> Result<Loaded, StoreError> {
     let text = if lock == Lock::Rows {
         &sql.lock_runs
@@ -69,17 +70,24 @@ pub(super) async fn runs<C: ConnectionTrait>(
     wanted.dedup();
     let versions = versions.get_all(&wanted).await?;
     let mut loaded = Loaded::with_capacity(runs.len());
-    for run in runs {
-        let tasks = tasks.remove(&run.id).unwrap_or_default();
-        let version = versions.get(&WorkflowVersionId(run.workflow_version_id));
-        let version = version.ok_or_else(|| convert::corrupt("run", format!("{} has no version", run.id)));
-        let known = version.and_then(|version| {
-            let state = convert::state(&version.plan, &run, tasks)?;
-            Ok(Known {
+    for mut run in runs {
+        let mut tasks = tasks.remove(&run.id).unwrap_or_default();
+        let Some(version) = versions.get(&WorkflowVersionId(run.workflow_version_id)) else {
+            let problem = convert::corrupt("run", format!("{} has no version", run.id));
+            loaded.insert(RunId(run.id), Err(problem));
+            continue;
+        };
+        let known = match fetch.fill(&version.plan, &mut run, &mut tasks).await {
+            Ok(()) => convert::state(&version.plan, &run, tasks).map(|state| Known {
                 has_parent: run.parent_run_id.is_some(),
                 ..Known::new(Arc::clone(version), state, run.version)
-            })
-        });
+            }),
+            // a value that is gone is this run's problem alone; a store that is away is everybody's
+            Err(StoreError::Corrupt { problem, .. }) => {
+                Err(convert::corrupt("run", format!("{}: {problem}", run.id)))
+            }
+            Err(error) => return Err(error),
+        };
         loaded.insert(RunId(run.id), known);
     }
     Ok(loaded)
@@ -92,9 +100,10 @@ pub(crate) async fn state_of<C: ConnectionTrait>(
     backend: DbBackend,
     versions: &Versions,
     run: RunId,
+    fetch: &Fetch<'_>,
 ) -> Result<Option<(Arc<CompiledVersion>, RunState)>, StoreError> {
     let sql = Sql::new(backend);
-    let mut loaded = runs(db, backend, &sql, versions, &[run], Lock::None).await?;
+    let mut loaded = runs(db, backend, &sql, versions, &[run], (Lock::None, fetch)).await?;
     let known = loaded.remove(&run).transpose()?;
     Ok(known.map(|known| (known.meta, known.state)))
 }

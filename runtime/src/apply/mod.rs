@@ -7,9 +7,13 @@
 
 mod applier;
 mod cache;
+mod combine;
+mod commit;
 mod convert;
+mod fetch;
 mod load;
 pub mod offline;
+mod offload;
 mod publish;
 mod round;
 mod rows;
@@ -32,6 +36,7 @@ use crate::message::Body;
 use crate::workflows::CompiledVersion;
 
 pub(crate) use applier::{Applier, Shell};
+pub(crate) use fetch::Fetch;
 pub(crate) use load::state_of;
 pub(crate) use rows::{Column, Kind, RowSet, source};
 pub(crate) use side::errand;

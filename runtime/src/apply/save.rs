@@ -1,14 +1,22 @@
-//! Writes what the turns of a batch changed: at most seven statements, however many runs and tasks.
+//! Writes what the turns of a batch changed: a constant number of statements, however many runs and tasks. With
+//! PostgreSQL they are sent as one, unless the batch touches progress, waits, child runs, gates or dead letters.
+
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use runnel_engine::run::{Command, RunState, TaskState};
 use runnel_engine::{TaskIx, gate};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 use uuid::Uuid;
 
+use super::combine::{Part, combine};
 use super::convert::{item_text, json_text};
+use super::offload::Stored;
 use super::rows::RowSet;
 use super::side::SideRows;
-use super::sql::{EVENT_NEW, OUTBOX_KEY, OUTBOX_NEW, RUN_CHANGE, RUN_NEW, Sql, TASK_CHANGE, TASK_NEW};
+use super::sql::{
+    EVENT_NEW, OUTBOX_KEY, OUTBOX_NEW, RUN_CHANGE, RUN_NEW, Sql, TASK_CHANGE, TASK_NEW, TASK_SAID, USE_NEW,
+};
 use super::turn::{Lease, Turn};
 use super::{Column, StartRow};
 use crate::audit::{self, AUDIT_NEW};
@@ -22,6 +30,8 @@ pub(super) struct Statements {
     /// New runs and changed runs; each must write the given number of rows, or the batch has lost a race.
     guarded: Vec<(&'static str, Statement, usize)>,
     plain: Vec<(&'static str, Statement)>,
+    /// No two of them concern the same row, and the database can run them as one.
+    is_combinable: bool,
 }
 
 /// What a transaction wrote.
@@ -46,8 +56,12 @@ impl Statements {
             rows.add(turn)?;
         }
         for key in sent {
-            rows.gone.id(key.run.0).int(key.task.0).int(key.attempt);
+            rows.add_gone(key.run.0, key.task, key.attempt);
         }
+        let is_new = |key| rows.outbox_keys.contains(key);
+        // progress concerns the same rows as the tasks' own changes
+        let mut is_combinable =
+            backend == DbBackend::Postgres && rows.said.is_empty() && !rows.gone_keys.iter().any(is_new);
         let mut guarded = Vec::new();
         for (action, set, text) in [
             ("insert runs", rows.new_runs, &sql.insert_runs),
@@ -64,7 +78,9 @@ impl Statements {
             ("delete from the outbox", rows.gone, &sql.delete_outbox),
             ("insert tasks", rows.new_tasks, &sql.insert_tasks),
             ("update tasks", rows.tasks, &sql.update_tasks),
+            ("update progress", rows.said, &sql.update_said),
             ("insert events", rows.events, &sql.insert_events),
+            ("insert uses of payloads", rows.uses, &sql.insert_uses),
             ("insert into the outbox", rows.outbox, &sql.insert_outbox),
             ("write the audit log", rows.audits, &sql.insert_audits),
         ] {
@@ -72,8 +88,30 @@ impl Statements {
                 plain.push((action, set.bind(backend, text, vec![])));
             }
         }
-        plain.extend(rows.side.statements(backend));
-        Ok(Self { guarded, plain })
+        let side = rows.side.statements(backend);
+        is_combinable &= side.is_empty();
+        plain.extend(side);
+        Ok(Self {
+            guarded,
+            plain,
+            is_combinable,
+        })
+    }
+
+    /// All as one statement, to be sent outside a transaction; unchanged where that is not possible.
+    pub(super) fn into_one(self) -> Result<Statement, Self> {
+        if !self.is_combinable || self.guarded.is_empty() {
+            return Err(self);
+        }
+        let guarded = self.guarded.into_iter().map(|(_, statement, expected)| Part {
+            statement,
+            expected: Some(expected),
+        });
+        let plain = self.plain.into_iter().map(|(_, statement)| Part {
+            statement,
+            expected: None,
+        });
+        Ok(combine(guarded.chain(plain).collect()))
     }
 
     /// Sends the statements. The guarded ones go first: they take the locks, and a lost race writes nothing else.
@@ -98,10 +136,17 @@ struct Rows {
     tasks: RowSet,
     events: RowSet,
     outbox: RowSet,
+    outbox_keys: HashSet<OutboxKey>,
     gone: RowSet,
+    gone_keys: HashSet<OutboxKey>,
+    uses: RowSet,
+    said: RowSet,
     side: SideRows,
     audits: RowSet,
 }
+
+/// Run, task and attempt.
+type OutboxKey = (Uuid, TaskIx, u32);
 
 impl Rows {
     fn new(backend: DbBackend) -> Self {
@@ -113,7 +158,11 @@ impl Rows {
             tasks: set(TASK_CHANGE),
             events: set(EVENT_NEW),
             outbox: set(OUTBOX_NEW),
+            outbox_keys: HashSet::new(),
             gone: set(OUTBOX_KEY),
+            uses: set(USE_NEW),
+            said: set(TASK_SAID),
+            gone_keys: HashSet::new(),
             side: SideRows::new(backend),
             audits: set(AUDIT_NEW),
         }
@@ -123,11 +172,20 @@ impl Rows {
         let state = &turn.known.state;
         let run = state.context.id.0;
         match &turn.start {
-            Some(start) => add_new_run(&mut self.new_runs, start, state)?,
+            Some(start) => add_new_run(&mut self.new_runs, start, state, &turn.stored)?,
             None => add_run(&mut self.runs, turn)?,
+        }
+        for name in turn.stored.names() {
+            self.uses.text(name).id(run);
         }
         for ix in turn.changed_tasks() {
             self.add_task(run, ix, turn)?;
+            if let Some(said) = turn.known.new_said(ix) {
+                self.said.id(run).int(ix.0);
+                self.said
+                    .opt_text(said.progress.as_deref())
+                    .opt_text(said.checkpoint.as_deref());
+            }
         }
         for at in turn.stored_tasks..state.tasks.len() {
             self.add_new_task(run, TaskIx(u32::try_from(at).unwrap_or(u32::MAX)), turn)?;
@@ -149,6 +207,7 @@ impl Rows {
                 Command::Dispatch { task, attempt } => {
                     let definition = turn.known.meta.plan.task(state.tasks[task.at()].template);
                     let priority = definition.priority.unwrap_or(state.context.priority);
+                    self.outbox_keys.insert((run, *task, *attempt));
                     self.outbox.id(run).int(task.0).int(*attempt);
                     self.outbox
                         .text(&definition.queue)
@@ -166,7 +225,7 @@ impl Rows {
                         .int(gate::rank(turn.moment.now, priority));
                 }
                 Command::Stop { task, attempt } => {
-                    self.gone.id(run).int(task.0).int(*attempt);
+                    self.add_gone(run, *task, *attempt);
                 }
                 Command::DeadLetter { .. } | Command::Wait(_) | Command::Child(_) | Command::Gate(_) => {
                     self.side.add(turn, command)?;
@@ -174,6 +233,12 @@ impl Rows {
             }
         }
         Ok(())
+    }
+
+    fn add_gone(&mut self, run: Uuid, task: TaskIx, attempt: u32) {
+        if self.gone_keys.insert((run, task, attempt)) {
+            self.gone.id(run).int(task.0).int(attempt);
+        }
     }
 
     /// Mutations are few: a batch without one has no statement for them.
@@ -193,17 +258,21 @@ impl Rows {
     fn add_task(&mut self, run: Uuid, ix: TaskIx, turn: &Turn) -> Result<(), StoreError> {
         let task = &turn.known.state.tasks[ix.at()];
         let saved = turn.known.saved_inputs.get(ix.at()).and_then(Option::as_ref);
-        let is_saved =
-            matches!((saved, &task.input), (Some(saved), Some(now)) if std::sync::Arc::ptr_eq(saved, now));
+        let is_saved = matches!((saved, &task.input), (Some(saved), Some(now)) if Arc::ptr_eq(saved, now));
         self.tasks.id(run).int(ix.0);
-        add_progress(&mut self.tasks, task, task.input.as_deref().filter(|_| !is_saved))
+        let input = task.input.as_ref().filter(|_| !is_saved);
+        add_progress(&mut self.tasks, task, input, &turn.stored)
     }
 
     fn add_new_task(&mut self, run: Uuid, ix: TaskIx, turn: &Turn) -> Result<(), StoreError> {
         let (state, plan) = (&turn.known.state, &turn.known.meta.plan);
         let task = &state.tasks[ix.at()];
         let definition = plan.task(task.template);
-        let item = task.item.as_ref().map(item_text).transpose()?;
+        let item = task
+            .item
+            .as_ref()
+            .map(|item| item_text(item, &turn.stored))
+            .transpose()?;
         let rows = &mut self.new_tasks;
         rows.id(run).int(ix.0);
         match task.item {
@@ -214,12 +283,17 @@ impl Rows {
             .opt_text(item.as_deref())
             .text(&definition.kind)
             .text(&definition.queue);
-        add_progress(rows, task, task.input.as_deref())
+        add_progress(rows, task, task.input.as_ref(), &turn.stored)
     }
 }
 
 /// The columns that [`TASK_NEW`] and [`TASK_CHANGE`] share, in their order.
-fn add_progress(rows: &mut RowSet, task: &TaskState, input: Option<&str>) -> Result<(), StoreError> {
+fn add_progress(
+    rows: &mut RowSet,
+    task: &TaskState,
+    input: Option<&Arc<str>>,
+    stored: &Stored,
+) -> Result<(), StoreError> {
     let error = task.error.as_ref().map(json_text).transpose()?;
     rows.int(task.status as u8)
         .int(task.attempt)
@@ -236,13 +310,18 @@ fn add_progress(rows: &mut RowSet, task: &TaskState, input: Option<&str>) -> Res
         rows.opt_int(at.map(|at| at.0));
     }
     rows.opt_text(task.worker.as_deref())
-        .opt_text(input)
-        .opt_text(task.output.as_deref());
+        .opt_text(input.map(|text| stored.of(text)))
+        .opt_text(task.output.as_ref().map(|text| stored.of(text)));
     rows.opt_text(error.as_deref()).opt_text(task.extra.as_deref());
     Ok(())
 }
 
-fn add_new_run(rows: &mut RowSet, start: &StartRow, state: &RunState) -> Result<(), StoreError> {
+fn add_new_run(
+    rows: &mut RowSet,
+    start: &StartRow,
+    state: &RunState,
+    stored: &Stored,
+) -> Result<(), StoreError> {
     let context = &state.context;
     let error = state.error.as_ref().map(json_text).transpose()?;
     rows.id(context.id.0)
@@ -257,8 +336,10 @@ fn add_new_run(rows: &mut RowSet, start: &StartRow, state: &RunState) -> Result<
     rows.opt_int(state.wake_at.map(|at| at.0)).int(context.priority);
     rows.opt_text(start.idempotency_key.as_deref())
         .opt_text(start.request_hash.as_deref());
-    rows.text(&start.inputs).text(&json_text(&*context.vars)?);
-    rows.opt_text(state.outputs.as_deref()).opt_text(error.as_deref());
+    rows.text(stored.of(&start.inputs))
+        .text(&json_text(&*context.vars)?);
+    rows.opt_text(state.outputs.as_ref().map(|text| stored.of(text)))
+        .opt_text(error.as_deref());
     rows.text(&json_text(&start.tags)?)
         .text(&json_text(&state.counts)?);
     rows.int(state.has_tolerated_failures)
@@ -285,7 +366,7 @@ fn add_run(rows: &mut RowSet, turn: &Turn) -> Result<(), StoreError> {
         .int(state.status as u8)
         .int(state.is_paused);
     rows.int(state.next_seq).opt_int(state.wake_at.map(|at| at.0));
-    rows.opt_text(state.outputs.as_deref())
+    rows.opt_text(state.outputs.as_ref().map(|text| turn.stored.of(text)))
         .opt_text(error.as_deref())
         .text(&json_text(&state.counts)?);
     rows.int(state.has_tolerated_failures)

@@ -131,6 +131,17 @@ pub(super) const OUTBOX_NEW: &[Column] = &[
     ("rank", Kind::Int),
 ];
 
+/// What a running attempt says of itself. Apart from the other columns, because nearly no task says anything.
+pub(super) const TASK_SAID: &[Column] = &[
+    ("run_id", Kind::Id),
+    ("ix", Kind::Int),
+    ("progress", Kind::Text),
+    ("checkpoint", Kind::Text),
+];
+
+/// A payload that a run refers to.
+pub(super) const USE_NEW: &[Column] = &[("sha256", Kind::Text), ("run_id", Kind::Id)];
+
 /// A message that was sent or is no longer wanted.
 pub(crate) const OUTBOX_KEY: &[Column] = &[("run_id", Kind::Id), ("ix", Kind::Int), ("attempt", Kind::Int)];
 
@@ -148,6 +159,8 @@ pub(crate) struct Sql {
     pub(super) update_tasks: String,
     pub(super) insert_events: String,
     pub(super) insert_outbox: String,
+    pub(super) insert_uses: String,
+    pub(super) update_said: String,
     pub(crate) delete_outbox: String,
     pub(super) insert_audits: String,
 }
@@ -173,6 +186,15 @@ impl Sql {
             update_tasks: update_tasks(backend),
             insert_events: insert(backend, "event", EVENT_NEW),
             insert_outbox: format!("{} ON CONFLICT DO NOTHING", insert(backend, "outbox", OUTBOX_NEW)),
+            insert_uses: format!(
+                "{} ON CONFLICT DO NOTHING",
+                insert(backend, "payload_use", USE_NEW)
+            ),
+            update_said: format!(
+                "UPDATE task SET progress = c.progress, checkpoint = c.checkpoint FROM {} \
+                 WHERE task.run_id = c.run_id AND task.ix = c.ix",
+                source(backend, TASK_SAID)
+            ),
             delete_outbox: delete_outbox(backend),
             // a batch that is saved again after an unknown commit
             insert_audits: format!(

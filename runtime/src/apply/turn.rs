@@ -1,14 +1,15 @@
 //! A run's turn in a batch: its state, what its inputs did to it, and what of it must be saved. No database here.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use runnel_engine::run::{Command, Effects, Input, Outcome, RunState, advance};
+use runnel_engine::run::{Command, Effects, Input, Outcome, RunState, TaskState, advance};
 use runnel_engine::{Moment, RunId, TaskIx};
 
 use super::StartRow;
 use super::convert::corrupt;
+use super::offload::Stored;
 use crate::audit::Draft;
 use crate::error::StoreError;
 use crate::workflows::CompiledVersion;
@@ -24,19 +25,67 @@ pub(crate) struct Known {
     pub saved_inputs: Vec<Option<Arc<str>>>,
     /// Whether a task of another run started it.
     pub has_parent: bool,
+    /// What is stored of what attempts said of themselves; only of tasks that said something.
+    pub saved_said: HashMap<TaskIx, Said>,
+    /// Bytes of large values in memory, at least: what is dropped is not taken off.
+    pub large_bytes: usize,
+}
+
+/// What an attempt said of itself.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Said {
+    pub progress: Option<Arc<str>>,
+    pub checkpoint: Option<Arc<str>>,
+}
+
+impl Said {
+    fn of(task: &TaskState) -> Option<Self> {
+        (task.progress.is_some() || task.checkpoint.is_some()).then(|| Self {
+            progress: task.progress.clone(),
+            checkpoint: task.checkpoint.clone(),
+        })
+    }
+}
+
+/// Values from this size on count towards the memory of the cache.
+const LARGE_BYTES: usize = 16 << 10;
+
+fn large_bytes(task: &TaskState) -> usize {
+    [
+        task.input.as_ref(),
+        task.output.as_ref(),
+        task.item.as_ref().map(|item| &item.value),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|text| text.len())
+    .filter(|bytes| *bytes >= LARGE_BYTES)
+    .sum()
 }
 
 impl Known {
     /// A run as it was just read or written.
     pub(super) fn new(meta: Arc<CompiledVersion>, state: RunState, version: i64) -> Self {
         let saved_inputs = state.tasks.iter().map(|task| task.input.clone()).collect();
+        let said = |(at, task)| Some((TaskIx(u32::try_from(at).ok()?), Said::of(task)?));
         Self {
+            saved_said: state.tasks.iter().enumerate().filter_map(said).collect(),
+            large_bytes: state.tasks.iter().map(large_bytes).sum(),
             meta,
             state,
             version,
             saved_inputs,
             has_parent: false,
         }
+    }
+
+    /// What the task says of itself, where that is not stored.
+    pub(super) fn new_said(&self, ix: TaskIx) -> Option<Said> {
+        let said = Said::of(&self.state.tasks[ix.at()]);
+        if said.is_none() && self.saved_said.is_empty() {
+            return None;
+        }
+        (said.as_ref() != self.saved_said.get(&ix)).then(|| said.unwrap_or_default())
     }
 }
 
@@ -59,6 +108,8 @@ pub(crate) struct Turn {
     pub moment: Moment,
     /// One a dispatch among the commands, in their order.
     pub leased: Vec<Lease>,
+    /// What stands in the rows in place of large values.
+    pub stored: Stored,
     /// Mutations that took place in this turn.
     pub audits: Vec<Audited>,
 }
@@ -97,6 +148,7 @@ impl Turn {
             is_failed: false,
             moment,
             leased: Vec::new(),
+            stored: Stored::default(),
             audits: Vec::new(),
         }
     }
@@ -108,6 +160,8 @@ impl Turn {
             state,
             version: 0,
             saved_inputs: Vec::new(),
+            saved_said: HashMap::new(),
+            large_bytes: 0,
             has_parent: start.parent.is_some(),
         };
         Self {
@@ -120,6 +174,7 @@ impl Turn {
             is_failed: false,
             moment,
             leased: Vec::new(),
+            stored: Stored::default(),
             audits: Vec::new(),
         }
     }
@@ -205,6 +260,11 @@ impl Turn {
             }
             if task.status.is_terminal() && task.item.is_none() && !plan.is_output_read(task.template) {
                 task.output = None;
+            }
+            known.large_bytes += large_bytes(task);
+            match Said::of(task) {
+                Some(said) => drop(known.saved_said.insert(ix, said)),
+                None => drop(known.saved_said.remove(&ix)),
             }
         }
         known.version += 1;

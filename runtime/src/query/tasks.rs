@@ -174,13 +174,15 @@ pub(super) async fn payloads_by_ref(
     refs: &[(RunId, TaskIx)],
 ) -> Result<HashMap<(RunId, TaskIx), TaskPayloads>, StoreError> {
     let runs: Vec<RunId> = refs.iter().map(|(run, _)| *run).collect();
-    let rows: Vec<(Uuid, i32, Option<String>, Option<String>)> = task::Entity::find()
+    type Row = (Uuid, i32, Option<String>, Option<String>, Option<String>);
+    let rows: Vec<Row> = task::Entity::find()
         .select_only()
         .columns([
             task::Column::RunId,
             task::Column::Ix,
             task::Column::Input,
             task::Column::Output,
+            task::Column::Checkpoint,
         ])
         .filter(one_of(refs))
         .filter(task::Column::RunId.in_subquery(own_runs(actor, &runs)))
@@ -188,10 +190,11 @@ pub(super) async fn payloads_by_ref(
         .all(reads.store.read())
         .await
         .map_err(failed_to("read inputs and outputs of tasks"))?;
-    let payloads = rows.into_iter().map(|(run, ix, input, output)| {
+    let payloads = rows.into_iter().map(|(run, ix, input, output, checkpoint)| {
         let payloads = TaskPayloads {
             input: input.map(Arc::from),
             output: output.map(Arc::from),
+            checkpoint: checkpoint.map(Arc::from),
         };
         ((RunId(run), task_ix(ix)), payloads)
     });
@@ -324,12 +327,18 @@ fn combined(backend: Backend, mut all: Condition, (every, any, not): Parts) -> C
 }
 
 fn without_payloads(rows: Select<task::Entity>) -> Select<task::Entity> {
-    let is_payload = |column: &task::Column| matches!(column, task::Column::Input | task::Column::Output);
+    let is_payload = |column: &task::Column| {
+        matches!(
+            column,
+            task::Column::Input | task::Column::Output | task::Column::Checkpoint
+        )
+    };
     let nothing = || Expr::value(None::<String>);
     rows.select_only()
         .columns(task::Column::iter().filter(|column| !is_payload(column)))
         .expr_as(nothing(), "input")
         .expr_as(nothing(), "output")
+        .expr_as(nothing(), "checkpoint")
 }
 
 fn of_run(id: RunId) -> Select<task::Entity> {

@@ -19,7 +19,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::apply::state_of;
+use crate::apply::{Fetch, state_of};
 use crate::clock::{Clock, SystemClock, SystemEntropy};
 use crate::config::DatabaseConfig;
 use crate::error::StoreError;
@@ -255,7 +255,7 @@ async fn check_state(
     history: &History,
     findings: &mut Vec<Finding>,
 ) -> Result<(), StoreError> {
-    match state_of(snapshot, backend.into(), versions, id).await {
+    match state_of(snapshot, backend.into(), versions, id, &Fetch::Nowhere).await {
         Ok(Some((version, state))) => {
             let broken = runnel_engine::run::check(&version.plan, &state);
             findings.extend(broken.into_iter().map(|message| (None, "state", message)));

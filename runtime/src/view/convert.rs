@@ -164,6 +164,11 @@ pub(crate) fn task_from_row(row: task::Model) -> Result<TaskView, StoreError> {
         .as_deref()
         .map(|text| json::<TaskFailure>("task", &id, "error", text))
         .transpose()?;
+    let progress = row
+        .progress
+        .as_deref()
+        .map(|text| json("task", &id, "progress", text))
+        .transpose()?;
     let extra = row.extra.as_deref();
     let wait_kind = (status == TaskStatus::Waiting)
         .then(|| wait_kind(extra))
@@ -188,6 +193,8 @@ pub(crate) fn task_from_row(row: task::Model) -> Result<TaskView, StoreError> {
         input: row.input.map(Arc::from),
         output: row.output.map(Arc::from),
         error,
+        progress,
+        checkpoint: row.checkpoint.map(Arc::from),
         wake_at: row.wake_at.map(Timestamp),
         ready_at: row.ready_at.map(Timestamp),
         queued_at: row.queued_at.map(Timestamp),

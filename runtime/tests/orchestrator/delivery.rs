@@ -103,7 +103,11 @@ async fn a_forged_token_changes_nothing() {
         orchestrator
             .report(batch(vec![
                 succeeded(&task),
-                Report::Heartbeat { at: task.at.clone() },
+                Report::Heartbeat {
+                    at: task.at.clone(),
+                    progress: None,
+                    checkpoint: None,
+                },
             ]))
             .await;
         assert_eq!(view(&orchestrator, run).await.last_seq, before);

@@ -10,13 +10,15 @@ use runnel_engine::{RunId, Timestamp};
 use runnel_queue::embedded::{EmbeddedConfig, EmbeddedQueue};
 use runnel_queue::message::{MESSAGE_VERSION, decode_task};
 use runnel_queue::{
-    Attempt, Failure, FailureCategory, Outcome, QueueName, Report, ReportBatch, TaskMessage, TaskQueue,
-    TokenKey, TokenKeys,
+    Attempt, Failure, FailureCategory, Outcome, PayloadStore, QueueName, Report, ReportBatch, TaskMessage,
+    TaskQueue, TokenKey, TokenKeys,
 };
 use runnel_runtime::clock::{ManualClock, SeededEntropy};
 use runnel_runtime::feed::Topic;
 use runnel_runtime::view::{PageRequest, RunView, TaskFilter, TaskView};
-use runnel_runtime::{Actor, Config, DatabaseConfig, Orchestrator, PublishRequest, StartRequest};
+use runnel_runtime::{
+    Actor, Config, DatabaseConfig, Orchestrator, PayloadConfig, PublishRequest, SecretKeys, StartRequest,
+};
 use sea_orm::{ConnectionTrait, Database, Statement};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -35,6 +37,7 @@ pub struct Fixture {
     pub appliers: usize,
     pub poll_interval: Duration,
     pub local_types: Vec<String>,
+    pub payloads: PayloadConfig,
     seed: u64,
     _dir: tempfile::TempDir,
 }
@@ -84,6 +87,7 @@ impl Fixture {
             appliers: 2,
             poll_interval: Duration::from_secs(5),
             local_types: vec!["job".to_owned()],
+            payloads: PayloadConfig::new(PayloadStore::in_memory()),
             seed: 0,
             _dir: dir,
         }
@@ -146,6 +150,8 @@ impl Fixture {
             batch_max: 300,
             outstanding_max: self.outstanding_max,
             poll_interval: self.poll_interval,
+            payloads: self.payloads.clone(),
+            secret_keys: SecretKeys::new([("test".to_owned(), vec![9; 32])]),
             public_url: None,
             local_types: self.local_types.clone(),
         })

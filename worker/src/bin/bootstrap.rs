@@ -1,7 +1,7 @@
 //! The worker as a Lambda function: SQS batch in, partial batch failures out, completions over the completion queue.
 //!
-//! Configured by `RUNNEL_SQS_ENDPOINT`, `RUNNEL_QUEUE_PREFIX`, `RUNNEL_API_URL`, `RUNNEL_WORKER_TOKEN` and the variables of the
-//! built-in handlers.
+//! Configured by `RUNNEL_SQS_ENDPOINT`, `RUNNEL_QUEUE_PREFIX`, `RUNNEL_API_URL`, `RUNNEL_WORKER_TOKEN`, `RUNNEL_PAYLOADS` and the
+//! variables of the built-in handlers.
 
 use std::sync::Arc;
 
@@ -47,5 +47,6 @@ async fn worker() -> Result<LambdaWorker, Error> {
         name: name.unwrap_or_else(|| "lambda".to_owned()),
         sink: sink::from_env(queue)?,
         handlers,
+        supplies: sink::supplies_from_env()?,
     })
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use runnel_queue::payload::PAYLOAD_BYTES_MAX;
 use runnel_queue::{FailureCategory, LogStream};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
 use serde_json::{Map, Value, json};
@@ -16,6 +17,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
 use super::output::{Captured, capture};
+use super::watch::{self, Watch};
+use crate::supply::output_too_large;
 use crate::task::{TaskContext, TaskError};
 
 /// Between the request to end and the kill.
@@ -27,8 +30,8 @@ const PIPE_GRACE: Duration = Duration::from_secs(1);
 const FILE_BYTES_MAX: u64 = 4 << 30;
 const OPEN_FILES_MAX: u64 = 4096;
 
-/// Largest result file that is read.
-const RESULT_BYTES_MAX: u64 = 1 << 20;
+/// Largest result file that is read; a larger one fails the attempt.
+const RESULT_BYTES_MAX: u64 = PAYLOAD_BYTES_MAX as u64;
 
 /// Variables that every command gets from the worker, where they are set.
 const PASSED_VARIABLES: [&str; 7] = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER", "SSL_CERT_FILE"];
@@ -70,6 +73,20 @@ impl Workspace {
 
     fn result_file(&self) -> PathBuf {
         self.path("output.json")
+    }
+
+    /// The last checkpoint of an earlier attempt, as a file; `None` when there is none.
+    async fn checkpoint_in(&self, ctx: &TaskContext) -> Result<Option<PathBuf>, TaskError> {
+        let Some(checkpoint) = ctx.last_checkpoint() else {
+            return Ok(None);
+        };
+        let path = self.path("checkpoint_in.json");
+        tokio::fs::write(&path, checkpoint.to_string())
+            .await
+            .map_err(|e| {
+                TaskError::internal(format!("the checkpoint cannot be handed to the command: {e}"))
+            })?;
+        Ok(Some(path))
     }
 }
 
@@ -161,7 +178,8 @@ pub(crate) async fn run(
 ) -> Result<Exit, TaskError> {
     let program = invocation.program.to_string_lossy().into_owned();
     let cannot = |what: &str, e: std::io::Error| TaskError::internal(format!("`{program}` {what}: {e}"));
-    let mut child = gated(&invocation, ctx, options, workspace)
+    let checkpoint_in = workspace.checkpoint_in(ctx).await?;
+    let mut child = gated(&invocation, ctx, options, workspace, checkpoint_in)
         .spawn()
         .map_err(|e| cannot("cannot be started", e))?;
     let group =
@@ -193,14 +211,22 @@ pub(crate) async fn run(
         status
     };
     let status = {
-        tokio::pin!(streams, ended);
+        tokio::pin!(streams);
         let mut is_read = false;
-        let status = loop {
-            tokio::select! {
-                status = &mut ended => break status,
-                _ = &mut streams, if !is_read => is_read = true,
+        let mut watch = Watch::new(ctx, workspace);
+        let status = {
+            tokio::pin!(ended);
+            let watching = watch.run();
+            tokio::pin!(watching);
+            loop {
+                tokio::select! {
+                    status = &mut ended => break status,
+                    _ = &mut streams, if !is_read => is_read = true,
+                    never = &mut watching => match never {},
+                }
             }
         };
+        watch.look(true).await;
         if !is_read {
             let _ = tokio::time::timeout(PIPE_GRACE, streams).await;
         }
@@ -210,7 +236,7 @@ pub(crate) async fn run(
         status,
         stdout: out,
         stderr: err,
-        result: read_result(&workspace.result_file()).await,
+        result: read_result(&workspace.result_file()).await?,
     })
 }
 
@@ -233,6 +259,7 @@ fn gated(
     ctx: &TaskContext,
     options: &CommandOptions,
     workspace: &Workspace,
+    checkpoint_in: Option<PathBuf>,
 ) -> Command {
     let mut command = Command::new("/bin/sh");
     command
@@ -254,6 +281,12 @@ fn gated(
         .env("RUNNEL_ATTEMPT", ctx.attempt.to_string())
         .env("RUNNEL_IDEMPOTENCY_KEY", &ctx.idempotency_key);
     command.env("RUNNEL_OUTPUT", workspace.result_file());
+    command
+        .env("RUNNEL_PROGRESS", workspace.path(watch::PROGRESS_FILE))
+        .env("RUNNEL_CHECKPOINT", workspace.path(watch::CHECKPOINT_FILE));
+    if let Some(path) = checkpoint_in {
+        command.env("RUNNEL_CHECKPOINT_IN", path);
+    }
     if let Some(traceparent) = &ctx.traceparent {
         command.env("TRACEPARENT", traceparent);
     }
@@ -292,10 +325,17 @@ fn limit(group: &Group, options: &CommandOptions) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn read_result(path: &Path) -> Option<Value> {
-    let size = tokio::fs::metadata(path).await.ok()?.len();
-    if size > RESULT_BYTES_MAX {
-        return None;
+/// A file that is not there, or holds no JSON, is no result; one over the limit is an error, because its absence would not be
+/// understood.
+pub(super) async fn read_result(path: &Path) -> Result<Option<Value>, TaskError> {
+    let Ok(found) = tokio::fs::metadata(path).await else {
+        return Ok(None);
+    };
+    if found.len() > RESULT_BYTES_MAX {
+        return Err(output_too_large(
+            usize::try_from(found.len()).unwrap_or(usize::MAX),
+        ));
     }
-    serde_json::from_slice(&tokio::fs::read(path).await.ok()?).ok()
+    let bytes = tokio::fs::read(path).await.unwrap_or_default();
+    Ok(serde_json::from_slice(&bytes).ok())
 }

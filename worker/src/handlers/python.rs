@@ -87,10 +87,8 @@ impl PythonHandler {
             ]),
         };
         let exit = command::run(invocation, ctx, &self.options, &workspace).await?;
-        let answer = tokio::fs::read(&answer)
-            .await
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let answer = command::read_result(&answer).await?;
+        let answer = answer.and_then(|answer| serde_json::from_value(answer).ok());
         Ok((exit, answer.unwrap_or_default()))
     }
 }

@@ -1,12 +1,14 @@
 //! `runUpdates`: one run for a screen, as a snapshot and then what changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use async_graphql::{Context, Enum, ID, SimpleObject, Subscription};
 use async_stream::stream;
 use futures_util::Stream;
+use runnel_engine::run::TaskStatus;
 use runnel_engine::{RunId, TaskIx};
+use runnel_queue::Progress;
 use runnel_runtime::feed::Topic;
 use runnel_runtime::view::{PageRequest, RunView, TaskFilter, TaskView};
 use runnel_runtime::{Actor, Orchestrator, StoreError};
@@ -116,6 +118,34 @@ impl Reader {
         }
     }
 
+    /// Running tasks whose progress is not what was told last: progress leaves no event.
+    async fn progressed(
+        &self,
+        run: &RunView,
+        told: &mut HashMap<TaskIx, Progress>,
+    ) -> Result<Vec<TaskView>, StoreError> {
+        if run.counts.running == 0 {
+            return Ok(Vec::new());
+        }
+        let filter = TaskFilter {
+            status_in: Some(vec![TaskStatus::Running]),
+            ..TaskFilter::default()
+        };
+        let page = PageRequest {
+            first: PAGE,
+            after: None,
+        };
+        let page = self
+            .orchestrator
+            .list_tasks_without_payloads(&self.actor, self.run, filter, page)
+            .await?;
+        let is_news = |task: &TaskView| match &task.progress {
+            Some(progress) => told.insert(task.ix, progress.clone()).as_ref() != Some(progress),
+            None => false,
+        };
+        Ok(page.items.into_iter().filter(is_news).collect())
+    }
+
     /// Tasks named by the events after `from` up to `to`; `None` when they are too many for one message.
     async fn changed(&self, from: i64, to: i64) -> Result<Option<Vec<TaskView>>, StoreError> {
         let mut changed = BTreeSet::new();
@@ -184,6 +214,7 @@ fn updates(
         // before the first read, so that nothing falls between the two
         let mut doorbell = reader.orchestrator.doorbell(Topic::Run(reader.run));
         let mut at = after;
+        let mut told = HashMap::new();
         loop {
             let run = match reader.view().await {
                 Ok(Some(run)) => run,
@@ -193,7 +224,13 @@ fn updates(
                     return;
                 }
             };
-            match next(&reader, at, &run).await {
+            let news = match next(&reader, at, &run).await {
+                Ok(None) => reader.progressed(&run, &mut told).await.map(|tasks| {
+                    (!tasks.is_empty()).then_some((RunUpdateKind::Patch, (tasks, false)))
+                }),
+                news => news,
+            };
+            match news {
                 Ok(None) => {}
                 Ok(Some((kind, tasks))) => {
                     at = Some(run.last_seq);

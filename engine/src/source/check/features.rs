@@ -40,14 +40,8 @@ const UNSUPPORTED: &[(Place, &str, &str)] = &[
 ];
 
 /// What is accepted but does nothing yet.
-const INACTIVE: &[(Place, &str, &str)] = &[
-    (Place::Task, "resources", "workers do not reserve resources yet"),
-    (
-        Place::Task,
-        "output_schema",
-        "outputs are not compared with it yet",
-    ),
-];
+const INACTIVE: &[(Place, &str, &str)] =
+    &[(Place::Task, "resources", "workers do not reserve resources yet")];
 
 impl Checker<'_, '_> {
     /// Says what this release does not do with a part of the file.
@@ -79,7 +73,7 @@ impl Checker<'_, '_> {
     pub(crate) fn shape(&mut self, key: &str, node: &Node, path: Path<'_>) {
         match key {
             "triggers" => self.triggers(node, path),
-            "resources" | "labels" | "output_schema" => _ = self.map(node, path),
+            "resources" | "labels" => _ = self.map(node, path),
             "image" => _ = self.text(node, path),
             _ => {}
         }

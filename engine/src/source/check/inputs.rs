@@ -1,7 +1,9 @@
 //! The workflow's inputs: each is a JSON Schema (draft 7), and a `default` that is a value satisfies it.
 
+use jsonschema::Validator;
 use serde_json::{Map, Value};
 
+use crate::schema;
 use crate::source::check::{AT_START, Checker, shorten};
 use crate::source::tree::{Node, Path, to_json_map};
 
@@ -41,32 +43,45 @@ impl Checker<'_, '_> {
         to_json_map(entries)
     }
 
+    /// The schema that the output of a task must satisfy.
+    pub(crate) fn output_schema(&mut self, node: &Node, path: Path<'_>) -> Option<Value> {
+        self.map(node, path)?;
+        let schema = node.to_json();
+        let help = "`output_schema` is a JSON Schema (draft 7) of the whole output";
+        self.json_schema(node, &schema, path, ("runnel::schema::output", help))?;
+        Some(schema)
+    }
+
+    /// Compiles a JSON Schema, or says where it is none.
+    fn json_schema(
+        &mut self,
+        node: &Node,
+        schema: &Value,
+        path: Path<'_>,
+        (code, help): (&'static str, &'static str),
+    ) -> Option<Validator> {
+        if let Err(error) = jsonschema::draft7::meta::validate(schema) {
+            let at = node_at(node, error.instance_path().as_str()).unwrap_or(node);
+            let message = format!("not a valid JSON Schema: {error}");
+            self.report.error(code, at.at, path, message).help(help);
+            return None;
+        }
+        match schema::compile(schema) {
+            Ok(validator) => Some(validator),
+            Err(problem) => {
+                let message = format!("this JSON Schema cannot be used: {problem}");
+                self.report.error(code, node.at, path, message).help(help);
+                None
+            }
+        }
+    }
+
     fn input_schema(&mut self, node: &Node, path: Path<'_>) {
         let mut schema = node.to_json();
         let default = schema.as_object_mut().and_then(|schema| schema.remove("default"));
-        if let Err(error) = jsonschema::draft7::meta::validate(&schema) {
-            let at = node_at(node, error.instance_path().as_str()).unwrap_or(node);
-            self.report
-                .error(
-                    "runnel::schema::input",
-                    at.at,
-                    path,
-                    format!("not a valid JSON Schema: {error}"),
-                )
-                .help("an input without `default` must be given; `required` lists the keys of an object");
+        let help = "an input without `default` must be given; `required` lists the keys of an object";
+        let Some(validator) = self.json_schema(node, &schema, path, ("runnel::schema::input", help)) else {
             return;
-        }
-        let validator = match jsonschema::draft7::new(&schema) {
-            Ok(validator) => validator,
-            Err(error) => {
-                self.report.error(
-                    "runnel::schema::input",
-                    node.at,
-                    path,
-                    format!("this JSON Schema cannot be used: {error}"),
-                );
-                return;
-            }
         };
         let Some(place) = node.get("default") else { return };
         self.template(place, path.key("default"), AT_START);

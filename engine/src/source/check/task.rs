@@ -61,7 +61,7 @@ pub(crate) const TASK_KEYS: &[&str] = &[
 ];
 
 /// Keys whose value is checked for its shape and then refused or kept as written.
-const SHAPED_KEYS: &[&str] = &["resources", "image", "labels", "output_schema"];
+const SHAPED_KEYS: &[&str] = &["resources", "image", "labels"];
 
 impl Checker<'_, '_> {
     pub(crate) fn tasks(
@@ -286,6 +286,9 @@ impl Checker<'_, '_> {
         {
             task.extra.insert("description".to_owned(), Value::from(text));
         }
+        task.output_schema = fields
+            .get("output_schema")
+            .and_then(|node| self.output_schema(node, path.key("output_schema")));
         if let Some(node) = fields.get("tags") {
             let tags = self.tags(node, path.key("tags"));
             task.extra.insert("tags".to_owned(), Value::from(tags));

@@ -1,0 +1,148 @@
+//! `runnel secret set`, `list` and `delete`: secrets that the server keeps, encrypted.
+//!
+//! A value is never an argument, where every user of the machine would see it: it comes from stdin, or is asked for.
+
+use std::io::{IsTerminal, Read};
+
+use clap::{Args, Subcommand};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::client::{decode, documents};
+use crate::command::options::{Output, OutputArgs, ServerArgs, print, print_json, print_line};
+use crate::exit::{Ended, Exit, Failure};
+use crate::table;
+
+/// Longest value that is read; the server's own limit is lower and says so.
+const VALUE_BYTES_MAX: u64 = 1 << 20;
+
+/// Options of `runnel secret`.
+#[derive(Debug, Args)]
+pub struct Secret {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Store a secret; its value is read from stdin, or asked for on a terminal
+    Set(Named),
+    /// List the names of the stored secrets; nobody can read their values
+    List(List),
+    /// Delete a secret
+    Delete(Named),
+}
+
+#[derive(Debug, Args)]
+struct Named {
+    /// Name, as in secrets.NAME
+    name: String,
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    form: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+struct List {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    form: OutputArgs,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored {
+    name: String,
+    updated_at: String,
+    updated_by: String,
+}
+
+impl Secret {
+    /// Does it.
+    pub async fn execute(self) -> Ended {
+        match self.action {
+            Action::Set(named) => named.set().await,
+            Action::List(list) => list.execute().await,
+            Action::Delete(named) => named.delete().await,
+        }
+    }
+}
+
+impl Named {
+    async fn set(&self) -> Ended {
+        let client = self.server.client()?;
+        let value = read_value(&self.name)?;
+        let input = json!({ "name": self.name, "value": value });
+        let payload = client.mutate(documents::SECRET_SET, "secretSet", input).await?;
+        match self.form.output {
+            Output::Json => print_json(&payload["secret"])?,
+            Output::Table => print_line(&format!("{}  stored", self.name))?,
+        }
+        Ok(Exit::Ok)
+    }
+
+    async fn delete(&self) -> Ended {
+        let client = self.server.client()?;
+        let payload = client
+            .mutate(
+                documents::SECRET_DELETE,
+                "secretDelete",
+                json!({ "name": self.name }),
+            )
+            .await?;
+        match self.form.output {
+            Output::Json => print_json(&json!({ "deletedName": payload["deletedName"] }))?,
+            Output::Table => print_line(&format!("{}  deleted", self.name))?,
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+impl List {
+    async fn execute(&self) -> Ended {
+        let client = self.server.client()?;
+        let data = client.send(documents::SECRETS, json!({})).await?;
+        let nodes = &data["secrets"];
+        match self.form.output {
+            Output::Json => print_json(nodes)?,
+            Output::Table => {
+                let stored: Vec<Stored> = decode(nodes)?;
+                let rows = stored
+                    .into_iter()
+                    .map(|secret| vec![secret.name, secret.updated_at, secret.updated_by]);
+                print(&table::render(&["secret", "updated", "by"], rows))?;
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+/// A line break at the end is no part of the value: editors and `echo` add one.
+fn read_value(name: &str) -> Result<String, Failure> {
+    let stdin = std::io::stdin();
+    let value = if stdin.is_terminal() {
+        let terminal = console::Term::stderr();
+        terminal
+            .write_str(&format!("value of {name} (not shown): "))
+            .and_then(|()| terminal.read_secure_line())
+            .map_err(|error| Failure::internal("cannot read the value from the terminal", error))?
+    } else {
+        let mut bytes = Vec::new();
+        stdin
+            .lock()
+            .take(VALUE_BYTES_MAX + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| Failure::internal("cannot read the value from stdin", error))?;
+        if bytes.len() as u64 > VALUE_BYTES_MAX {
+            return Err(Failure::usage(format!(
+                "the value has more than {VALUE_BYTES_MAX} bytes"
+            )));
+        }
+        String::from_utf8(bytes)
+            .map_err(|_| Failure::usage("the value is not UTF-8 text; encode it, as with base64"))?
+    };
+    let value = value.strip_suffix('\n').unwrap_or(&value);
+    Ok(value.strip_suffix('\r').unwrap_or(value).to_owned())
+}
