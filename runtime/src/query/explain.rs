@@ -177,6 +177,7 @@ impl Explained {
             ready_at: row.ready_at,
             queued_at: row.queued_at,
             input: row.input.clone(),
+            child: row.child,
             upstreams: upstreams.collect(),
             gate: self
                 .gates
