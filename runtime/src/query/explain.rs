@@ -12,6 +12,7 @@ use runnel_engine::gate::{Breaker, GateKey, GateKind, RateState};
 use runnel_engine::run::{RunExtra, RunStatus, TaskStatus};
 use runnel_engine::{RunId, TaskIx, Timestamp, WorkflowVersionId};
 use runnel_entity::{event, run};
+use runnel_queue::PayloadRef;
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QueryResult,
     QuerySelect,
@@ -23,6 +24,7 @@ use crate::actor::Actor;
 use crate::apply::{Column, Kind, RowSet, source};
 use crate::error::StoreError;
 use crate::gate::{GATE_KEY, WAIT_COLUMNS, WaitRow, kind_of, push_key, ticket};
+use crate::payload::Payloads;
 use crate::store::failed_to;
 use crate::workflows::CompiledVersion;
 
@@ -43,11 +45,12 @@ const TASK_KEY: &[Column] = &[("run_id", Kind::Id), ("ix", Kind::Int)];
 /// Why each of the tasks does not run now. Tasks of other namespaces have no entry.
 pub(super) async fn of_tasks(
     reads: &Reads,
+    payloads: &Payloads,
     actor: &Actor,
     keys: &[TaskKey],
 ) -> Result<HashMap<TaskKey, Vec<Blocker>>, StoreError> {
     let ids: BTreeSet<RunId> = keys.iter().map(|(run, _)| *run).collect();
-    let explained = Explained::read(reads, actor, &ids, keys).await?;
+    let explained = Explained::read((reads, payloads), actor, &ids, keys).await?;
     let now = reads.clock.now();
     let mut blockers = HashMap::with_capacity(keys.len());
     for key in keys {
@@ -62,6 +65,7 @@ pub(super) async fn of_tasks(
 /// Why each of the runs does not run now; nothing for one of which an attempt runs.
 pub(super) async fn of_runs(
     reads: &Reads,
+    payloads: &Payloads,
     actor: &Actor,
     ids: &[RunId],
 ) -> Result<HashMap<RunId, Vec<Blocker>>, StoreError> {
@@ -71,7 +75,7 @@ pub(super) async fn of_runs(
         .iter()
         .flat_map(|(run, tasks)| tasks.iter().map(|ix| (*run, *ix)))
         .collect();
-    let explained = Explained::read(reads, actor, &set, &keys).await?;
+    let explained = Explained::read((reads, payloads), actor, &set, &keys).await?;
     let now = reads.clock.now();
     let mut blockers = HashMap::with_capacity(ids.len());
     for id in &set {
@@ -166,7 +170,7 @@ struct TaskRow {
 
 impl Explained {
     async fn read(
-        reads: &Reads,
+        (reads, payloads): (&Reads, &Payloads),
         actor: &Actor,
         ids: &BTreeSet<RunId>,
         keys: &[TaskKey],
@@ -180,7 +184,8 @@ impl Explained {
                 wanted.extend(parent.version.plan.upstreams(*ix).iter().map(|up| (*run, *up)));
             }
         }
-        let tasks = tasks(reads, &wanted).await?;
+        let mut tasks = tasks(reads, &wanted).await?;
+        fill(payloads, &mut tasks).await;
         let has = |status: TaskStatus| {
             keys.iter()
                 .any(|key| tasks.get(key).is_some_and(|t| t.status == status))
@@ -316,6 +321,16 @@ fn task_keys(backend: DbBackend, keys: impl IntoIterator<Item = TaskKey>) -> Row
         rows.id(run.0).int(ix.0);
     }
     rows
+}
+
+/// Puts the values in place of references to large inputs. One that cannot be had leaves its reason without details.
+async fn fill(payloads: &Payloads, tasks: &mut HashMap<TaskKey, TaskRow>) {
+    for task in tasks.values_mut() {
+        if let Some(reference) = task.input.as_deref().and_then(PayloadRef::read) {
+            let text = payloads.read(&reference).await.ok();
+            task.input = text.map(|text| text.to_string());
+        }
+    }
 }
 
 async fn tasks(reads: &Reads, wanted: &BTreeSet<TaskKey>) -> Result<HashMap<TaskKey, TaskRow>, StoreError> {

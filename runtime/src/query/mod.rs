@@ -308,7 +308,7 @@ impl Orchestrator {
         actor: &Actor,
         tasks: &[(RunId, TaskIx)],
     ) -> Result<HashMap<(RunId, TaskIx), Vec<Blocker>>, StoreError> {
-        explain::of_tasks(self.reads(), actor, tasks).await
+        explain::of_tasks(self.reads(), self.payloads(), actor, tasks).await
     }
 
     /// Why runs do not run now; none for one of which an attempt runs or that has ended.
@@ -317,7 +317,7 @@ impl Orchestrator {
         actor: &Actor,
         runs: &[RunId],
     ) -> Result<HashMap<RunId, Vec<Blocker>>, StoreError> {
-        explain::of_runs(self.reads(), actor, runs).await
+        explain::of_runs(self.reads(), self.payloads(), actor, runs).await
     }
 
     /// Where the time of each task of the runs went; no entry for a run whose history is too long.
