@@ -24,6 +24,7 @@ mod failing;
 mod findings;
 mod flow;
 mod idempotency;
+mod large_values;
 mod lifecycle;
 mod operate;
 mod payloads;
