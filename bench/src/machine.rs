@@ -52,7 +52,12 @@ fn cpu_of(stat: &str, with_ended_children: bool) -> anyhow::Result<Duration> {
     ))
 }
 
-/// The most memory that this process has had.
+/// Begins to look for the most memory anew, see proc(5) on `clear_refs`.
+pub fn forget_resident_peak() -> anyhow::Result<()> {
+    fs::write("/proc/self/clear_refs", "5").context("forgetting the memory peak")
+}
+
+/// The most memory that this process has had, since its begin or since it was forgotten.
 pub fn resident_peak_mib() -> anyhow::Result<f64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status

@@ -5,6 +5,7 @@
 //! people, beside the sync time of the disk that is printed with them.
 
 mod figures;
+mod items;
 mod machine;
 mod services;
 mod system;
@@ -28,7 +29,7 @@ struct Options {
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["sqlite", "postgres"])]
     databases: Vec<Database>,
     /// What to measure
-    #[arg(long, value_enum, value_delimiter = ',', default_values = ["fan-out", "chain", "diamonds", "submissions"])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["fan-out", "chain", "diamonds", "submissions", "items"])]
     workloads: Vec<Workload>,
     /// A tenth of the work: seconds instead of a minute, and figures that vary more
     #[arg(long)]
@@ -58,6 +59,8 @@ enum Workload {
     Diamonds,
     /// Runs of one task, started by 64 clients.
     Submissions,
+    /// One `for_each` over 10,000, 30,000 and 100,000 items.
+    Items,
 }
 
 #[tokio::main]
@@ -68,6 +71,7 @@ async fn main() -> anyhow::Result<()> {
     for &database in &options.databases {
         let system = Arc::new(System::start(database, options.no_sync).await?);
         let mut figures = Figures::new(database, options.no_sync);
+        machine::forget_resident_peak()?;
         figures.print("machine", "sync_p50", system.sync_p50_us()?, "us")?;
         for &workload in &options.workloads {
             let scale = if options.quick { 1 } else { 10 };
@@ -76,6 +80,7 @@ async fn main() -> anyhow::Result<()> {
                 Workload::Chain => workloads::chain(&system, &mut figures, scale).await?,
                 Workload::Diamonds => workloads::diamonds(&system, &mut figures, scale).await?,
                 Workload::Submissions => workloads::submissions(&system, &mut figures, scale).await?,
+                Workload::Items => items::measure(&system, &mut figures, scale).await?,
             }
         }
         figures.print("machine", "resident_peak", machine::resident_peak_mib()?, "MiB")?;

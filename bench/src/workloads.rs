@@ -125,13 +125,15 @@ pub async fn submissions(system: &Arc<System>, figures: &mut Figures, scale: u32
     )
 }
 
-async fn publish(system: &System, id: &str, tasks: Map<String, Value>) -> anyhow::Result<()> {
+/// Stores a workflow of these tasks.
+pub async fn publish(system: &System, id: &str, tasks: Map<String, Value>) -> anyhow::Result<()> {
     system
         .publish(&json!({ "version": 1, "id": id, "tasks": tasks }))
         .await
 }
 
-async fn start(system: &System, workflow: &str) -> anyhow::Result<RunId> {
+/// Starts a run.
+pub async fn start(system: &System, workflow: &str) -> anyhow::Result<RunId> {
     let request = StartRequest {
         workflow: workflow.to_owned(),
         ..StartRequest::default()
@@ -144,7 +146,8 @@ async fn start(system: &System, workflow: &str) -> anyhow::Result<RunId> {
         .id)
 }
 
-async fn ended(system: &System, run: RunId) -> anyhow::Result<()> {
+/// Waits until a run has succeeded.
+pub async fn ended(system: &System, run: RunId) -> anyhow::Result<()> {
     let mut bell = system.orchestrator.doorbell(Topic::Run(run));
     loop {
         let now = system

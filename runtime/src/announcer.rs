@@ -8,12 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use runnel_engine::RunId;
-use sea_orm::ConnectionTrait;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::feed::{Feed, News};
-use crate::store::{Store, failed_to};
+use crate::store::Store;
 
 /// How long news gather for one notification.
 const GATHER: Duration = Duration::from_millis(20);
@@ -91,15 +90,7 @@ impl Announcer {
         let Some(statement) = self.feed.announcement(&news) else {
             return;
         };
-        let told = store.tx("notify other replicas", move |tx| {
-            let statement = statement.clone();
-            Box::pin(async move {
-                tx.execute_raw(statement)
-                    .await
-                    .map_err(failed_to("notify other replicas"))?;
-                Ok(())
-            })
-        });
+        let told = store.write("notify other replicas", statement);
         if let Err(error) = told.await {
             tracing::debug!(%error, "other replicas were not notified; they poll");
         }

@@ -1,40 +1,37 @@
 //! The one handle on a running orchestrator: start it, ask it, stop it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+mod assemble;
+mod loops;
+mod request;
+mod settle;
+
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use runnel_engine::source::{Format, Reading};
-use runnel_engine::trigger::RunTrigger;
 use runnel_queue::{AttemptRef, QueueName, ReportBatch, TaskQueue};
 use serde_json::{Map, Value};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::actor::Actor;
-use crate::announcer::Announcer;
-use crate::apply::{Applier, Appliers, Inbox, Shell, Sql};
+use crate::apply::{Appliers, Shell};
 use crate::bulk;
-use crate::child::{self, ErrandBell, Errands};
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
-use crate::consumer::{Consumer, DeadLetters};
+use crate::consumer::Consumer;
 use crate::error::{PublishError, StoreError};
 use crate::feed::Feed;
-use crate::gate::{GateHandle, Gatekeeper};
 use crate::intake::Intake;
-use crate::payload::{Collector, Payloads};
+use crate::payload::Payloads;
 use crate::query::Reads;
-use crate::registry::Registry;
-use crate::relay::{self, CallReceiver, Relay, RelayHandle};
-use crate::schedule::{self, ScheduleBell, Scheduler};
+use crate::schedule::{ScheduleBell, Scheduler};
 use crate::secret::Vault;
 use crate::store::{Schema, Store};
-use crate::trigger::Refusals;
-use crate::view::{RunView, VersionView, WorkflowView};
-use crate::wait::{self, CallbackAddress, Waits};
-use crate::waker::{Alarm, Waker};
 use crate::{recovery, unwanted, workflows};
+
+pub use request::{OnConflict, PublishRequest, Published, StartRequest, StartedRun};
+pub use settle::Applied;
+
+use loops::Loops;
 
 /// Places where a test kills the process; nothing may be lost at any of them.
 pub const CRASH_POINTS: &[&str] = &[
@@ -47,15 +44,9 @@ pub const CRASH_POINTS: &[&str] = &[
     "gate.after_grant",
 ];
 
-/// Open long polls of the completion queue: one receives while the others apply.
-const CONSUMERS: usize = 4;
-
 /// First pause of a report that could not be committed; doubles up to [`REPORT_PAUSE_MAX`].
 const REPORT_PAUSE: Duration = Duration::from_millis(50);
 const REPORT_PAUSE_MAX: Duration = Duration::from_secs(2);
-
-/// How often [`Orchestrator::settle`] looks.
-const SETTLE_PAUSE: Duration = Duration::from_millis(1);
 
 /// A cheap handle; clones share one orchestrator.
 #[derive(Clone)]
@@ -87,99 +78,6 @@ struct Inner {
     secrets: Vault,
     bulk_bell: Arc<bulk::Bell>,
     loops: Loops,
-}
-
-/// The loops in the order of their end: first those that bring work, then those that do it, then those that carry it on.
-#[derive(Default)]
-struct Loops {
-    bringing: Group,
-    applying: Group,
-    relaying: Group,
-    telling: Group,
-    feed_tasks: TaskTracker,
-}
-
-/// Loops that stop together.
-#[derive(Default)]
-struct Group {
-    stop: CancellationToken,
-    tasks: TaskTracker,
-}
-
-/// What to publish.
-#[derive(Debug, Clone)]
-pub struct PublishRequest {
-    /// The file as written.
-    pub source: String,
-    /// How to read it.
-    pub format: Format,
-    /// Check and number it, store nothing.
-    pub is_dry_run: bool,
-}
-
-/// What a publish did.
-#[derive(Debug, Clone)]
-pub struct Published {
-    /// The workflow.
-    pub workflow: WorkflowView,
-    /// The version that holds the content.
-    pub version: VersionView,
-    /// Whether the version was made now.
-    pub is_new: bool,
-    /// What the reader said (warnings, conversion).
-    pub reading: Reading,
-}
-
-/// What to start.
-#[derive(Debug, Clone, Default)]
-pub struct StartRequest {
-    /// Key of the workflow.
-    pub workflow: String,
-    /// Version number; the latest when `None`.
-    pub version: Option<i32>,
-    /// Inputs.
-    pub inputs: Map<String, Value>,
-    /// At most one run per key and namespace; the same request answers the same run.
-    pub idempotency_key: Option<String>,
-    /// 0–100; the workflow's when `None`.
-    pub priority: Option<u8>,
-    /// Tags, over the workflow's.
-    pub tags: Vec<String>,
-    /// What to do when another run holds the idempotency key; `None`: the same request answers it, another is refused.
-    pub on_conflict: Option<OnConflict>,
-    /// What starts it, when it is not a person or a program through the API.
-    pub trigger: Option<Arc<RunTrigger>>,
-    /// Every task does its work, also where a kept result would be good; results are kept all the same.
-    pub ignores_cache: bool,
-}
-
-/// What a start does when a run holds its idempotency key already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnConflict {
-    /// Answers that run, whatever it was started with.
-    ReturnExisting,
-    /// Is refused, also when the request is the same.
-    Fail,
-    /// Cancels that run if it goes on, takes the key from it, and starts. The same request is a replay all the same.
-    CancelExisting,
-}
-
-/// What the appliers have done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Applied {
-    /// Batches begun.
-    pub batches: u64,
-    /// Statements that read or save them.
-    pub statements: u64,
-}
-
-/// What a start did.
-#[derive(Debug, Clone)]
-pub struct StartedRun {
-    /// The run, committed.
-    pub run: RunView,
-    /// Whether it existed already under the idempotency key.
-    pub is_replay: bool,
 }
 
 impl Orchestrator {
@@ -365,245 +263,5 @@ impl Orchestrator {
                 Vec::new()
             }
         }
-    }
-
-    /// Resolves when nothing is in flight: no input waits, the outbox holds nothing that can be sent, and no run is due.
-    /// For tests and drains.
-    pub async fn settle(&self) {
-        loop {
-            match self.is_settled().await {
-                Ok(true) | Err(StoreError::Stopping) => return,
-                Ok(false) => {}
-                Err(error) => tracing::debug!(%error, "cannot see yet whether all is settled"),
-            }
-            tokio::time::sleep(SETTLE_PAUSE).await;
-        }
-    }
-
-    /// What the appliers have done so far; tests assert that a batch takes a constant number of statements.
-    #[must_use]
-    pub fn applied(&self) -> Applied {
-        let shell = &self.inner.shell;
-        Applied {
-            batches: shell.batches.load(Ordering::Relaxed),
-            statements: shell.batch_store.statements(),
-        }
-    }
-
-    /// Statements sent to the database so far, by whatever part of the orchestrator.
-    #[must_use]
-    pub fn statements(&self) -> u64 {
-        self.inner.shell.store.statements()
-    }
-
-    /// Of those, the ones that answer questions (and publish workflows): a loop sends one only while it has
-    /// work.
-    #[must_use]
-    pub fn read_statements(&self) -> u64 {
-        self.inner.reads.store.statements()
-    }
-
-    async fn is_settled(&self) -> Result<bool, StoreError> {
-        let shell = &self.inner.shell;
-        if self.inner.loops.bringing.stop.is_cancelled() {
-            return Err(StoreError::Stopping);
-        }
-        if self.is_moving() {
-            return Ok(false);
-        }
-        if Waker::is_due(shell).await? {
-            shell.alarm.ring();
-            return Ok(false);
-        }
-        if child::is_due(shell).await? {
-            shell.errands.ring();
-            return Ok(false);
-        }
-        if schedule::is_due(self).await? {
-            shell.schedules.ring();
-            return Ok(false);
-        }
-        let now = shell.clock.now();
-        if shell.gate.is_due(now) {
-            shell.gate.ring();
-            return Ok(false);
-        }
-        let waiting = relay::waiting(shell, now).await?;
-        let is_sendable = |queue: &str, kind: &str| {
-            shell.registry.is_served(queue, kind, now) && shell.relay.has_room(queue)
-        };
-        if waiting
-            .iter()
-            .any(|(queue, kinds)| kinds.iter().any(|kind| is_sendable(queue, kind)))
-        {
-            shell.relay.look();
-            return Ok(false);
-        }
-        // something may have arrived while the database was asked
-        Ok(!self.is_moving())
-    }
-
-    fn is_moving(&self) -> bool {
-        let inner = &self.inner;
-        inner.appliers.unfinished() > 0
-            || inner.shell.errands.is_busy()
-            || inner.shell.schedules.is_busy()
-            || inner.shell.gate.is_moving()
-            || inner.bulk_bell.is_busy()
-            || inner.shell.waits.is_busy()
-            || inner.shell.relay.unfinished() > 0
-            || inner.consumer.is_busy()
-    }
-}
-
-impl Inner {
-    fn assemble(config: Config, store: Store) -> Self {
-        let loops = Loops::default();
-        let (clock, entropy) = (Arc::clone(&config.clock), Arc::clone(&config.entropy));
-        let reads = Reads::new(
-            store.clone(),
-            Arc::clone(&clock),
-            Arc::clone(&entropy),
-            config.local_types.clone(),
-        );
-        let payloads = Payloads::new(config.payloads, store.clone(), Arc::clone(&clock));
-        let instance = entropy.uuid(clock.now());
-        let feed = Feed::new(
-            store.backend(),
-            instance,
-            config.poll_interval,
-            loops.telling.stop.clone(),
-        );
-        feed.start(&store, &loops.feed_tasks);
-        let (relay, calls) = RelayHandle::new(config.outstanding_max);
-        let (appliers, inboxes) = Appliers::new(config.appliers);
-        let backend = store.backend().into();
-        let shell = Arc::new(Shell {
-            batch_store: store.counted_apart(),
-            batches: AtomicU64::new(0),
-            store,
-            backend,
-            sql: Sql::new(backend),
-            versions: reads.versions.clone(),
-            clock,
-            entropy,
-            token_keys: config.token_keys,
-            relay,
-            alarm: Alarm::new(),
-            errands: ErrandBell::default(),
-            gate: GateHandle::new(),
-            announcer: Announcer::new(feed.clone()),
-            registry: Registry::new(config.local_types),
-            waits: Waits::default(),
-            callbacks: CallbackAddress::new(config.public_url.as_deref()),
-            schedules: ScheduleBell::default(),
-            refusals: Refusals::default(),
-            batch_max: config.batch_max.max(1),
-            appliers: inboxes.len(),
-            payloads,
-        });
-        let intake = Intake::new(Arc::clone(&shell), appliers.clone());
-        let consumer = Consumer::new(intake.clone(), Arc::clone(&config.queue));
-        let (queue, poll_interval) = (config.queue, config.poll_interval);
-        loops.run_errands(&shell, &appliers, &config.vars, poll_interval);
-        loops.run(
-            &shell,
-            &appliers,
-            &consumer,
-            Arc::clone(&queue),
-            poll_interval,
-            (inboxes, calls),
-        );
-        Self {
-            reads,
-            feed,
-            shell,
-            appliers,
-            intake,
-            consumer,
-            queue,
-            vars: config.vars,
-            secrets: Vault::new(config.secret_keys),
-            bulk_bell: Arc::default(),
-            loops,
-        }
-    }
-}
-
-impl Loops {
-    fn run_errands(
-        &self,
-        shell: &Arc<Shell>,
-        appliers: &Appliers,
-        vars: &Arc<Map<String, Value>>,
-        poll_interval: Duration,
-    ) {
-        let errands = Errands::new(
-            Arc::clone(shell),
-            appliers.clone(),
-            Arc::clone(vars),
-            poll_interval,
-        );
-        self.bringing.spawn(|stop| errands.run(stop));
-    }
-
-    fn run(
-        &self,
-        shell: &Arc<Shell>,
-        appliers: &Appliers,
-        consumer: &Consumer,
-        queue: Arc<dyn TaskQueue>,
-        poll_interval: Duration,
-        (inboxes, calls): (Vec<Inbox>, CallReceiver),
-    ) {
-        for inbox in inboxes {
-            self.applying
-                .spawn(|stop| Applier::new(Arc::clone(shell), inbox).run(stop));
-        }
-        let relay = Relay::new(
-            Arc::clone(shell),
-            appliers.clone(),
-            Arc::clone(&queue),
-            poll_interval,
-            calls,
-        );
-        self.relaying.spawn(|stop| relay.run(stop));
-        for _ in 0..CONSUMERS {
-            self.bringing.spawn(|stop| consumer.clone().run(stop));
-        }
-        let dead = DeadLetters {
-            shell: Arc::clone(shell),
-            appliers: appliers.clone(),
-            queue,
-            poll_interval,
-        };
-        self.bringing.spawn(|stop| dead.run(stop));
-        let collector = Collector {
-            payloads: shell.payloads.clone(),
-        };
-        self.bringing.spawn(|stop| collector.run(stop));
-        let waits = wait::Loop::new(Arc::clone(shell), appliers.clone(), poll_interval);
-        self.bringing.spawn(|stop| waits.run(stop));
-        let waker = Waker::new(Arc::clone(shell), appliers.clone(), poll_interval);
-        self.bringing.spawn(|stop| waker.run(stop));
-        let gatekeeper = Gatekeeper::new(Arc::clone(shell), appliers.clone(), poll_interval);
-        self.bringing.spawn(|stop| gatekeeper.run(stop));
-        self.telling
-            .spawn(|stop| shell.announcer.clone().run(shell.store.clone(), stop));
-    }
-}
-
-impl Group {
-    fn spawn<F>(&self, work: impl FnOnce(CancellationToken) -> F)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        self.tasks.spawn(work(self.stop.clone()));
-    }
-
-    async fn stop(&self) {
-        self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
     }
 }

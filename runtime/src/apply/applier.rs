@@ -3,17 +3,18 @@
 //! An idle applier applies a single input at once; while a transaction is in flight, others gather and share the next one.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use runnel_engine::{Moment, RunId, TaskIx};
-use runnel_queue::{TokenKeys, crash_point};
+use runnel_queue::TokenKeys;
 use sea_orm::{DatabaseTransaction, DbBackend};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::cache::{CACHED_TASKS_MAX, Cache};
+use super::commit;
 use super::fetch::{self, Fetch, Missing};
 use super::load::{self, Loaded, Lock};
 use super::round::{Answer, Item, Round};
@@ -89,7 +90,7 @@ enum Reply {
 }
 
 /// Why a batch was not saved.
-enum Failure {
+pub(super) enum Failure {
     /// Another replica was faster: load under a lock.
     LostRace,
     /// It may have been saved: load again.
@@ -311,52 +312,17 @@ impl Applier {
         }
         let sent = shell.relay.take_sent();
         round.lease(&shell);
-        let statements = match Statements::build(shell.backend, &shell.sql, &round.turns, &sent) {
-            Ok(statements) => statements,
-            Err(error) => {
-                shell.relay.put_back_sent(sent);
-                return Err(Failure::Bad(error));
-            }
+        let saved = match Statements::build(shell.backend, &shell.sql, &round.turns, &sent) {
+            Ok(statements) => match statements.into_one() {
+                Ok(statement) => commit::at_once(&shell, &round, statement).await.map(|()| round),
+                Err(statements) => commit::in_steps(&shell, round, &sent, statements).await,
+            },
+            Err(error) => Err(Failure::Bad(error)),
         };
-        let round = Arc::new(round);
-        let (work_round, work_shell, work_sent) = (Arc::clone(&round), Arc::clone(&shell), sent.clone());
-        let lost = Arc::new(AtomicBool::new(false));
-        let work_lost = Arc::clone(&lost);
-        let ready = Mutex::new(Some(statements));
-        let saved = shell
-            .batch_store
-            .tx("apply a batch", move |tx| {
-                let (round, shell, sent, lost) = (&work_round, &work_shell, &work_sent, &work_lost);
-                let ready = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let statements = ready.map_or_else(
-                    || Statements::build(shell.backend, &shell.sql, &round.turns, sent),
-                    Ok,
-                );
-                let lost = Arc::clone(lost);
-                let has_start = round.has_start();
-                Box::pin(async move {
-                    if write(statements?, has_start, tx).await? == Saved::LostRace {
-                        lost.store(true, Ordering::SeqCst);
-                        return Err(StoreError::Aborted {
-                            action: "apply a batch",
-                        });
-                    }
-                    Ok(())
-                })
-            })
-            .await;
-        if let Err(error) = saved {
+        if saved.is_err() {
             shell.relay.put_back_sent(sent);
-            return Err(if lost.load(Ordering::SeqCst) {
-                Failure::LostRace
-            } else {
-                Failure::from(error)
-            });
         }
-        // the transaction has ended, so nothing else holds the round
-        Arc::into_inner(round).ok_or(Failure::Unknown(StoreError::Aborted {
-            action: "apply a batch",
-        }))
+        saved
     }
 
     /// After a lost race or an unknown commit: everything is read again under a lock, in the transaction that saves.
@@ -530,26 +496,11 @@ async fn apply_locked(
     }
     round.lease(shell);
     let statements = Statements::build(shell.backend, &shell.sql, &round.turns, &[])?;
-    if write(statements, round.has_start(), tx).await? == Saved::LostRace {
+    if commit::write(statements, round.has_start(), tx).await? == Saved::LostRace {
         // only an idempotency key can be taken while the runs are locked
         return Err(StoreError::Conflict {
             action: "take an idempotency key",
         });
     }
     Ok(round)
-}
-
-/// The last thing before every commit of a batch, on whichever way it came.
-async fn write(
-    statements: Statements,
-    has_start: bool,
-    tx: &DatabaseTransaction,
-) -> Result<Saved, StoreError> {
-    let saved = statements.execute(tx).await?;
-    if saved == Saved::All && has_start {
-        crash_point!("start.before_commit");
-    } else if saved == Saved::All {
-        crash_point!("complete.before_commit");
-    }
-    Ok(saved)
 }

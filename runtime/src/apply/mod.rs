@@ -7,6 +7,8 @@
 
 mod applier;
 mod cache;
+mod combine;
+mod commit;
 mod convert;
 mod fetch;
 mod load;
@@ -86,9 +88,12 @@ pub(crate) struct StartRow {
 
 /// The task that started a run, and where the run stands below the first one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Parent {
+pub struct Parent {
+    /// The run.
     pub run: RunId,
+    /// Its task.
     pub task: TaskIx,
+    /// The attempt of it.
     pub attempt: u32,
     /// The first run above.
     pub root: RunId,

@@ -1,5 +1,7 @@
-//! Writes what the turns of a batch changed: at most seven statements, however many runs and tasks.
+//! Writes what the turns of a batch changed: a constant number of statements, however many runs and tasks. With
+//! PostgreSQL they are sent as one, unless the batch touches progress, waits, child runs, gates or dead letters.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use runnel_engine::run::{Command, RunState, TaskState};
@@ -7,6 +9,7 @@ use runnel_engine::{TaskIx, gate};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 use uuid::Uuid;
 
+use super::combine::{Part, combine};
 use super::convert::{item_text, json_text};
 use super::offload::Stored;
 use super::rows::RowSet;
@@ -27,6 +30,8 @@ pub(super) struct Statements {
     /// New runs and changed runs; each must write the given number of rows, or the batch has lost a race.
     guarded: Vec<(&'static str, Statement, usize)>,
     plain: Vec<(&'static str, Statement)>,
+    /// No two of them concern the same row, and the database can run them as one.
+    is_combinable: bool,
 }
 
 /// What a transaction wrote.
@@ -51,8 +56,12 @@ impl Statements {
             rows.add(turn)?;
         }
         for key in sent {
-            rows.gone.id(key.run.0).int(key.task.0).int(key.attempt);
+            rows.add_gone(key.run.0, key.task, key.attempt);
         }
+        let is_new = |key| rows.outbox_keys.contains(key);
+        // progress concerns the same rows as the tasks' own changes
+        let mut is_combinable =
+            backend == DbBackend::Postgres && rows.said.is_empty() && !rows.gone_keys.iter().any(is_new);
         let mut guarded = Vec::new();
         for (action, set, text) in [
             ("insert runs", rows.new_runs, &sql.insert_runs),
@@ -79,8 +88,30 @@ impl Statements {
                 plain.push((action, set.bind(backend, text, vec![])));
             }
         }
-        plain.extend(rows.side.statements(backend));
-        Ok(Self { guarded, plain })
+        let side = rows.side.statements(backend);
+        is_combinable &= side.is_empty();
+        plain.extend(side);
+        Ok(Self {
+            guarded,
+            plain,
+            is_combinable,
+        })
+    }
+
+    /// All as one statement, to be sent outside a transaction; unchanged where that is not possible.
+    pub(super) fn into_one(self) -> Result<Statement, Self> {
+        if !self.is_combinable || self.guarded.is_empty() {
+            return Err(self);
+        }
+        let guarded = self.guarded.into_iter().map(|(_, statement, expected)| Part {
+            statement,
+            expected: Some(expected),
+        });
+        let plain = self.plain.into_iter().map(|(_, statement)| Part {
+            statement,
+            expected: None,
+        });
+        Ok(combine(guarded.chain(plain).collect()))
     }
 
     /// Sends the statements. The guarded ones go first: they take the locks, and a lost race writes nothing else.
@@ -105,12 +136,17 @@ struct Rows {
     tasks: RowSet,
     events: RowSet,
     outbox: RowSet,
+    outbox_keys: HashSet<OutboxKey>,
     gone: RowSet,
+    gone_keys: HashSet<OutboxKey>,
     uses: RowSet,
     said: RowSet,
     side: SideRows,
     audits: RowSet,
 }
+
+/// Run, task and attempt.
+type OutboxKey = (Uuid, TaskIx, u32);
 
 impl Rows {
     fn new(backend: DbBackend) -> Self {
@@ -122,9 +158,11 @@ impl Rows {
             tasks: set(TASK_CHANGE),
             events: set(EVENT_NEW),
             outbox: set(OUTBOX_NEW),
+            outbox_keys: HashSet::new(),
             gone: set(OUTBOX_KEY),
             uses: set(USE_NEW),
             said: set(TASK_SAID),
+            gone_keys: HashSet::new(),
             side: SideRows::new(backend),
             audits: set(AUDIT_NEW),
         }
@@ -169,6 +207,7 @@ impl Rows {
                 Command::Dispatch { task, attempt } => {
                     let definition = turn.known.meta.plan.task(state.tasks[task.at()].template);
                     let priority = definition.priority.unwrap_or(state.context.priority);
+                    self.outbox_keys.insert((run, *task, *attempt));
                     self.outbox.id(run).int(task.0).int(*attempt);
                     self.outbox
                         .text(&definition.queue)
@@ -186,7 +225,7 @@ impl Rows {
                         .int(gate::rank(turn.moment.now, priority));
                 }
                 Command::Stop { task, attempt } => {
-                    self.gone.id(run).int(task.0).int(*attempt);
+                    self.add_gone(run, *task, *attempt);
                 }
                 Command::DeadLetter { .. } | Command::Wait(_) | Command::Child(_) | Command::Gate(_) => {
                     self.side.add(turn, command)?;
@@ -194,6 +233,12 @@ impl Rows {
             }
         }
         Ok(())
+    }
+
+    fn add_gone(&mut self, run: Uuid, task: TaskIx, attempt: u32) {
+        if self.gone_keys.insert((run, task, attempt)) {
+            self.gone.id(run).int(task.0).int(attempt);
+        }
     }
 
     /// Mutations are few: a batch without one has no statement for them.

@@ -259,7 +259,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn another_replica_rings_for_the_runs_it_is_told_of() {
-        let sample = Sample::postgres().await;
+        let sample = Sample::postgres().await.unwrap();
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (here, there) = (
             replica(&sample, HERE, &stop, &tasks),
@@ -295,7 +295,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn the_feed_rings_when_its_events_can_be_read() {
-        let sample = Sample::postgres().await;
+        let sample = Sample::postgres().await.unwrap();
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let feed = replica(&sample, HERE, &stop, &tasks);
         let mut all = feed.doorbell(Topic::All);
@@ -309,9 +309,12 @@ mod tests {
             .begin()
             .await
             .expect("begun");
-        let insert = runnel_entity::event::Entity::insert(events("default", run_id(1), 1..=1));
+        let insert = runnel_entity::event::Entity::insert(events("default", run_id(1), 1..=1).unwrap());
         insert.exec_without_returning(&older).await.expect("inserted");
-        sample.insert(vec![events("default", run_id(2), 1..=1)]).await;
+        sample
+            .insert(vec![events("default", run_id(2), 1..=1).unwrap()])
+            .await
+            .unwrap();
         feed.ring(&News {
             runs: vec![run_id(2)],
             logs: vec![],

@@ -9,7 +9,8 @@ use runnel_engine::{RunId, TaskIx, Timestamp};
 use sea_orm::{ConnectionTrait, DbBackend};
 
 use super::HANDOVER;
-use super::pass::{Answer, Verdict, read_kept};
+use super::kept::read_kept;
+use super::pass::{Answer, Verdict};
 use super::rows::{WAIT_COLUMNS, WaitRow};
 use crate::apply::{Appliers, InputsReply, RowSet, Shell, TICKET, delete_tickets};
 use crate::error::StoreError;

@@ -9,6 +9,7 @@
 
 mod circuits;
 mod deliver;
+mod kept;
 mod pass;
 mod purge;
 mod rows;
@@ -26,7 +27,7 @@ use crate::apply::{Appliers, Shell};
 use crate::error::StoreError;
 
 pub use circuits::{CircuitPhase, CircuitView};
-pub(crate) use rows::{GATE_KEY, WAIT_COLUMNS, WaitRow, kind_of, push_key, ticket};
+pub(crate) use rows::{GATE_KEY, WAIT_COLUMNS, WaitRow, push_key, read_group, read_key, ticket};
 
 /// After this long without the run having taken it, a decision is handed over again.
 const HANDOVER: Duration = Duration::from_secs(5);

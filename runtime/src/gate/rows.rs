@@ -111,7 +111,31 @@ pub(crate) fn push_key(rows: &mut RowSet, key: &GateKey) {
     rows.text(&key.namespace).int(key.kind as u8).text(&key.name);
 }
 
-pub(crate) fn kind_of(code: i16) -> Option<GateKind> {
+/// A gate from the first three columns: namespace, kind, name. `None`: a kind that this program does not know.
+pub(crate) fn read_key(row: &QueryResult) -> Result<Option<GateKey>, StoreError> {
+    let failed = failed_to("read a gate");
+    let kind: i16 = row.try_get_by_index(1).map_err(failed)?;
+    let Some(kind) = kind_of(kind) else {
+        return Ok(None);
+    };
+    Ok(Some(GateKey {
+        namespace: row.try_get_by_index(0).map_err(failed)?,
+        kind,
+        name: row.try_get_by_index(2).map_err(failed)?,
+    }))
+}
+
+/// The gate of a group from the first two columns: namespace, name.
+pub(crate) fn read_group(row: &QueryResult) -> Result<GateKey, StoreError> {
+    let failed = failed_to("read a group");
+    Ok(GateKey {
+        namespace: row.try_get_by_index(0).map_err(failed)?,
+        kind: GateKind::Group,
+        name: row.try_get_by_index(1).map_err(failed)?,
+    })
+}
+
+fn kind_of(code: i16) -> Option<GateKind> {
     [GateKind::Group, GateKind::Rate, GateKind::Circuit]
         .into_iter()
         .find(|kind| *kind as i16 == code)

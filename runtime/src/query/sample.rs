@@ -14,6 +14,7 @@ use super::Reads;
 use crate::actor::Actor;
 use crate::clock::{ManualClock, SeededEntropy};
 use crate::config::DatabaseConfig;
+use crate::error::{PublishError, StoreError};
 use crate::orchestrator::{PublishRequest, Published};
 use crate::store::{Schema, Store, failed_to};
 use crate::temporary_postgres::TemporaryPostgres;
@@ -30,24 +31,39 @@ pub(crate) struct Sample {
     _home: Home,
 }
 
+/// What kept a sample from being made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SampleError {
+    #[error("making the directory of a sample")]
+    Directory(#[source] std::io::Error),
+    #[error("opening the store of a sample")]
+    Open(#[source] StoreError),
+    #[error("publishing a sample")]
+    Publish(#[source] PublishError),
+    #[error("inserting a sample")]
+    Insert(#[source] StoreError),
+    #[error("writing the records of a sample")]
+    Records(#[source] serde_json::Error),
+}
+
 enum Home {
     Directory(#[expect(dead_code, reason = "deleted when dropped")] tempfile::TempDir),
     Server(#[expect(dead_code, reason = "stopped when dropped")] TemporaryPostgres),
 }
 
 impl Sample {
-    pub(crate) async fn sqlite() -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
+    pub(crate) async fn sqlite() -> Result<Self, SampleError> {
+        let dir = tempfile::tempdir().map_err(SampleError::Directory)?;
         let url = format!("sqlite://{}/runnel.db?mode=rwc", dir.path().display());
         Self::open(url, Home::Directory(dir)).await
     }
 
-    pub(crate) async fn postgres() -> Self {
+    pub(crate) async fn postgres() -> Result<Self, SampleError> {
         let server = TemporaryPostgres::start();
         Self::open(server.url(), Home::Server(server)).await
     }
 
-    async fn open(url: String, home: Home) -> Self {
+    async fn open(url: String, home: Home) -> Result<Self, SampleError> {
         let config = DatabaseConfig {
             url: url.clone(),
             connections: 4,
@@ -56,19 +72,19 @@ impl Sample {
         let entropy = Arc::new(SeededEntropy::new(1));
         let store = Store::open(&config, entropy.clone(), Schema::Migrate)
             .await
-            .expect("the store opens");
+            .map_err(SampleError::Open)?;
         let clock = Arc::new(ManualClock::new(Timestamp(NOW)));
         let reads = Reads::new(store, clock.clone(), entropy, vec!["shell".to_owned()]);
-        Self {
+        Ok(Self {
             reads,
             clock,
             actor: actor("default"),
             url,
             _home: home,
-        }
+        })
     }
 
-    pub(crate) async fn publish(&self, source: &str) -> Published {
+    pub(crate) async fn publish(&self, source: &str) -> Result<Published, SampleError> {
         let request = PublishRequest {
             source: source.to_owned(),
             format: Format::Yaml,
@@ -76,11 +92,11 @@ impl Sample {
         };
         crate::workflows::publish(&self.reads, &self.actor, request)
             .await
-            .expect("published")
+            .map_err(SampleError::Publish)
     }
 
     /// Inserts rows of one table.
-    pub(crate) async fn insert<A>(&self, rows: Vec<A>)
+    pub(crate) async fn insert<A>(&self, rows: Vec<A>) -> Result<(), SampleError>
     where
         A: ActiveModelTrait + Clone + Send + Sync + 'static,
     {
@@ -95,7 +111,7 @@ impl Sample {
                 Ok(())
             })
         });
-        insert.await.expect("inserted");
+        insert.await.map_err(SampleError::Insert)
     }
 }
 
@@ -172,7 +188,11 @@ pub(crate) fn task(run: RunId, ix: i32, key: &str, kind: &str, status: TaskStatu
 }
 
 /// Records with the given numbers, in one row.
-pub(crate) fn events(namespace: &str, run: RunId, seqs: std::ops::RangeInclusive<i64>) -> event::ActiveModel {
+pub(crate) fn events(
+    namespace: &str,
+    run: RunId,
+    seqs: std::ops::RangeInclusive<i64>,
+) -> Result<event::ActiveModel, SampleError> {
     let record = |seq| Record {
         seq,
         kind: if seq == 1 {
@@ -189,7 +209,8 @@ pub(crate) fn events(namespace: &str, run: RunId, seqs: std::ops::RangeInclusive
         data: None,
     };
     let records: Vec<Record> = seqs.clone().map(record).collect();
-    event::ActiveModel {
+    let records = serde_json::to_string(&records).map_err(SampleError::Records)?;
+    Ok(event::ActiveModel {
         position: NotSet,
         run_id: Set(run.0),
         first_seq: Set(*seqs.start()),
@@ -197,8 +218,8 @@ pub(crate) fn events(namespace: &str, run: RunId, seqs: std::ops::RangeInclusive
         xid: NotSet,
         namespace: Set(namespace.to_owned()),
         at: Set(NOW),
-        records: Set(serde_json::to_string(&records).expect("JSON")),
-    }
+        records: Set(records),
+    })
 }
 
 pub(crate) fn worker(name: &str, types: &str, seen_at: i64) -> worker::ActiveModel {

@@ -25,13 +25,13 @@ macro_rules! on_both {
         mod sqlite {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $name() {
-                super::$name(super::Sample::sqlite().await).await;
+                super::$name(super::Sample::sqlite().await.unwrap()).await;
             })*
         }
         mod postgres {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $name() {
-                super::$name(super::Sample::postgres().await).await;
+                super::$name(super::Sample::postgres().await.unwrap()).await;
             })*
         }
     };
@@ -48,8 +48,8 @@ on_both!(
 
 async fn publishing_numbers_versions(sample: Sample) {
     let reads = &sample.reads;
-    let one = sample.publish(FLOW).await;
-    let same = sample.publish(&format!("# a comment\n{FLOW}")).await;
+    let one = sample.publish(FLOW).await.unwrap();
+    let same = sample.publish(&format!("# a comment\n{FLOW}")).await.unwrap();
     assert_eq!(
         (one.is_new, same.is_new, same.version.id == one.version.id),
         (true, false, true)
@@ -76,7 +76,7 @@ async fn publishing_numbers_versions(sample: Sample) {
     let mut numbers: Vec<i32> = futures_util::future::join_all(published)
         .await
         .iter()
-        .map(|p| p.version.number)
+        .map(|p| p.as_ref().unwrap().version.number)
         .collect();
     numbers.sort_unstable();
     assert_eq!(numbers, [2, 3, 4, 5, 6, 7]);
@@ -100,7 +100,7 @@ async fn publishing_numbers_versions(sample: Sample) {
         latest(replica.find("default", "flow", None).await.expect("read")),
         7
     );
-    sample.publish(&changed).await;
+    sample.publish(&changed).await.unwrap();
     assert_eq!(
         latest(replica.find("default", "flow", None).await.expect("read")),
         8
@@ -122,13 +122,13 @@ async fn publishing_numbers_versions(sample: Sample) {
 }
 
 async fn runs_are_listed_by_keyset(sample: Sample) {
-    let published = sample.publish(FLOW).await;
+    let published = sample.publish(FLOW).await.unwrap();
     let mut rows: Vec<_> = (1..=5).map(|n| run(n, &published)).collect();
     // two of the same moment: the id decides
     rows[3].created_at = Set(NOW + 3_000_000);
     rows[1].tags = Set(r#"["red","a\"b","x,","y","]"]"#.to_owned());
     rows[4].namespace = Set("other".to_owned());
-    sample.insert(rows).await;
+    sample.insert(rows).await.unwrap();
     let list = |filter: RunFilter, order, page: PageRequest<(i64, runnel_engine::RunId)>| {
         let reads = &sample.reads;
         runs::list(
@@ -225,8 +225,8 @@ async fn runs_are_filtered(sample: &Sample) {
 }
 
 async fn tasks_say_what_they_wait_for(sample: Sample) {
-    let published = sample.publish(FLOW).await;
-    sample.insert(vec![run(1, &published)]).await;
+    let published = sample.publish(FLOW).await.unwrap();
+    sample.insert(vec![run(1, &published)]).await.unwrap();
     let item = task(run_id(1), 2, "a[x]", "http", TaskStatus::Queued);
     let mut item = item;
     item.template = Set(0);
@@ -236,7 +236,8 @@ async fn tasks_say_what_they_wait_for(sample: Sample) {
             task(run_id(1), 1, "b", "shell", TaskStatus::Queued),
             item,
         ])
-        .await;
+        .await
+        .unwrap();
     let reads = &sample.reads;
     let waits = |page: &[crate::view::TaskView]| page.iter().map(|task| task.waiting_for).collect::<Vec<_>>();
     let all = || {
@@ -255,7 +256,10 @@ async fn tasks_say_what_they_wait_for(sample: Sample) {
         waits(&all().await.expect("read").items),
         [Some("NO_WORKER"), Some("QUEUED"), Some("NO_WORKER")]
     );
-    sample.insert(vec![worker("w1", r#"["http"]"#, NOW)]).await;
+    sample
+        .insert(vec![worker("w1", r#"["http"]"#, NOW)])
+        .await
+        .unwrap();
     assert_eq!(waits(&all().await.expect("read").items), [Some("QUEUED"); 3]);
     sample
         .clock
@@ -316,12 +320,12 @@ async fn tasks_are_found_by_key(sample: &Sample) {
 
 async fn events_are_unpacked_and_resumed(sample: Sample) {
     for row in [
-        events("default", run_id(1), 1..=3),
-        events("default", run_id(2), 1..=1),
-        events("other", run_id(3), 1..=2),
-        events("default", run_id(1), 4..=5),
+        events("default", run_id(1), 1..=3).unwrap(),
+        events("default", run_id(2), 1..=1).unwrap(),
+        events("other", run_id(3), 1..=2).unwrap(),
+        events("default", run_id(1), 4..=5).unwrap(),
     ] {
-        sample.insert(vec![row]).await;
+        sample.insert(vec![row]).await.unwrap();
     }
     let reads = &sample.reads;
     // every place of a run is a place to resume at
@@ -377,9 +381,14 @@ async fn events_are_unpacked_and_resumed(sample: Sample) {
 
 async fn a_scan_advances_past_what_it_filters_out(sample: Sample) {
     // more rows than one call looks at, and none that passes
-    let rows = (1..=1_200).map(|n| events("other", run_id(n), 1..=1)).collect();
-    sample.insert(rows).await;
-    sample.insert(vec![events("default", run_id(2_000), 1..=1)]).await;
+    let rows = (1..=1_200)
+        .map(|n| events("other", run_id(n), 1..=1).unwrap())
+        .collect();
+    sample.insert(rows).await.unwrap();
+    sample
+        .insert(vec![events("default", run_id(2_000), 1..=1).unwrap()])
+        .await
+        .unwrap();
     let filter = EventFilter::default();
     let scan = |cursor| feed::scan(&sample.reads, &sample.actor, &filter, first(9, cursor));
     let page = scan(None).await.expect("read");
@@ -392,15 +401,16 @@ async fn a_scan_advances_past_what_it_filters_out(sample: Sample) {
 }
 
 async fn logs_are_read_from_a_cursor(sample: Sample) {
-    let published = sample.publish(FLOW).await;
-    sample.insert(vec![run(1, &published)]).await;
+    let published = sample.publish(FLOW).await.unwrap();
+    sample.insert(vec![run(1, &published)]).await.unwrap();
     sample
         .insert(vec![
             log(run_id(1), 0, 1, "one"),
             log(run_id(1), 1, 1, "no"),
             log(run_id(1), 0, 2, "two"),
         ])
-        .await;
+        .await
+        .unwrap();
     let read =
         |attempt, page| logs::of_task(&sample.reads, &sample.actor, run_id(1), TaskIx(0), attempt, page);
     let page = read(None, first(1, None)).await.expect("read");
@@ -430,7 +440,7 @@ async fn logs_are_read_from_a_cursor(sample: Sample) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_feed_waits_for_older_transactions_and_keeps_runs_in_order() {
-    let sample = Sample::postgres().await;
+    let sample = Sample::postgres().await.unwrap();
     let other = Database::connect(&sample.url).await.expect("connects");
     let insert = runnel_entity::event::Entity::insert;
     let seen = || async {
@@ -449,17 +459,20 @@ async fn the_feed_waits_for_older_transactions_and_keeps_runs_in_order() {
     };
     // an older transaction writes run 1, and later goes on with run 2, which a younger one has written meanwhile
     let older = other.begin().await.expect("begun");
-    insert(events("default", run_id(1), 1..=1))
+    insert(events("default", run_id(1), 1..=1).unwrap())
         .exec_without_returning(&older)
         .await
         .expect("inserted");
-    sample.insert(vec![events("default", run_id(2), 1..=1)]).await;
+    sample
+        .insert(vec![events("default", run_id(2), 1..=1).unwrap()])
+        .await
+        .unwrap();
     assert_eq!(
         seen().await,
         [],
         "what the older one writes would appear behind the cursor"
     );
-    insert(events("default", run_id(2), 2..=2))
+    insert(events("default", run_id(2), 2..=2).unwrap())
         .exec_without_returning(&older)
         .await
         .expect("inserted");

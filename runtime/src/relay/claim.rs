@@ -159,13 +159,7 @@ async fn take(shell: &Shell, queue: &str, kinds: &[String], max: usize) -> Resul
         ],
     );
     let failed = failed_to("claim outbox rows");
-    let rows = shell
-        .store
-        .tx("claim outbox rows", move |tx| {
-            let statement = statement.clone();
-            Box::pin(async move { tx.query_all_raw(statement).await.map_err(failed) })
-        })
-        .await?;
+    let rows = shell.store.write("claim outbox rows", statement).await?;
     rows.iter().map(|row| claimed(row).map_err(failed)).collect()
 }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use runnel_engine::run::Input;
 use runnel_queue::{Outgoing, QueueError, QueueName, SendFailure, TaskQueue, crash_point};
-use sea_orm::ConnectionTrait;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +17,6 @@ use super::{AttemptKey, Call, CallReceiver, Dispatch, News};
 use crate::apply::{Appliers, InputsWork, OUTBOX_KEY, RowSet, Shell, Work};
 use crate::error::StoreError;
 use crate::message::{self, Body};
-use crate::store::failed_to;
 
 /// Messages of one call to the queue.
 const SEND_MAX: usize = 200;
@@ -402,23 +400,12 @@ pub(crate) async fn flush(shell: &Arc<Shell>) -> Result<(), StoreError> {
         if keys.is_empty() {
             return Ok(());
         }
-        let (work_shell, work_keys) = (Arc::clone(shell), keys.clone());
-        let deleted = shell
-            .store
-            .tx("delete from the outbox", move |tx| {
-                let mut rows = RowSet::new(work_shell.backend, OUTBOX_KEY);
-                for key in &work_keys {
-                    rows.id(key.run.0).int(key.task.0).int(key.attempt);
-                }
-                let statement = rows.bind(work_shell.backend, &work_shell.sql.delete_outbox, vec![]);
-                Box::pin(async move {
-                    tx.execute_raw(statement)
-                        .await
-                        .map_err(failed_to("delete from the outbox"))?;
-                    Ok(())
-                })
-            })
-            .await;
+        let mut rows = RowSet::new(shell.backend, OUTBOX_KEY);
+        for key in &keys {
+            rows.id(key.run.0).int(key.task.0).int(key.attempt);
+        }
+        let statement = rows.bind(shell.backend, &shell.sql.delete_outbox, vec![]);
+        let deleted = shell.store.write("delete from the outbox", statement).await;
         if let Err(error) = deleted {
             shell.relay.put_back_sent(keys);
             return Err(error);

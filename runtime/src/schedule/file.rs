@@ -15,7 +15,8 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::admin::{delete_in, first_look, text};
+use super::admin::{delete_in, first_look};
+use super::check::text;
 use super::outcome::kind_code;
 use super::view::Origin;
 use crate::error::StoreError;

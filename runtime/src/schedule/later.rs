@@ -8,7 +8,8 @@ use runnel_engine::trigger::escape;
 use runnel_entity::schedule;
 use sha2::{Digest, Sha256};
 
-use super::admin::{first_look, text};
+use super::admin::first_look;
+use super::check::text;
 use super::query::schedule_from_row;
 use super::view::{Origin, ScheduleView};
 use crate::actor::Actor;

@@ -10,6 +10,7 @@
 mod admin;
 mod backfill;
 mod bell;
+mod check;
 mod error;
 pub(crate) mod file;
 pub(crate) mod fire;
@@ -21,8 +22,8 @@ mod sweep;
 mod turn;
 mod view;
 
-pub(crate) use admin::{check_key, text as admin_text};
 pub(crate) use bell::ScheduleBell;
+pub(crate) use check::{check_key, text as admin_text};
 pub use error::ScheduleError;
 pub use later::{DelayedStart, When as StartWhen};
 pub(crate) use looking::{Scheduler, is_due};

@@ -28,6 +28,18 @@ pub(super) fn classify(error: &DbErr) -> Fault {
     }
 }
 
+/// Whether a statement has refused itself: a guard that does not hold divides by zero (PostgreSQL; SQLite answers NULL).
+pub(super) fn is_refused(error: &DbErr) -> bool {
+    const DIVISION_BY_ZERO: &str = "22012";
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    error
+        .as_database_error()
+        .is_some_and(|error| error.code().as_deref() == Some(DIVISION_BY_ZERO))
+}
+
 fn classify_driver(error: &sqlx::Error) -> Fault {
     match error {
         sqlx::Error::Database(error) => match error.try_downcast_ref::<sqlx::sqlite::SqliteError>() {

@@ -1,10 +1,11 @@
 //! The database behind one handle: where it is opened, and the one way to write.
 //!
 //! Guarantees: every write is a transaction run by [`Store::tx`], in a task of its own, so that a caller that hangs up
-//! cannot leave half of it behind; conflicts are retried as a whole; an unknown outcome of a commit is said and never
+//! cannot leave half of it behind, or one statement sent by [`Store::once`], which the database runs whole or not at all; conflicts are retried as a whole; an unknown outcome of a commit is said and never
 //! blindly repeated. Reads go through connections that cannot write.
 
 mod fault;
+mod once;
 mod open;
 mod tx;
 
@@ -20,6 +21,7 @@ use crate::clock::Entropy;
 use crate::config::DatabaseConfig;
 use crate::error::StoreError;
 
+pub(crate) use once::Once;
 pub use tx::{ATTEMPTS_MAX, Work};
 
 /// Which database it is. The SQL of batches differs; everything else does not.
@@ -74,6 +76,7 @@ pub struct Store {
 struct Inner {
     backend: Backend,
     write: DatabaseConnection,
+    once: DatabaseConnection,
     read: DatabaseConnection,
     /// Postgres only: for LISTEN, which needs a connection of its own.
     postgres: Option<sqlx::PgPool>,
@@ -105,6 +108,7 @@ impl Store {
             inner: Arc::new(Inner {
                 backend: opened.backend,
                 write: counted(opened.write, &[&statements]),
+                once: counted(opened.once, &[&statements]),
                 read: counted(opened.read, &[&statements]),
                 postgres: opened.postgres,
                 statements,
@@ -146,6 +150,7 @@ impl Store {
             inner: Arc::new(Inner {
                 backend: inner.backend,
                 write: counted(inner.write.clone(), &[&inner.statements, &own]),
+                once: counted(inner.once.clone(), &[&inner.statements, &own]),
                 read: counted(inner.read.clone(), &[&inner.statements, &own]),
                 postgres: inner.postgres.clone(),
                 statements: own,
@@ -187,7 +192,7 @@ impl Store {
 
     /// Closes every connection. Transactions in flight end first.
     pub async fn close(&self) {
-        for connection in [&self.inner.read, &self.inner.write] {
+        for connection in [&self.inner.read, &self.inner.once, &self.inner.write] {
             // closing has no outcome that anybody could act on
             if let Err(error) = connection.close_by_ref().await {
                 tracing::debug!(%error, "database connection did not close cleanly");
@@ -255,6 +260,7 @@ pub async fn migrate(config: &DatabaseConfig) -> Result<Vec<String>, StoreError>
         inner: Arc::new(Inner {
             backend: opened.backend,
             write: opened.write,
+            once: opened.once,
             read: opened.read,
             postgres: opened.postgres,
             statements: Arc::default(),

@@ -21,6 +21,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Opened {
     pub backend: Backend,
     pub write: DatabaseConnection,
+    /// For statements that are transactions by themselves.
+    pub once: DatabaseConnection,
     pub read: DatabaseConnection,
     pub postgres: Option<PgPool>,
 }
@@ -45,9 +47,9 @@ async fn postgres(config: &DatabaseConfig) -> Result<Opened, StoreError> {
         ("statement_timeout", "5s"),
         ("lock_timeout", "2s"),
     ]);
-    // half the connections each; the write pool never starves behind slow reads
-    let writers = (config.connections / 2).max(2);
-    let readers = config.connections.saturating_sub(writers).max(2);
+    // a quarter for each kind of write, the rest for reads: no kind starves behind another
+    let writers = (config.connections / 4).max(2);
+    let readers = config.connections.saturating_sub(2 * writers).max(2);
 
     // A batch's statement has the same plan whatever its size: planning each anew costs more than it gains. Every one of
     // them finds rows by key, so the plan must use the indexes also when it is made while the tables are still empty.
@@ -57,6 +59,8 @@ async fn postgres(config: &DatabaseConfig) -> Result<Opened, StoreError> {
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
     ]);
+    // nothing begins a transaction on these, so nothing can be left open
+    let once = pool(writers).connect_lazy_with(write_options.clone());
     let write = pool(writers)
         // A `begin` that was dropped in flight leaves a transaction open that sqlx does not know of; the next borrower's
         // writes would be acknowledged and never committed. This runs after the caller has its answer.
@@ -74,6 +78,7 @@ async fn postgres(config: &DatabaseConfig) -> Result<Opened, StoreError> {
     Ok(Opened {
         backend: Backend::Postgres,
         write: SqlxPostgresConnector::from_sqlx_postgres_pool(write),
+        once: SqlxPostgresConnector::from_sqlx_postgres_pool(once),
         read: SqlxPostgresConnector::from_sqlx_postgres_pool(read.clone()),
         postgres: Some(read),
     })
@@ -118,6 +123,7 @@ async fn sqlite(config: &DatabaseConfig) -> Result<Opened, StoreError> {
     };
     Ok(Opened {
         backend: Backend::Sqlite,
+        once: SqlxSqliteConnector::from_sqlx_sqlite_pool(write.clone()),
         write: SqlxSqliteConnector::from_sqlx_sqlite_pool(write),
         read: SqlxSqliteConnector::from_sqlx_sqlite_pool(read),
         postgres: None,

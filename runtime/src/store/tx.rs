@@ -130,7 +130,7 @@ impl Store {
     }
 
     /// Full jitter: two writers that met once should not meet again.
-    fn pause(&self, attempts: u32) -> Duration {
+    pub(super) fn pause(&self, attempts: u32) -> Duration {
         let most = u64::try_from(PAUSE.as_micros())
             .unwrap_or(u64::MAX)
             .saturating_mul(1 << attempts.min(10));

@@ -1,0 +1,57 @@
+//! One task over more and more items: time and memory must grow no faster than their number.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::{Map, json};
+
+use crate::figures::Figures;
+use crate::machine;
+use crate::system::{KIND, System};
+use crate::workloads::{ended, publish, start};
+
+/// Items of the runs at full scale; the last is the most that a fan-out may have.
+const SIZES: [u32; 3] = [10_000, 30_000, 100_000];
+
+/// Items of the run that is not measured.
+const WARM_UP: u32 = 1_000;
+
+/// A run for each size: its time, the CPU time and the memory it took, and how its time per item compares with that of the
+/// smallest one. A ratio of 1 is linear.
+pub async fn measure(system: &Arc<System>, figures: &mut Figures, scale: u32) -> anyhow::Result<()> {
+    over(system, WARM_UP).await?;
+    let mut smallest = None;
+    for size in SIZES.map(|size| size * scale / 10) {
+        machine::forget_resident_peak()?;
+        let (begun, cpu) = (Instant::now(), system.cpu()?);
+        over(system, size).await?;
+        let (elapsed, cpu) = (begun.elapsed(), system.cpu()? - cpu);
+        let per_item = elapsed.as_secs_f64() * 1e6 / f64::from(size);
+        let workload = format!("items-{size}");
+        figures.print(&workload, "time", elapsed.as_secs_f64(), "s")?;
+        figures.print(&workload, "items", f64::from(size) / elapsed.as_secs_f64(), "1/s")?;
+        figures.print(
+            &workload,
+            "cpu_per_item",
+            cpu.as_secs_f64() * 1e3 / f64::from(size),
+            "ms",
+        )?;
+        figures.print(&workload, "resident_peak", machine::resident_peak_mib()?, "MiB")?;
+        let smallest = *smallest.get_or_insert(per_item);
+        figures.print(&workload, "time_per_item_ratio", per_item / smallest, "1")?;
+    }
+    Ok(())
+}
+
+/// A run over so many items, from its start to its end.
+async fn over(system: &System, items: u32) -> anyhow::Result<()> {
+    let workflow = format!("items-{items}");
+    let numbers: Vec<u32> = (0..items).collect();
+    let each =
+        json!({ "type": KIND, "for_each": { "items": numbers }, "input": { "n": "${{ each.item }}" } });
+    publish(system, &workflow, Map::from_iter([("each".to_owned(), each)])).await?;
+    let run = start(system, &workflow).await?;
+    ended(system, run).await?;
+    system.begun.take(&run.to_string());
+    Ok(())
+}
