@@ -25,6 +25,7 @@ mod fanout;
 mod findings;
 mod flow;
 mod idempotency;
+mod large_values;
 mod lifecycle;
 mod long_lists;
 mod operate;
