@@ -4,6 +4,7 @@
 //! combination of database and queue. Nothing sleeps: a scenario waits for what it needs, and a limit turns a hang into a
 //! failure.
 
+mod again;
 mod aliases;
 mod approvals;
 mod audit;
@@ -35,11 +36,14 @@ mod progress;
 mod queues;
 mod recovery;
 mod rerun;
+mod retention;
 mod rivals;
 mod saga;
 mod schedules;
 mod screens;
 mod secrets;
+mod sockets;
+mod standings;
 mod statements;
 mod subscriptions;
 mod transport;
