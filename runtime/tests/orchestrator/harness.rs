@@ -150,6 +150,7 @@ impl Fixture {
             batch_max: 300,
             outstanding_max: self.outstanding_max,
             poll_interval: self.poll_interval,
+            audit_kept: runnel_runtime::config::AUDIT_KEPT,
             payloads: self.payloads.clone(),
             secret_keys: SecretKeys::new([("test".to_owned(), vec![9; 32])]),
             public_url: None,
