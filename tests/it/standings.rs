@@ -1,5 +1,6 @@
 //! Every operation on a run in every status: done, or refused with a type, and `canX` says which before.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -46,6 +47,7 @@ struct Desk {
     cluster: Cluster,
     client: Client,
     worker: ScriptedWorker,
+    pairs: AtomicU32,
 }
 
 impl Desk {
@@ -103,8 +105,10 @@ impl Desk {
         };
         let run = match status {
             RunStatus::Pending => {
-                let mut file = workflow("standing", json!({ "b": { "type": "scripted" } }));
-                file["concurrency"] = json!(1);
+                // a group of its own for each pair: the one that holds the place goes on
+                let nth = self.pairs.fetch_add(1, Ordering::Relaxed);
+                let mut file = workflow("pair", json!({ "b": { "type": "scripted" } }));
+                file["concurrency"] = json!({ "group": format!("pair-{nth}"), "limit": 1 });
                 let first = self.cluster.launch(&file).await?;
                 self.take(first, "b").await?;
                 self.cluster.launch(&file).await?
@@ -197,6 +201,7 @@ async fn every_operation_is_done_or_refused_with_a_type_in_every_status(stack: S
         cluster,
         client,
         worker,
+        pairs: AtomicU32::new(0),
     };
     let (mut done, mut refused) = (Vec::new(), Vec::new());
     for status in STATUSES {
