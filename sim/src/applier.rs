@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use runnel_engine::run::Input;
+use runnel_engine::run::{Command, Input, WaitCommand, WaitSubject};
 use runnel_engine::{Moment, RunId};
 use runnel_runtime::offline::{Answer, Attempt, Batch, Change, Item, Parcel, Stored};
 
 use crate::defect::Defect;
 use crate::fault::Fault;
+use crate::reach;
 use crate::replica::{Phase, Work};
 use crate::store::{ReadRow, Saved};
 use crate::world::World;
@@ -198,7 +199,7 @@ impl World {
     fn save(&mut self, at: usize, items: &[Item], batch: &Batch, sent: &[Attempt], moment: Moment) -> Saved {
         let changes: Vec<Change<'_>> = batch.changes().collect();
         self.oracle.before_commit(&self.store, &changes);
-        let (saved, later) = self.store.save(&changes, sent, self.plot.defect);
+        let (saved, later) = self.store.save(&changes, sent, self.now, self.plot.defect);
         if saved == Saved::LostRace {
             return saved;
         }
@@ -207,6 +208,13 @@ impl World {
         self.late_rows
             .extend(later.into_iter().map(|(key, row)| (at, life, key, row)));
         for change in &changes {
+            if Self::is_looked_back(change) {
+                self.replicas[at].meeting.has_waits = true;
+            }
+            self.hear_of_waits(change);
+            for reach in reach::reached(change) {
+                self.reached(reach);
+            }
             let name = self.store.runs[&change.run].key.clone();
             for record in change.records {
                 self.tell(|| {
@@ -224,6 +232,15 @@ impl World {
         self.oracle.committed(items, &changes, moment);
         self.oracle.after_commit(&self.store, &changes);
         saved
+    }
+
+    /// Whether a wait for an event begins, which may have come already.
+    fn is_looked_back(change: &Change<'_>) -> bool {
+        let is_event = |command: &Command| match command {
+            Command::Wait(WaitCommand::Begin { subject, .. }) => matches!(subject, WaitSubject::Event(..)),
+            _ => false,
+        };
+        change.commands.iter().any(is_event)
     }
 
     /// A defective shell writes its outbox rows when it comes to it.
@@ -248,6 +265,7 @@ impl World {
                 replica.waker.is_rung = true;
             }
         }
+        replica.errands.is_rung |= published.has_errands;
         if !published.news.is_empty() {
             replica.calls.push_back(published.news);
         }

@@ -4,19 +4,26 @@
 use std::collections::VecDeque;
 
 use runnel_engine::run::{
-    Category, Command, Effects, GateCommand, GateInput, Input, NewRun, RunState, TaskFailure, Timings,
-    advance,
+    Approval, Category, ChildCommand, ChildInput, ChildRequest, Command, Effects, GateCommand, GateInput,
+    Input, NewRun, RunState, TaskFailure, Timings, WaitCommand, WaitInput, WaitSubject, advance,
 };
-use runnel_engine::{Moment, Plan, TaskIx};
+use runnel_engine::{Moment, Plan, RunId, TaskIx};
+use runnel_runtime::offline::DEPTH_MAX;
+use uuid::Uuid;
 
 use crate::client::plain_context;
-use crate::script::{Ending, Script};
+use crate::outside::callback;
+use crate::script::{Ending, Lineage, Script, Tries, lineage_of_child};
 
 /// What is answered next.
 enum Next {
     Attempt(TaskIx, u32),
     /// The gates let everybody pass.
     Gate(GateInput),
+    /// Whoever is waited for comes at once.
+    Wait(TaskIx, u32, WaitSubject),
+    /// A child is played to its end at once.
+    Child(TaskIx, u32),
 }
 
 /// Inputs of one run; more mean that it does not end.
@@ -26,9 +33,15 @@ const INPUTS_MAX: usize = 20_000;
 ///
 /// # Errors
 /// It does not end.
-pub fn end_of(script: &Script, run: usize) -> Result<RunState, String> {
-    let plan = script.workflows[script.runs[run]].plan();
-    let context = plain_context(run);
+pub fn end_of(script: &Script, workflow: &str, lineage: Lineage) -> Result<RunState, String> {
+    end_below(script, workflow, lineage, 0)
+}
+
+/// The end of a run that has so many runs above it.
+fn end_below(script: &Script, workflow: &str, lineage: Lineage, depth: u32) -> Result<RunState, String> {
+    let version = script.workflow(workflow).ok_or("there is no such workflow")?;
+    let plan = version.plan();
+    let context = plain_context(lineage);
     let mut moment = Moment {
         now: context.created_at,
         entropy: 1,
@@ -55,15 +68,23 @@ pub fn end_of(script: &Script, run: usize) -> Result<RunState, String> {
         if state.status.is_terminal() {
             return Ok(state);
         }
-        let input = match open.pop_front() {
-            Some(Next::Attempt(task, attempt)) => report(script, run, plan, &state, task, attempt, &moment),
-            Some(Next::Gate(admitted)) => Input::Gate(admitted),
+        let inputs = match open.pop_front() {
+            Some(Next::Attempt(task, attempt)) => {
+                vec![report(script, lineage, plan, &state, task, attempt, &moment)]
+            }
+            Some(Next::Gate(admitted)) => vec![Input::Gate(admitted)],
+            Some(Next::Wait(task, attempt, subject)) => {
+                answers(script, lineage, plan, &state, task, attempt, &subject)
+            }
+            Some(Next::Child(task, attempt)) => child(script, (lineage, depth), plan, &state, task, attempt)?,
             None => {
                 moment.now = state.wake_at.ok_or("nothing is due and nothing is in flight")?;
-                Input::Tick
+                vec![Input::Tick]
             }
         };
-        feed(plan, &mut state, input, &moment, &mut open);
+        for input in inputs {
+            feed(plan, &mut state, input, &moment, &mut open);
+        }
     }
     Err(format!("the run does not end: {:?}", state.counts))
 }
@@ -80,18 +101,113 @@ fn feed(plan: &Plan, state: &mut RunState, input: Input, moment: &Moment, open: 
             Command::Gate(GateCommand::RequestRun { .. }) => {
                 open.push_back(Next::Gate(GateInput::RunAdmitted))
             }
+            Command::Wait(WaitCommand::Begin {
+                task,
+                attempt,
+                subject,
+            }) => open.push_back(Next::Wait(task, attempt, subject)),
+            Command::Child(ChildCommand::Start { task, attempt }) => {
+                open.push_back(Next::Child(task, attempt));
+            }
             Command::Gate(_)
             | Command::Stop { .. }
             | Command::DeadLetter { .. }
-            | Command::Wait(_)
-            | Command::Child(_) => {}
+            | Command::Wait(WaitCommand::End { .. })
+            | Command::Child(ChildCommand::Cancel { .. }) => {}
         }
     }
 }
 
+/// Everybody who is waited for does their part.
+fn answers(
+    script: &Script,
+    lineage: Lineage,
+    plan: &Plan,
+    state: &RunState,
+    task: TaskIx,
+    attempt: u32,
+    subject: &WaitSubject,
+) -> Vec<Input> {
+    let row = &state.tasks[task.at()];
+    let key = state.key(plan, task);
+    let inputs = match subject {
+        WaitSubject::Event(name, _) => {
+            let event = serde_json::json!({"type": &**name, "data": {"good": true}});
+            vec![WaitInput::Event {
+                task,
+                attempt,
+                event: event.to_string().into(),
+            }]
+        }
+        WaitSubject::Signal(name) => vec![WaitInput::Signal {
+            name: name.clone(),
+            data: "{}".into(),
+            actor: "sender".into(),
+            id: None,
+        }],
+        WaitSubject::Approval => {
+            let quorum = Approval::of_extra(row.extra.as_deref()).map_or(1, |approval| approval.quorum);
+            let voters = ["ann", "bob"].into_iter().take(quorum as usize);
+            let vote = |name: &str| WaitInput::Decision {
+                task,
+                is_approved: script.is_approved(lineage, &key),
+                form: None,
+                note: None,
+                actor: name.into(),
+                groups: Vec::new(),
+            };
+            voters.map(vote).collect()
+        }
+        WaitSubject::Callback => vec![callback(
+            task,
+            attempt,
+            &script.callback(lineage, &key, Tries::of(plan, row)),
+        )],
+    };
+    inputs.into_iter().map(Input::Wait).collect()
+}
+
+/// A child is played to its end before its parent hears of it.
+fn child(
+    script: &Script,
+    (lineage, depth): (Lineage, u32),
+    plan: &Plan,
+    state: &RunState,
+    task: TaskIx,
+    attempt: u32,
+) -> Result<Vec<Input>, String> {
+    let input = state.tasks[task.at()].input.as_deref().unwrap_or("null");
+    let input = serde_json::from_str(input).map_err(|error| error.to_string())?;
+    let request = ChildRequest::of(&input)?;
+    if depth + 1 > DEPTH_MAX {
+        let failure = TaskFailure::new(Category::Input, "CHILD_DEPTH", "too deep", false);
+        return Ok(vec![Input::Child(ChildInput::Refused {
+            task,
+            attempt,
+            failure,
+        })]);
+    }
+    let own = lineage_of_child(lineage, &state.key(plan, task), attempt);
+    let child = RunId(Uuid::from_u128(u128::from(own)));
+    let started = ChildInput::Started { task, attempt, child };
+    if !request.wait {
+        return Ok(vec![Input::Child(started)]);
+    }
+    let end = end_below(script, &request.workflow, own, depth + 1)?;
+    let ended = ChildInput::Ended {
+        task,
+        attempt,
+        child,
+        status: end.status,
+        outputs: end.outputs,
+        error: end.error,
+    };
+    Ok(vec![Input::Child(started), Input::Child(ended)])
+}
+
 fn report(
     script: &Script,
-    run: usize,
+    lineage: Lineage,
     plan: &Plan,
     state: &RunState,
     task: TaskIx,
@@ -103,8 +219,8 @@ fn report(
         started_at: moment.now,
         finished_at: moment.now,
     };
-    let retries = state.tasks[task.at()].retries;
-    match script.ending(run, &state.key(plan, task), retries) {
+    let tries = Tries::of(plan, &state.tasks[task.at()]);
+    match script.ending(lineage, &state.key(plan, task), tries) {
         Ending::Output(output) => Input::AttemptSucceeded {
             task,
             attempt,

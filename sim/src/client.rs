@@ -1,22 +1,25 @@
-//! Whoever starts runs and operates them.
+//! Whoever starts runs, and hears what became of that and of what operators have asked.
 
 use std::sync::Arc;
 
-use runnel_engine::run::{CancelMode, Input, Outcome, RunContext, RunStatus};
+use runnel_engine::run::{Input, Outcome, RunContext};
 use runnel_engine::{RunId, TaskIx, Timestamp};
 use runnel_runtime::offline::{Answer, Item};
 use serde_json::Map;
 use uuid::Uuid;
 
 use crate::chance::Chance;
-use crate::defect::Defect;
 use crate::fault::{Fault, Faults};
+use crate::operator::Operation;
 use crate::script::Script;
 use crate::store::Store;
 use crate::world::{SECOND, World};
 
 /// A client that has heard nothing for so long asks again.
 const IMPATIENCE: i64 = 3 * SECOND;
+
+/// Results of tasks that a run takes over, as JSON texts.
+pub type Results = Vec<(TaskIx, Arc<str>)>;
 
 /// The client.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ struct Start {
     accepted: Option<RunId>,
     /// Sent once more although nothing was lost.
     is_doubled: bool,
+    /// The run that it repeats, and the results that it takes over.
+    rerun: Option<(RunId, Results)>,
 }
 
 /// Something that was asked of a replica.
@@ -47,27 +52,17 @@ struct Asked {
     about: About,
 }
 
+/// What an answer is about.
 #[derive(Debug, Clone, Copy)]
-enum About {
+pub enum About {
+    /// A start.
     Start(usize),
+    /// A cancel.
     Cancel(RunId),
-}
-
-/// What an operator does, and when.
-#[derive(Debug)]
-struct Operation {
-    due: i64,
-    run: usize,
-    what: What,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum What {
-    Cancel(CancelMode),
-    Pause,
-    Resume,
-    Retry(u64),
-    Skip(u64),
+    /// The replay of a dead letter.
+    Letter(usize),
+    /// Something whose answer nobody acts upon.
+    Nothing,
 }
 
 impl Client {
@@ -84,26 +79,15 @@ impl Client {
             },
             accepted: None,
             is_doubled: faults.has(Fault::Impatience) && chance.percent(60),
+            rerun: None,
         });
         let starts: Vec<Start> = starts.collect();
         let mut operations = Vec::new();
         if faults.has(Fault::Operators) {
-            for _ in 0..chance.between(1, 8) {
-                let due =
-                    now + i64::try_from(chance.below(u64::try_from(calm_at - now).unwrap_or(1))).unwrap_or(0);
-                let what = match chance.below(if script.is_settled { 4 } else { 12 }) {
-                    0 | 1 => What::Pause,
-                    2 | 3 => What::Resume,
-                    4 => What::Cancel(CancelMode::Graceful),
-                    5 => What::Cancel(CancelMode::Now),
-                    6..=9 => What::Retry(chance.bits()),
-                    _ => What::Skip(chance.bits()),
-                };
-                operations.push(Operation {
-                    due,
-                    run: chance.index(starts.len()),
-                    what,
-                });
+            for _ in 0..chance.between(1, 10) {
+                let within = chance.below(u64::try_from(calm_at - now).unwrap_or(1));
+                let due = now + i64::try_from(within).unwrap_or(0);
+                operations.push(Operation::drawn(chance, script.is_settled, due));
             }
         }
         operations.sort_by_key(|operation| std::cmp::Reverse(operation.due));
@@ -115,12 +99,16 @@ impl Client {
         }
     }
 
-    /// When the client does something next.
+    /// When the client does something next. Operators do not wait when every run has ended: there is nothing to wait for.
     #[must_use]
-    pub fn due(&self, store: &Store, is_calm: bool) -> i64 {
+    pub fn due(&self, store: &Store, is_calm: bool, now: i64) -> i64 {
         let open = self.starts.iter().filter(|start| start.accepted.is_none());
         let start = open.map(|start| start.due).min().unwrap_or(i64::MAX);
-        let operation = self.operations.last().map_or(i64::MAX, |operation| operation.due);
+        let operation = match self.operations.last() {
+            Some(_) if self.are_accepted() && store.is_done() => now,
+            Some(operation) => operation.due,
+            None => i64::MAX,
+        };
         let resume = if is_calm && !store.paused().is_empty() {
             self.resume_at
         } else {
@@ -129,10 +117,36 @@ impl Client {
         start.min(operation).min(resume)
     }
 
-    /// Whether every start was answered.
-    #[must_use]
-    pub fn is_done(&self) -> bool {
+    fn are_accepted(&self) -> bool {
         self.starts.iter().all(|start| start.accepted.is_some())
+    }
+
+    /// Whether every start was answered, and operators have done what they wanted to.
+    #[must_use]
+    pub fn is_done(&self, is_calm: bool) -> bool {
+        self.are_accepted() && (is_calm || self.operations.is_empty())
+    }
+
+    /// One more start: it repeats a run and takes results over from it.
+    pub fn add_rerun(&mut self, now: i64, workflow: usize, of: RunId, kept: Results) {
+        self.starts.push(Start {
+            key: format!("run-{}", self.starts.len()),
+            workflow,
+            due: now,
+            accepted: None,
+            is_doubled: false,
+            rerun: Some((of, kept)),
+        });
+    }
+
+    /// Something was asked; its answer will come under this ticket, if it comes.
+    pub fn note(&mut self, replica: usize, life: u32, ticket: u64, about: About) {
+        self.asked.push(Asked {
+            replica,
+            life,
+            ticket,
+            about,
+        });
     }
 }
 
@@ -146,25 +160,21 @@ impl World {
                 self.ask_to_start(at);
             }
         }
-        while self
-            .client
-            .operations
-            .last()
-            .is_some_and(|operation| operation.due <= self.now)
+        if self.is_calm {
+            self.client.operations.clear();
+        }
+        let is_over = self.client.are_accepted() && self.store.is_done();
+        let due = |operation: &Operation| is_over || operation.due <= self.now;
+        if self.client.operations.last().is_some_and(due)
+            && let Some(operation) = self.client.operations.pop()
         {
-            if let Some(operation) = self.client.operations.pop() {
-                self.operate(&operation);
-            }
+            self.operate(&operation);
         }
         if self.is_calm && self.client.resume_at <= self.now {
             self.client.resume_at = self.now + 2 * SECOND;
             for run in self.store.paused() {
-                self.order(
-                    run,
-                    Input::ResumeRequested {
-                        actor: "operator".into(),
-                    },
-                );
+                let actor = "operator".into();
+                self.order(run, Input::ResumeRequested { actor });
             }
         }
     }
@@ -188,15 +198,15 @@ impl World {
                 created_at: self.clock(replica),
                 created_by: "client".into(),
             };
-            let item = Item::start(&self.script.workflows[start.workflow], context, &start.key);
+            let version = &self.script.workflows[start.workflow];
+            let item = match &start.rerun {
+                None => Item::start(version, context, &start.key),
+                Some((of, kept)) => Item::rerun(version, context, &start.key, *of, kept.clone()),
+            };
             let ticket = self.submit(replica, item);
             self.tell(|| format!("a client asks replica {replica} to start run {at}"));
-            self.client.asked.push(Asked {
-                replica,
-                life: self.replicas[replica].life,
-                ticket,
-                about: About::Start(at),
-            });
+            let life = self.replicas[replica].life;
+            self.client.note(replica, life, ticket, About::Start(at));
         }
     }
 
@@ -231,79 +241,17 @@ impl World {
             (About::Cancel(run), Answer::Done(outcomes, _)) if outcomes.contains(&Outcome::Applied) => {
                 self.oracle.cancelled(&self.store, run);
             }
-            (About::Start(_) | About::Cancel(_), _) => {}
-        }
-    }
-
-    fn operate(&mut self, operation: &Operation) {
-        let Some(run) = self.client.starts[operation.run].accepted else {
-            return;
-        };
-        let (actor, reason): (Arc<str>, _) = ("operator".into(), None);
-        let tasks = self.store.runs.get(&run).map_or(0, |row| row.tasks().len());
-        let pick = |bits: u64| {
-            let at = bits.checked_rem(tasks as u64).unwrap_or(0);
-            TaskIx(u32::try_from(at).unwrap_or(0))
-        };
-        let input = match operation.what {
-            What::Cancel(mode) => Input::CancelRequested { mode, actor, reason },
-            What::Pause => Input::PauseRequested { actor, reason },
-            What::Resume => Input::ResumeRequested { actor },
-            What::Retry(bits) => Input::TaskRetryRequested {
-                task: self.failed_task(run, bits).unwrap_or_else(|| pick(bits)),
-                actor,
-            },
-            What::Skip(bits) => Input::TaskSkipRequested {
-                task: pick(bits),
-                actor,
-                reason,
-            },
-        };
-        self.order(run, input);
-    }
-
-    /// Operators retry what has failed more often than anything else.
-    fn failed_task(&self, run: RunId, bits: u64) -> Option<TaskIx> {
-        use runnel_engine::run::TaskStatus::{Cancelled, Failed, TimedOut};
-        let tasks = self.store.runs.get(&run)?.tasks().iter().enumerate();
-        let failed: Vec<usize> = tasks
-            .filter(|(_, task)| matches!(task.status, Failed | TimedOut | Cancelled))
-            .map(|(at, _)| at)
-            .collect();
-        let at = failed.get(usize::try_from(bits % 97).ok()? % failed.len().max(1))?;
-        Some(TaskIx(u32::try_from(*at).ok()?))
-    }
-
-    fn order(&mut self, run: RunId, input: Input) {
-        let Some(replica) = self.some_replica() else {
-            return;
-        };
-        self.tell(|| format!("an operator asks replica {replica}: {input:?}"));
-        let is_cancel = matches!(input, Input::CancelRequested { .. });
-        let ticket = if is_cancel && self.plot.defect == Some(Defect::CancelLost) {
-            let ticket = self.ticket();
-            let answer = Answer::Done(vec![Outcome::Applied], RunStatus::Cancelling);
-            self.replicas[replica].replies.insert(ticket, Some(answer));
-            ticket
-        } else {
-            self.submit(replica, Item::inputs(run, vec![input]))
-        };
-        if is_cancel {
-            self.client.asked.push(Asked {
-                replica,
-                life: self.replicas[replica].life,
-                ticket,
-                about: About::Cancel(run),
-            });
+            (About::Letter(letter), answer) => self.hear_of_replay(letter, &answer),
+            (About::Start(_) | About::Cancel(_) | About::Nothing, _) => {}
         }
     }
 }
 
 /// The moment at which a run would be accepted, for what is played without a shell.
 #[must_use]
-pub fn plain_context(at: usize) -> RunContext {
+pub fn plain_context(id: u64) -> RunContext {
     RunContext {
-        id: RunId(Uuid::from_u128(at as u128)),
+        id: RunId(Uuid::from_u128(u128::from(id))),
         inputs: Arc::new(Map::new()),
         vars: Arc::new(Map::new()),
         workflow_version: 1,

@@ -45,11 +45,33 @@ pub enum Defect {
     PlaceKept,
     /// Dead letters of the task queue are deleted unread.
     DeadLettersDropped,
+    /// Every try to start a child makes another one.
+    ChildTwice,
+    /// Errands are removed before they are done.
+    ErrandsForgotten,
+    /// The cancel of a parent does not go down to its children.
+    CancelStaysUp,
+    /// A parent is not told of the end of its child.
+    EndUntold,
+    /// A callback token is good for every attempt of its task.
+    CallbackFenceOpen,
+    /// A task that begins to wait is not offered the events that came before.
+    LookBackForgotten,
+    /// The row of a wait that is over stays.
+    WaitKept,
+    /// Kept results are given to whoever asks, whatever the key.
+    CacheKeyIgnored,
+    /// A place is taken by one more than there is room for.
+    GroupOverrun,
+    /// A dead letter is not kept.
+    LetterLost,
+    /// An errand that is asked for again while it is being done is removed with the one before.
+    ErrandRemovedBlindly,
 }
 
 impl Defect {
     /// All of them, each with the rule that names it.
-    pub const ALL: [(Self, &'static [&'static str]); 21] = [
+    pub const ALL: [(Self, &'static [&'static str]); 32] = [
         (Self::OutboxAfterCommit, &["carried"]),
         (Self::FenceOpen, &["authentic"]),
         (Self::SlotNotFreed, &["ends"]),
@@ -71,6 +93,17 @@ impl Defect {
         (Self::CancelLost, &["accepted-kept"]),
         (Self::PlaceKept, &["places"]),
         (Self::DeadLettersDropped, &["carried"]),
+        (Self::ChildTwice, &["one-child"]),
+        (Self::ErrandsForgotten, &["children"]),
+        (Self::CancelStaysUp, &["children"]),
+        (Self::EndUntold, &["children"]),
+        (Self::CallbackFenceOpen, &["callback"]),
+        (Self::LookBackForgotten, &["heard"]),
+        (Self::WaitKept, &["waits"]),
+        (Self::CacheKeyIgnored, &["kept"]),
+        (Self::GroupOverrun, &["places"]),
+        (Self::LetterLost, &["letters"]),
+        (Self::ErrandRemovedBlindly, &["children"]),
     ];
 
     /// Its name on the command line.

@@ -1,10 +1,12 @@
 //! Plays seeds, and makes of a failing one the smallest plot that still fails.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::defect::Defect;
 use crate::fault::{Fault, Faults};
+use crate::reach::Counts;
 use crate::world::{Failure, Plot, Tally, World};
 
 /// Steps shown of a failing seed.
@@ -37,6 +39,8 @@ pub struct Bag {
     pub commits: u64,
     /// Deaths in all of them.
     pub crashes: u64,
+    /// What they came to.
+    pub reached: Counts,
     /// The first failing seed, by number.
     pub failure: Option<(Plot, Failure)>,
 }
@@ -64,6 +68,7 @@ pub fn hunt(first: u64, count: u64, threads: usize, defect: Option<Defect>) -> B
                     bag.steps += tally.steps;
                     bag.commits += tally.commits;
                     bag.crashes += tally.crashes;
+                    bag.reached.merge(&tally.reached);
                 }
                 Err(failure) => {
                     if bag.failure.as_ref().is_none_or(|(before, _)| before.seed > seed) {
@@ -83,6 +88,19 @@ pub fn hunt(first: u64, count: u64, threads: usize, defect: Option<Defect>) -> B
     });
     bag.into_inner()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Plays `count` seeds from `first` on, whatever fails: how many break each rule, with the first of them and what it found.
+#[must_use]
+pub fn survey(first: u64, count: u64) -> BTreeMap<&'static str, (u64, u64, String)> {
+    let mut broken: BTreeMap<&'static str, (u64, u64, String)> = BTreeMap::new();
+    for seed in first..first + count {
+        if let Err(failure) = play(Plot::of(seed)) {
+            let entry = broken.entry(failure.rule).or_insert((0, seed, failure.message));
+            entry.0 += 1;
+        }
+    }
+    broken
 }
 
 /// The smallest plot that breaks the same rule: fewer faults, fewer runs, fewer tasks.

@@ -33,6 +33,9 @@ struct Args {
     /// Most tasks of a workflow.
     #[arg(long)]
     tasks: Option<usize>,
+    /// Plays all seeds, also after one has failed, and says how many break each rule.
+    #[arg(long)]
+    survey: bool,
     /// A deliberate defect, as `fence-open`.
     #[arg(long)]
     defect: Option<String>,
@@ -44,6 +47,9 @@ fn main() -> anyhow::Result<ExitCode> {
         Some(name) => Some(Defect::find(name).ok_or_else(|| anyhow::anyhow!("there is no defect `{name}`"))?),
         None => None,
     };
+    if args.survey {
+        return Ok(survey(&args));
+    }
     match args.seed {
         Some(seed) => play_one(&args, seed, defect),
         None => Ok(play_many(&args, defect)),
@@ -76,12 +82,28 @@ fn play_one(args: &Args, seed: u64, defect: Option<Defect>) -> anyhow::Result<Ex
     }
 }
 
+fn survey(args: &Args) -> ExitCode {
+    let broken = hunt::survey(args.from, args.seeds);
+    for (rule, (count, seed, message)) in &broken {
+        println!("{count} seeds break `{rule}`, the first is {seed}: {message}");
+    }
+    if broken.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
 fn play_many(args: &Args, defect: Option<Defect>) -> ExitCode {
     let bag = hunt::hunt(args.from, args.seeds, args.threads, defect);
     println!(
         "{} seeds hold: {} steps, {} transactions, {} deaths",
         bag.played, bag.steps, bag.commits, bag.crashes
     );
+    let missing = bag.reached.missing();
+    if !missing.is_empty() {
+        println!("never reached: {missing:?}");
+    }
     match bag.failure {
         None => ExitCode::SUCCESS,
         Some((plot, failure)) => {

@@ -21,21 +21,33 @@
 //! | `same-end` | duplicates, losses, delays and order change nothing about the end |
 //! | `recompute` | going on from stored states comes to the same as one walk through the whole history |
 //! | `ends` | when the faults have stopped, every run ends |
+//! | `one-child` | an attempt starts one child run at most |
+//! | `children` | a child that is waited for goes on or its end is on its way; one that is not is told to stop |
+//! | `waits` | there is one row for each wait for the outside, as long as it lasts |
+//! | `heard` | an event ends the waits that it fits, whichever came first |
+//! | `callback` | a callback token is used once, by who holds it, for its own attempt |
+//! | `approval` | an approval is decided once, and each person counts once |
+//! | `undo` | only what succeeded is undone, once, after what was made of it, and never past a point of no return |
+//! | `kept` | a kept result was given by an attempt of the same task with the same key |
+//! | `letters` | a dead letter that the history tells of is kept |
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use runnel_engine::plan::Section;
 use runnel_engine::run::{
-    Command, Record, RecordKind, Replay, RunState, RunStatus, TaskState, TaskStatus, check, status_after,
+    ChildCommand, Command, Record, RecordKind, Replay, RunState, RunStatus, TaskState, TaskStatus, check,
+    status_after,
 };
 use runnel_engine::{Moment, Plan, RunId, TaskIx};
 use runnel_runtime::offline::{Attempt, Batch, Change, Item, Stored};
 
 use crate::calm;
+use crate::promise::{self, Promises};
 use crate::queue::Queue;
-use crate::script::{Ending, Script};
+use crate::script::{Ending, Script, Tries};
 use crate::store::Store;
 use crate::truth::{difference, may_begin};
+use crate::wait;
 use crate::world::SECOND;
 
 /// How much later than its deadline a cancelled run may end once the faults have stopped.
@@ -71,7 +83,10 @@ pub struct Oracle {
     runs: BTreeMap<RunId, Watched>,
     sent: BTreeSet<Attempt>,
     executed: BTreeMap<Attempt, Vec<Ending>>,
-    retries: BTreeMap<Attempt, u32>,
+    tries: BTreeMap<Attempt, Tries>,
+    promises: Promises,
+    /// Something was done that concerns parents and children.
+    pub is_family_changed: bool,
     /// Since when a message waits that nobody holds and that finds room.
     idle: BTreeMap<Attempt, i64>,
 }
@@ -94,10 +109,15 @@ impl Oracle {
         self.executed.entry(at).or_default().push(ending.clone());
     }
 
-    /// How many retries went before an attempt.
+    /// What went before an attempt.
     #[must_use]
-    pub fn retries_before(&self, at: Attempt) -> u32 {
-        self.retries.get(&at).copied().unwrap_or(0)
+    pub fn tries_of(&self, at: Attempt) -> Tries {
+        self.tries.get(&at).copied().unwrap_or_default()
+    }
+
+    /// Somebody uses the callback token of an attempt.
+    pub fn called(&mut self, at: Attempt, ending: &Ending) {
+        self.promises.called(at, ending);
     }
 
     /// Attempts in flight.
@@ -178,12 +198,21 @@ impl Oracle {
             if twins > 1 {
                 self.fail("one-run-a-key", format!("{twins} runs have the key {}", row.key));
             }
+            for (rule, message) in self.promises.after_commit(store, change, row, &state) {
+                self.fail(rule, message);
+            }
             self.check_records(change, row.tasks(), records);
+            self.is_family_changed |= !store.children.is_empty() || !store.errands.is_empty();
             self.check_commands(plan, &state, change);
             for message in check(plan, &state) {
                 self.fail("state", message);
             }
-            let is_kept = |status| matches!(status, TaskStatus::Blocked | TaskStatus::Skipped);
+            // results of another run are there before their tasks are, until the run begins
+            let has_begun = state.status != RunStatus::Pending;
+            let is_kept = |status| match status {
+                TaskStatus::Skipped => true,
+                status => status == TaskStatus::Blocked && has_begun,
+            };
             let stale = row
                 .tasks()
                 .iter()
@@ -238,7 +267,13 @@ impl Oracle {
                     | RecordKind::AttemptTimedOut
                     | RecordKind::AttemptLost
             );
-            if is_end && !watched.ended.insert((ix, attempt)) {
+            // an operator's result stands beside that of the attempt
+            let is_by_hand = records.iter().any(|other| {
+                other.kind == RecordKind::TaskOverridden
+                    && other.task == record.task
+                    && other.seq < record.seq
+            });
+            if is_end && !is_by_hand && !watched.ended.insert((ix, attempt)) {
                 found.push((
                     "one-completion",
                     format!("attempt {attempt} of task {} ends twice", ix.0),
@@ -249,7 +284,8 @@ impl Oracle {
                 task: ix,
                 attempt,
             };
-            if !is_real(&self.retries, &self.executed, at, record.kind, stored) {
+            let callbacks = self.promises.callbacks_of(at);
+            if !is_by_hand && !is_real(&self.tries, (&self.executed, callbacks), at, record.kind, stored) {
                 let text = format!(
                     "{:?} of {} comes from no worker",
                     record.kind,
@@ -267,8 +303,14 @@ impl Oracle {
         let before = self.runs.get(&change.run).and_then(|watched| watched.before);
         let mut found = Vec::new();
         for command in change.commands {
-            let Command::Dispatch { task, attempt } = command else {
-                continue;
+            let (task, attempt) = match command {
+                Command::Dispatch { task, attempt }
+                | Command::Child(ChildCommand::Start { task, attempt }) => (task, attempt),
+                Command::Stop { .. }
+                | Command::DeadLetter { .. }
+                | Command::Wait(_)
+                | Command::Child(ChildCommand::Cancel { .. })
+                | Command::Gate(_) => continue,
             };
             let at = Attempt {
                 run: change.run,
@@ -276,7 +318,9 @@ impl Oracle {
                 attempt: *attempt,
             };
             let row = &state.tasks[task.at()];
-            self.retries.entry(at).or_insert(row.retries);
+            if matches!(command, Command::Dispatch { .. }) {
+                self.tries.entry(at).or_insert_with(|| Tries::of(plan, row));
+            }
             // several inputs may share a transaction: resumed and paused again in one
             let has = |kind| change.records.iter().any(|record| record.kind == kind);
             let is_free_again = has(RecordKind::RunResumed) || has(RecordKind::RunReopened);
@@ -325,6 +369,11 @@ impl Oracle {
 
     /// After each step: nothing waits for nobody, and nothing in flight is forgotten.
     pub fn after_a_step(&mut self, store: &Store, tasks: &Queue, completions: &Queue, is_carrying: bool) {
+        if std::mem::take(&mut self.is_family_changed)
+            && let Some((rule, message)) = promise::family(store)
+        {
+            self.fail(rule, message);
+        }
         if let Some(message) = store.gates.broken(store) {
             self.fail("places", message);
         }
@@ -359,6 +408,9 @@ impl Oracle {
     /// When time passes: a cancelled run must not outlive its grace.
     pub fn as_time_passes(&mut self, store: &Store, now: i64, calm_at: Option<i64>) {
         let Some(calm_at) = calm_at else { return };
+        if let Some(message) = wait::unheard(store, now, calm_at) {
+            self.fail("heard", message);
+        }
         for (id, row) in &store.runs {
             let columns = row.columns();
             let state_extra = row.state().extra;
@@ -397,18 +449,17 @@ impl Oracle {
 
     /// When everything has ended.
     pub fn at_the_end(&mut self, script: &Script, store: &Store) {
+        if let Some((rule, message)) = promise::leftovers(store) {
+            self.fail(rule, message);
+        }
         for (id, row) in &store.runs {
             self.walk_again(*id, store);
-            if !script.is_settled {
+            // the end of a child is part of that of its parent, or nobody waits for it
+            if !script.is_settled || row.parent.is_some() {
                 continue;
             }
-            let run = row
-                .key
-                .strip_prefix("run-")
-                .and_then(|n| n.parse().ok())
-                .unwrap_or(0);
             let state = row.state();
-            match calm::end_of(script, run) {
+            match calm::end_of(script, &row.of.plan().workflow().id, row.lineage) {
                 Ok(calm) => {
                     if let Some(difference) = difference(row.of.plan(), &calm, &state, row.tasks()) {
                         self.fail("same-end", format!("{}: {difference}", row.key));
@@ -451,8 +502,8 @@ impl Oracle {
 
 /// Whether an accepted end was reported by a worker that executed this very attempt; ends that no worker reports are real.
 fn is_real(
-    dispatched: &BTreeMap<Attempt, u32>,
-    executed: &BTreeMap<Attempt, Vec<Ending>>,
+    dispatched: &BTreeMap<Attempt, Tries>,
+    (executed, callbacks): (&BTreeMap<Attempt, Vec<Ending>>, &[Ending]),
     at: Attempt,
     kind: RecordKind,
     stored: &[TaskState],
@@ -467,7 +518,7 @@ fn is_real(
         .filter(|task| task.status == TaskStatus::Succeeded);
     let output = row.and_then(|task| task.output.as_deref());
     let endings = executed.get(&at).map_or(&[][..], Vec::as_slice);
-    endings.iter().any(|ending| match ending {
+    endings.iter().chain(callbacks).any(|ending| match ending {
         Ending::Output(value) => {
             let text = value.to_string();
             kind == RecordKind::TaskSucceeded && output.is_none_or(|output| output == text)

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use runnel_engine::{Moment, RunId, Timestamp};
 use runnel_runtime::offline::{Answer, Attempt, Batch, Books, Item, Parcel, States, Stored, Tidings};
 
+use crate::errand::Errands;
 use crate::gate::Gatekeeper;
 use crate::queue::Receipt;
 use crate::store::ReadRow;
+use crate::wait::Meeting;
 
 /// A process.
 #[derive(Debug)]
@@ -44,6 +46,10 @@ pub struct Replica {
     pub waker: Waker,
     /// Decides who may pass the gates.
     pub gatekeeper: Gatekeeper,
+    /// Does what is to be done about child runs.
+    pub errands: Errands,
+    /// Lets events and waits meet.
+    pub meeting: Meeting,
     /// When the dead letters are read.
     pub dead_at: i64,
     /// Dead letters that are being applied.
@@ -151,6 +157,8 @@ impl Replica {
                 cursor: Timestamp(i64::MIN),
             },
             gatekeeper: Gatekeeper::default(),
+            errands: Errands::default(),
+            meeting: Meeting::default(),
             dead_at: now,
             dead: Vec::new(),
             replies: BTreeMap::new(),

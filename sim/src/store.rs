@@ -10,7 +10,11 @@ use runnel_engine::{RunId, TaskIx, Timestamp};
 use runnel_runtime::offline::{Attempt, Change, OUTBOX_LEASE, Stored, Version};
 
 use crate::defect::Defect;
+use crate::errand::Errand;
 use crate::gate::Gates;
+use crate::operator::Letter;
+use crate::script::{Lineage, lineage_of_child};
+use crate::wait::{EventRow, WaitKey, WaitRow};
 
 /// A row of `run` with its rows of `task` and `event`.
 #[derive(Debug)]
@@ -19,6 +23,14 @@ pub struct RunRow {
     pub of: Version,
     /// The idempotency key of its start.
     pub key: String,
+    /// Which run of the script it is.
+    pub lineage: Lineage,
+    /// The attempt that started it, of a child run.
+    pub parent: Option<Attempt>,
+    /// The first run above it.
+    pub root: Option<RunId>,
+    /// How many runs are above it.
+    pub depth: u32,
     /// The guard of every change.
     pub version: i64,
     /// The columns of the run. Its tasks are in `tasks`, its engine-private part in `extra`.
@@ -49,8 +61,18 @@ pub struct Store {
     pub runs: BTreeMap<RunId, RunRow>,
     /// Messages to send.
     pub outbox: BTreeMap<Attempt, OutboxRow>,
-    /// Questions, places and verdicts.
+    /// Questions, places, verdicts and kept results.
     pub gates: Gates,
+    /// What is to be done about child runs, each with the moment until which somebody holds it.
+    pub errands: BTreeMap<Errand, i64>,
+    /// The child runs of each attempt; more than one is a defect.
+    pub children: BTreeMap<Attempt, Vec<RunId>>,
+    /// Tasks that wait for the outside.
+    pub waits: BTreeMap<WaitKey, WaitRow>,
+    /// Events that came.
+    pub events: Vec<EventRow>,
+    /// Tasks that failed for good.
+    pub letters: Vec<Letter>,
     next_outbox_id: u64,
 }
 
@@ -107,6 +129,19 @@ impl RunRow {
         &self.columns
     }
 
+    /// The key of a task, with that of its item.
+    #[must_use]
+    pub fn key_of(&self, ix: TaskIx) -> String {
+        let Some(task) = self.tasks.get(ix.at()) else {
+            return String::new();
+        };
+        let key = &self.of.plan().task(task.template).key;
+        match &task.item {
+            Some(item) => format!("{key}[{}]", item.key),
+            None => key.clone(),
+        }
+    }
+
     /// Whether this attempt is the current one of its task, and goes on.
     #[must_use]
     pub fn is_live(&self, task: TaskIx, attempt: u32) -> bool {
@@ -143,7 +178,8 @@ impl Store {
         let load = |read: ReadRow| {
             let row = self.runs.get(&read.run)?;
             let state = state_of(&row.of, read.columns, &row.tasks, &read.extra);
-            Some((read.run, Stored::new(&row.of, state, read.version)))
+            let stored = Stored::new(&row.of, state, read.version);
+            Some((read.run, stored.below(row.parent.is_some())))
         };
         rows.into_iter().filter_map(load).collect()
     }
@@ -170,6 +206,7 @@ impl Store {
         &mut self,
         changes: &[Change<'_>],
         sent: &[Attempt],
+        now: i64,
         defect: Option<Defect>,
     ) -> (Saved, Vec<(Attempt, OutboxRow)>) {
         for change in changes {
@@ -198,6 +235,9 @@ impl Store {
         for change in changes {
             self.save_run(change, defect);
             self.gates.save(change, defect);
+            self.save_errands(change, defect);
+            self.save_waits(change, now, defect);
+            self.save_letters(change, defect);
             for row in self.outbox_rows(change, defect) {
                 if defect == Some(Defect::OutboxAfterCommit) {
                     later.push(row);
@@ -217,9 +257,22 @@ impl Store {
             extra: RunExtra::default(),
             ..state.clone()
         };
+        let parent = change.parent.map(|parent| Attempt {
+            run: parent.run,
+            task: parent.task,
+            attempt: parent.attempt,
+        });
+        let lineage = self.lineage_of(change, parent);
+        if let Some(parent) = parent.filter(|_| !self.runs.contains_key(&change.run)) {
+            self.children.entry(parent).or_default().push(change.run);
+        }
         let row = self.runs.entry(change.run).or_insert_with(|| RunRow {
             of: change.version.clone(),
             key: change.start_key.unwrap_or_default().to_owned(),
+            lineage,
+            parent,
+            root: change.parent.map(|parent| parent.root),
+            depth: change.parent.map_or(0, |parent| parent.depth),
             version: 0,
             columns: columns.clone(),
             tasks: Vec::new(),
@@ -257,6 +310,31 @@ impl Store {
             records.remove(1);
         }
         row.records.extend(records);
+    }
+
+    /// Which run of the script a run is that is being made.
+    fn lineage_of(&self, change: &Change<'_>, parent: Option<Attempt>) -> Lineage {
+        match parent.and_then(|at| Some((at, self.runs.get(&at.run)?))) {
+            Some((at, row)) => lineage_of_child(row.lineage, &row.key_of(at.task), at.attempt),
+            None => {
+                let key = change.start_key.and_then(|key| key.strip_prefix("run-"));
+                key.and_then(|n| n.parse().ok()).unwrap_or(0)
+            }
+        }
+    }
+
+    /// `apply::side::dead_letter`.
+    fn save_letters(&mut self, change: &Change<'_>, defect: Option<Defect>) {
+        for command in change.commands {
+            if let Command::DeadLetter { task, attempt } = command
+                && defect != Some(Defect::LetterLost)
+            {
+                self.letters.push(Letter {
+                    at: key(change.run, *task, *attempt),
+                    is_open: true,
+                });
+            }
+        }
     }
 
     fn outbox_rows(&self, change: &Change<'_>, defect: Option<Defect>) -> Vec<(Attempt, OutboxRow)> {

@@ -42,6 +42,45 @@ pub fn may_begin(plan: &Plan, state: &RunState, ix: TaskIx) -> bool {
     }
 }
 
+/// Why a task may not be dispatched to undo another; `Ok` for any other task.
+///
+/// # Errors
+/// The reason: what it undoes has not succeeded or passed a point of no return, or something that was made of it stands.
+pub fn may_undo(plan: &Plan, state: &RunState, own: TaskIx) -> Result<(), String> {
+    let template = state.tasks[own.at()].template;
+    let Some(main) = plan.compensates(template) else {
+        return Ok(());
+    };
+    let stands = |ix: TaskIx| {
+        matches!(
+            state.tasks[ix.at()].status,
+            TaskStatus::Succeeded | TaskStatus::Cached
+        )
+    };
+    if !stands(main) {
+        return Err("what it undoes has not succeeded".to_owned());
+    }
+    let is_reverse = plan.workflow().compensation.as_ref().is_none_or(|compensation| {
+        compensation.order == runnel_engine::definition::CompensationOrder::Reverse
+    });
+    let mut seen = vec![false; plan.len()];
+    let mut open = vec![main];
+    while let Some(ix) = open.pop() {
+        if std::mem::replace(&mut seen[ix.at()], true) {
+            continue;
+        }
+        if plan.task(ix).point_of_no_return && stands(ix) {
+            return Err(format!("{} is a point of no return", plan.task(ix).key));
+        }
+        let undone = plan.compensation_of(ix).filter(|_| ix != main);
+        if is_reverse && undone.is_some_and(|own| !state.tasks[own.at()].status.is_terminal()) {
+            return Err(format!("{} is not undone yet", plan.task(ix).key));
+        }
+        open.extend(plan.downstreams(ix));
+    }
+    Ok(())
+}
+
 /// How two ends of one run differ, where they must not: the status of the run and of each task of the file, and what they
 /// gave. Items of a fan-out may be cancelled at different moments.
 #[must_use]
@@ -66,8 +105,10 @@ pub fn difference(plan: &Plan, calm: &RunState, rough: &RunState, stored: &[Task
                 rough.status, calm.status
             ));
         }
-        let is_timer = plan.task(calm.template).kind == "wait";
-        if calm.output != rough.output && !is_timer {
+        // moments, names of people and ids of runs are not the script's
+        let kind = plan.task(calm.template).kind.as_str();
+        let is_own = matches!(kind, "wait" | "approval" | "workflow");
+        if calm.output != rough.output && !is_own {
             return Some(format!(
                 "{key} gives {:?}, without faults {:?}",
                 rough.output, calm.output

@@ -125,9 +125,9 @@ impl World {
     fn begin(&mut self, at: usize, message: TaskMessage, receipt: Receipt) {
         let now = self.now;
         let key = attempt(&message.at);
-        let retries = self.oracle.retries_before(key);
-        let run = self.run_of(key.run);
-        let mut ending = self.script.ending(run, &message.key, retries);
+        let tries = self.oracle.tries_of(key);
+        let lineage = self.store.runs.get(&key.run).map_or(0, |row| row.lineage);
+        let mut ending = self.script.ending(lineage, &message.key, tries);
         let mut takes = match self.chance.below(10) {
             0..=5 => self.chance.millis(1, 300),
             6..=8 => self.chance.millis(300, 6_000),
@@ -162,6 +162,11 @@ impl World {
             running.extend_at = i64::MAX;
             running.end_at = until;
         }
+        if matches!(running.ending, Ending::Output(_)) && self.is_called_back(key) {
+            let can_be_lost = !self.script.is_settled
+                && (running.message.timeout_ms.is_some() || running.message.heartbeat_ms.is_some());
+            self.pass_token_on(key, &running.message.key, tries, can_be_lost);
+        }
         self.tell(|| {
             format!(
                 "worker {at} begins {} {}",
@@ -170,6 +175,12 @@ impl World {
             )
         });
         self.workers[at].running.push(running);
+    }
+
+    fn is_called_back(&self, at: Attempt) -> bool {
+        let row = self.store.runs.get(&at.run);
+        let task = row.and_then(|row| Some((row, row.tasks().get(at.task.at())?)));
+        task.is_some_and(|(row, task)| row.of.plan().task(task.template).callback)
     }
 
     /// One step of an attempt in execution.

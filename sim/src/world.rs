@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use runnel_engine::{Moment, RunId, Timestamp};
+use runnel_engine::{Moment, Timestamp};
 use runnel_queue::{TokenKey, TokenKeys};
 
 use crate::chance::Chance;
@@ -13,7 +13,9 @@ use crate::client::Client;
 use crate::defect::Defect;
 use crate::fault::{Fault, Faults};
 use crate::oracle::Oracle;
+use crate::outside::Outside;
 use crate::queue::{Manners, Queue};
+use crate::reach::{Counts, Reach};
 use crate::replica::Replica;
 use crate::script::Script;
 use crate::store::Store;
@@ -92,6 +94,8 @@ pub struct Tally {
     pub commits: u64,
     /// Parts that died.
     pub crashes: u64,
+    /// What it came to.
+    pub reached: Counts,
 }
 
 /// The parts.
@@ -124,6 +128,8 @@ pub struct World {
     pub workers: Vec<Worker>,
     /// Whoever starts and operates runs.
     pub client: Client,
+    /// Whoever ends the waits of tasks.
+    pub outside: Outside,
     /// Signs and verifies completion tokens.
     pub keys: TokenKeys,
     /// The rules.
@@ -166,6 +172,9 @@ enum Action {
     Work(usize, usize),
     RestartWorker(usize),
     Client,
+    Errands(usize),
+    Meet(usize),
+    Outside,
 }
 
 /// What may be done now, and when the next thing is due.
@@ -226,6 +235,7 @@ impl World {
                 .collect(),
             workers: (0..workers).map(|at| Worker::new(at, now)).collect(),
             client,
+            outside: Outside::default(),
             keys,
             outstanding_max,
             batch_max,
@@ -270,7 +280,7 @@ impl World {
     }
 
     fn is_over(&self) -> bool {
-        self.client.is_done() && self.store.is_done() && !self.store.runs.is_empty()
+        self.client.is_done(self.is_calm) && self.store.is_done() && !self.store.runs.is_empty()
     }
 
     fn what_is_open(&self) -> String {
@@ -354,12 +364,9 @@ impl World {
         (!up.is_empty()).then(|| up[self.chance.index(up.len())])
     }
 
-    /// Which run of the script a run is.
-    #[must_use]
-    pub fn run_of(&self, run: RunId) -> usize {
-        let key = self.store.runs.get(&run).map(|row| row.key.as_str());
-        key.and_then(|key| key.strip_prefix("run-")?.parse().ok())
-            .unwrap_or(0)
+    /// The simulation has come to this once more.
+    pub fn reached(&mut self, reach: Reach) {
+        self.tally.reached.add(reach);
     }
 
     fn step(&mut self) {
@@ -441,6 +448,12 @@ impl World {
             }
             offers.add(Action::Gate(at), self.gatekeeper_due(at));
             offers.add(Action::Dead(at), self.dead_due(at));
+            if let Some(due) = self.errands_due(at) {
+                offers.add(Action::Errands(at), due);
+            }
+            if let Some(due) = self.meeting_due(at) {
+                offers.add(Action::Meet(at), due);
+            }
         }
         for (at, worker) in self.workers.iter().enumerate() {
             match worker.restart_at {
@@ -451,7 +464,11 @@ impl World {
         if !self.late_rows.is_empty() {
             offers.add(Action::LateRows, self.now);
         }
-        offers.add(Action::Client, self.client.due(&self.store, self.is_calm));
+        offers.add(
+            Action::Client,
+            self.client.due(&self.store, self.is_calm, self.now),
+        );
+        offers.add(Action::Outside, self.outside_due());
     }
 
     fn offer_worker(&self, at: usize, offers: &mut Offers) {
@@ -484,6 +501,9 @@ impl World {
             Action::Work(at, n) => self.work(at, n),
             Action::RestartWorker(at) => self.workers[at].restart_at = None,
             Action::Client => self.act_as_client(),
+            Action::Errands(at) => self.run_errands(at),
+            Action::Meet(at) => self.meet(at),
+            Action::Outside => self.act_outside(),
         }
     }
 }

@@ -36,7 +36,12 @@ fn leaky() -> Value {
             "continue_on_error": true,
         })
     };
-    workflow("leaky", json!({ "good": task("0"), "bad": task("3") }))
+    let mut crash = task("0");
+    crash["input"]["script"] = json!("import os\nraise RuntimeError('it was ' + os.environ['TOKEN'])\n");
+    workflow(
+        "leaky",
+        json!({ "good": task("0"), "bad": task("3"), "crash": crash }),
+    )
 }
 
 fn supplies(cluster: &Cluster) -> Supplies {
@@ -65,7 +70,22 @@ async fn the_value_of_a_secret_reaches_its_command_and_nothing_else(stack: Stack
     // everything that can be asked for, and everything that is stored
     let all = "query($id: ID!) { secrets { name } run(id: $id) { error { message details } events { nodes { data } }
         tasks { nodes { key input output error { message details traceback } progress { message } checkpoint } } } }";
-    let mut texts = vec![client.data(all, json!({ "id": run.0 })).await?.to_string()];
+    let shown = client.data(all, json!({ "id": run.0 })).await?;
+    let task = |key: &str| {
+        let nodes = shown["run"]["tasks"]["nodes"].as_array()?;
+        nodes.iter().find(|task| task["key"] == key).cloned()
+    };
+    let (good, crash) = (task("good").context("good")?, task("crash").context("crash")?);
+    // something stands in the place of the value on each of the ways out, so it was on its way there
+    for (way, text) in [
+        ("progress", good["progress"].to_string()),
+        ("checkpoint", good["checkpoint"].to_string()),
+        ("error", crash["error"].to_string()),
+        ("events", shown["run"]["events"].to_string()),
+    ] {
+        assert!(text.contains("***"), "nothing was redacted in {way}: {text}");
+    }
+    let mut texts = vec![shown.to_string()];
     let page = runnel_runtime::view::PageRequest {
         first: 200,
         after: None,
@@ -76,12 +96,19 @@ async fn the_value_of_a_secret_reaches_its_command_and_nothing_else(stack: Stack
             .task_log(&cluster.actor, run, task.ix, None, page.clone())
             .await?;
         anyhow::ensure!(!log.items.is_empty(), "no log of {}", task.key);
-        texts.push(format!("{:?}", log.items));
+        let log = format!("{:?}", log.items);
+        assert!(
+            log.contains("***") || task.key == "crash",
+            "nothing was redacted in the log: {log}"
+        );
+        texts.push(log);
         if let Some(output) = &task.output {
-            texts.push(format!(
+            let output = format!(
                 "{:?}",
                 cluster.orchestrator().payload_text(output, u64::MAX).await?
-            ));
+            );
+            assert!(output.contains("***"), "nothing was redacted in the output");
+            texts.push(output);
         }
     }
     texts.push(databases::dump(cluster.database_url()).await?);
@@ -100,10 +127,6 @@ async fn the_value_of_a_secret_reaches_its_command_and_nothing_else(stack: Stack
             );
         }
     }
-    assert!(
-        texts.iter().any(|text| text.contains("***")),
-        "nothing was redacted"
-    );
     cluster.finish().await
 }
 

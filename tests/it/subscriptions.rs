@@ -4,9 +4,10 @@ use anyhow::Context as _;
 use futures_util::{SinkExt as _, StreamExt as _};
 use runnel_engine::RunId;
 use runnel_engine::run::RunStatus;
+use runnel_queue::{Progress, Report};
 use runnel_tests::client::Client;
 use runnel_tests::cluster::{Cluster, PATIENCE, workflow};
-use runnel_tests::scripted::EchoWorker;
+use runnel_tests::scripted::{EchoWorker, succeeded};
 use runnel_tests::stack::Stack;
 use serde_json::{Map, Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -16,6 +17,7 @@ runnel_tests::on_each_stack!(
     a_websocket_subscriber_resumes_without_gap_or_repeat,
     an_sse_subscriber_resumes_without_gap_or_repeat,
     run_updates_end_with_the_run,
+    progress_reaches_a_subscriber_while_the_task_runs,
 );
 
 const EVENTS: &str = "subscription($run: ID!, $after: String) { events(filter: { run: $run }, after: $after) { \
@@ -232,6 +234,51 @@ async fn run_updates_end_with_the_run(stack: Stack) -> anyhow::Result<()> {
     assert_eq!(last["run"]["counts"]["succeeded"], TASKS);
     let complete = next(&mut socket).await?;
     assert_eq!(complete["type"], "complete");
+    cluster.ends(run, RunStatus::Succeeded).await?;
+    cluster.finish().await
+}
+
+async fn progress_reaches_a_subscriber_while_the_task_runs(stack: Stack) -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(stack).await?;
+    let client = cluster.serve().await?;
+    let worker = cluster.scripted("scripted-1", &["scripted"]).await?;
+    let run = cluster
+        .launch(&workflow("long", json!({ "work": { "type": "scripted" } })))
+        .await?;
+    let held = worker.take(1).await?;
+    let mut socket = connect(&client).await?;
+    let query = "subscription($id: ID!) { runUpdates(id: $id) { kind tasks { status progress { fraction message } } } }";
+    let payload = json!({ "query": query, "variables": { "id": format!("run_{}", run.0.simple()) } });
+    send(
+        &mut socket,
+        &json!({ "type": "subscribe", "id": "1", "payload": payload }),
+    )
+    .await?;
+    for fraction in [0.25, 0.5, 0.75] {
+        let beat = Report::Heartbeat {
+            at: held[0].at(),
+            progress: Some(Progress {
+                fraction: Some(fraction),
+                message: Some("on its way".to_owned()),
+                ..Progress::default()
+            }),
+            checkpoint: None,
+        };
+        worker.report(vec![beat]).await?;
+        // each is told before the next one is reported: nothing else would wake the subscriber
+        loop {
+            let message = next(&mut socket).await?;
+            anyhow::ensure!(message["type"] == "next", "{message:#}");
+            let task = &message["payload"]["data"]["runUpdates"]["tasks"][0];
+            if task["progress"]["fraction"] == fraction {
+                assert_eq!(task["status"], "RUNNING");
+                assert_eq!(task["progress"]["message"], "on its way");
+                break;
+            }
+        }
+    }
+    worker.report(vec![succeeded(&held[0].at(), &json!(1))]).await?;
+    worker.delete(&held).await?;
     cluster.ends(run, RunStatus::Succeeded).await?;
     cluster.finish().await
 }

@@ -50,6 +50,11 @@ impl Machine<'_> {
         Outcome::Applied
     }
 
+    /// Cancels everything, also handlers.
+    pub fn cancel_everything(&mut self, reason: &str) {
+        self.cancel_where(reason, |_, _| true);
+    }
+
     /// Cancels everything of the main graph that has not ended; handlers still have their turn.
     pub fn cancel_main(&mut self, reason: &str) {
         self.cancel_where(reason, |machine, ix| {

@@ -182,7 +182,8 @@ impl Machine<'_> {
                 self.state.is_paused = false;
                 self.state.extra.pause = None;
                 self.state.status = RunStatus::Cancelling;
-                self.cancel_main("RUN_TURNED");
+                // nothing began, so nothing is to be tidied up either
+                self.cancel_everything("RUN_TURNED");
                 Outcome::Applied
             }
         }
@@ -316,6 +317,15 @@ impl Machine<'_> {
             | TaskStatus::Cancelled
             | TaskStatus::Skipped
             | TaskStatus::Cached => None,
+        }
+    }
+
+    /// An attempt ended and its task goes on with another: what it held is free at once.
+    pub fn give_back(&mut self, ix: TaskIx, verdict: Option<bool>) {
+        let hold = TaskExtra::of(self.task(ix)).gate;
+        if let Some(hold) = hold.filter(|hold| hold.phase == HoldPhase::Held) {
+            self.release(ix, &hold, verdict);
+            self.keep_hold(ix, None);
         }
     }
 

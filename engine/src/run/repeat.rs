@@ -28,8 +28,7 @@ impl<'a> Machine<'a> {
 
     /// A round ended well: the task has its output, or goes on with the next round.
     pub fn end_round(&mut self, ix: TaskIx, repeat: &Repeat, output: Arc<str>) {
-        let mut extra = TaskExtra::of(self.task(ix));
-        let round = extra.rounds;
+        let round = TaskExtra::of(self.task(ix)).rounds;
         let rounds = round.saturating_add(1);
         let is_enough = match self.is_until(ix, round, &output) {
             Ok(is_until) => is_until.unwrap_or(rounds >= repeat.max),
@@ -47,6 +46,9 @@ impl<'a> Machine<'a> {
         if self.is_ending() {
             return self.cancel_task(ix, "RUN_CANCELLED");
         }
+        self.end_wait_of_round(ix);
+        self.give_back(ix, Some(true));
+        let mut extra = TaskExtra::of(self.task(ix));
         // a round without a worker waits for the alarm even when there is no pause: loops must not recurse
         let is_inline = matches!(self.definition(ix).kind.as_str(), "pass" | "eval" | "wait");
         let waits = is_inline || !repeat.every.is_zero();

@@ -225,7 +225,7 @@ impl Told {
         let Some(status) = status else { return };
         self.status = Some(status);
         self.finished_at = status.is_terminal().then_some(record.at);
-        if status == TaskStatus::Succeeded {
+        if matches!(status, TaskStatus::Succeeded | TaskStatus::Cached) {
             self.error = None;
         }
     }

@@ -174,7 +174,9 @@ impl Machine<'_> {
     pub fn take_over_results(&mut self) {
         for ix in self.plan.section_tasks(Section::Main) {
             let task = self.task(ix);
-            if task.output.is_some() && task.status == TaskStatus::Blocked {
+            // not its output: one that nobody reads is not in memory when the run was loaded again
+            let is_kept = task.extra.is_some() && super::extra::TaskExtra::of(task).is_kept;
+            if is_kept && task.status == TaskStatus::Blocked {
                 let now = self.now();
                 self.task_mut(ix).ready_at = Some(now);
                 self.set_status(ix, TaskStatus::Cached);

@@ -226,6 +226,14 @@ impl Machine<'_> {
         self.command(super::Command::Wait(WaitCommand::End { task: ix }));
     }
 
+    /// A round of a loop ended, and the task goes on waiting, for the next round: not for what ended this one.
+    pub fn end_wait_of_round(&mut self, ix: TaskIx) {
+        if self.task(ix).status == TaskStatus::Waiting {
+            self.leave_wait(ix);
+        }
+        self.set_wait(ix, None);
+    }
+
     fn set_wait(&mut self, ix: TaskIx, state: Option<WaitState>) {
         let mut extra = TaskExtra::of(self.task(ix));
         extra.wait = state;

@@ -12,6 +12,7 @@ mod commit;
 mod convert;
 mod fetch;
 mod load;
+mod locked;
 pub mod offline;
 mod offload;
 mod publish;
@@ -36,6 +37,7 @@ use crate::message::Body;
 use crate::workflows::CompiledVersion;
 
 pub(crate) use applier::{Applier, Shell};
+pub(crate) use convert::large_item;
 pub(crate) use fetch::Fetch;
 pub(crate) use load::state_of;
 pub(crate) use rows::{Column, Kind, RowSet, source};
@@ -87,9 +89,12 @@ pub(crate) struct StartRow {
 
 /// The task that started a run, and where the run stands below the first one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Parent {
+pub struct Parent {
+    /// The run.
     pub run: RunId,
+    /// Its task.
     pub task: TaskIx,
+    /// The attempt of it.
     pub attempt: u32,
     /// The first run above.
     pub root: RunId,

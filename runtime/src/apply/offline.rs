@@ -17,12 +17,15 @@ use super::load::{KeyHolder, Loaded};
 use super::publish::collect;
 use super::round::{self, Round};
 use super::turn::{Known, Lease};
-use super::{InputsReply, StartReply, StartRow};
+use super::{InputsReply, Rerun, StartReply, StartRow};
 use crate::intake::Sorted;
 use crate::message::{self, Body};
 use crate::relay::{AttemptKey, Desk, LEASE, News};
 use crate::wait::CallbackAddress;
 use crate::workflows::CompiledVersion;
+
+pub use super::Parent;
+pub use crate::child::DEPTH_MAX;
 
 /// How long outbox rows belong to the relay that holds them.
 pub const OUTBOX_LEASE: std::time::Duration = LEASE;
@@ -62,6 +65,13 @@ impl Stored {
     #[must_use]
     pub fn new(of: &Version, state: RunState, version: i64) -> Self {
         Self(Known::new(Arc::clone(&of.0), state, version))
+    }
+
+    /// The same, of a run that a task of another run started or did not.
+    #[must_use]
+    pub fn below(mut self, has_parent: bool) -> Self {
+        self.0.has_parent = has_parent;
+        self
     }
 
     /// The number of the row that it equals.
@@ -123,6 +133,35 @@ impl Item {
     /// A run to make.
     #[must_use]
     pub fn start(version: &Version, context: RunContext, idempotency_key: &str) -> Self {
+        Self::start_with(version, context, idempotency_key, None, None)
+    }
+
+    /// A run to make for a task of another run.
+    #[must_use]
+    pub fn child(version: &Version, context: RunContext, idempotency_key: &str, parent: Parent) -> Self {
+        Self::start_with(version, context, idempotency_key, Some(parent), None)
+    }
+
+    /// A run to make that repeats another one, and takes these results over from it.
+    #[must_use]
+    pub fn rerun(
+        version: &Version,
+        context: RunContext,
+        idempotency_key: &str,
+        of: RunId,
+        kept: Vec<(TaskIx, Arc<str>)>,
+    ) -> Self {
+        let rerun = Arc::new(Rerun { of, kept });
+        Self::start_with(version, context, idempotency_key, None, Some(rerun))
+    }
+
+    fn start_with(
+        version: &Version,
+        context: RunContext,
+        idempotency_key: &str,
+        parent: Option<Parent>,
+        rerun: Option<Arc<Rerun>>,
+    ) -> Self {
         let row = StartRow {
             meta: Arc::clone(&version.0),
             idempotency_key: Some(idempotency_key.to_owned()),
@@ -131,9 +170,9 @@ impl Item {
             tags: Vec::new(),
             ignores_cache: false,
             actor: "client".into(),
-            rerun: None,
+            rerun,
             audit: None,
-            parent: None,
+            parent,
         };
         Self(round::Item::Start {
             new: NewRun {
@@ -215,6 +254,10 @@ pub struct Change<'a> {
     pub version: Version,
     /// The idempotency key of a run that this batch makes; `None` for one that exists.
     pub start_key: Option<&'a str>,
+    /// The task that started it, of a child run that this batch makes.
+    pub parent: Option<Parent>,
+    /// Whether it ended in this batch and a parent is to hear of it.
+    pub has_ended_as_child: bool,
     /// The number of the row that the change was computed from.
     pub guard: i64,
     /// The state after the batch.
@@ -286,6 +329,8 @@ impl Batch {
                     .start
                     .as_ref()
                     .map(|start| start.idempotency_key.as_deref().unwrap_or_default()),
+                parent: turn.start.as_ref().and_then(|start| start.parent),
+                has_ended_as_child: turn.has_ended_as_child(),
                 guard: turn.known.version,
                 state: &turn.known.state,
                 records: &turn.effects.records,
@@ -312,6 +357,7 @@ impl Batch {
             }
             collect(keys, &CallbackAddress::default(), &turn, &mut news);
             published.alarms.extend(turn.known.state.wake_at);
+            published.has_errands |= turn.has_errands();
             published.states.push(Stored(turn.committed()));
         }
         published.news = Tidings::of(news);
@@ -339,6 +385,8 @@ pub struct Published {
     pub news: Tidings,
     /// For the waker.
     pub alarms: Vec<Timestamp>,
+    /// Whether something is to be done about child runs, or about a parent.
+    pub has_errands: bool,
     /// One an item.
     pub answers: Vec<Answer>,
 }

@@ -68,10 +68,20 @@ pub(crate) async fn is_due(shell: &Shell) -> Result<bool, StoreError> {
     Ok(found.map_err(failed_to("look for errands"))?.is_some())
 }
 
+/// Errands that are held, and until when.
+pub(super) struct Claimed {
+    pub errands: Vec<Errand>,
+    pub leased_until: i64,
+}
+
 /// Claims up to `max` errands, the oldest first. Looks before it writes: an idle server writes nothing.
-pub(super) async fn take(shell: &Shell, max: usize) -> Result<Vec<Errand>, StoreError> {
+pub(super) async fn take(shell: &Shell, max: usize) -> Result<Claimed, StoreError> {
+    let mut claimed = Claimed {
+        errands: Vec::new(),
+        leased_until: shell.clock.now().after(LEASE).0,
+    };
     if !is_due(shell).await? {
-        return Ok(Vec::new());
+        return Ok(claimed);
     }
     let backend = shell.store.backend();
     let now = shell.clock.now();
@@ -80,7 +90,7 @@ pub(super) async fn take(shell: &Shell, max: usize) -> Result<Vec<Errand>, Store
         [
             now.0.into(),
             i64::try_from(max).unwrap_or(i64::MAX).into(),
-            now.after(LEASE).0.into(),
+            claimed.leased_until.into(),
         ],
     );
     let failed = failed_to("claim errands");
@@ -91,11 +101,15 @@ pub(super) async fn take(shell: &Shell, max: usize) -> Result<Vec<Errand>, Store
             Box::pin(async move { tx.query_all_raw(statement).await.map_err(failed) })
         })
         .await?;
-    rows.iter().map(|row| Errand::of(row).map_err(failed)).collect()
+    for row in &rows {
+        claimed.errands.push(Errand::of(row).map_err(failed)?);
+    }
+    Ok(claimed)
 }
 
-/// Removes errands that are done: one statement, none when there is none.
-pub(super) async fn finish(shell: &Shell, done: Vec<Errand>) -> Result<(), StoreError> {
+/// Removes errands that are done: one statement, none when there is none. One that was asked for again since it was claimed
+/// stays: a run that was read as open may have ended again, and its parent is still to hear of it.
+pub(super) async fn finish(shell: &Shell, done: Vec<Errand>, leased_until: i64) -> Result<(), StoreError> {
     if done.is_empty() {
         return Ok(());
     }
@@ -103,11 +117,11 @@ pub(super) async fn finish(shell: &Shell, done: Vec<Errand>) -> Result<(), Store
     let sql = shell.store.backend().pick(
         format!(
             "DELETE FROM errand USING {rows} WHERE errand.run_id = c.run_id AND errand.ix = c.ix \
-                 AND errand.attempt = c.attempt AND errand.kind = c.kind"
+                 AND errand.attempt = c.attempt AND errand.kind = c.kind AND errand.leased_until = {leased_until}"
         ),
         format!(
             "DELETE FROM errand WHERE (run_id, ix, attempt, kind) IN \
-                 (SELECT c.run_id, c.ix, c.attempt, c.kind FROM {rows})"
+                 (SELECT c.run_id, c.ix, c.attempt, c.kind FROM {rows}) AND leased_until = {leased_until}"
         ),
     );
     let statement = keys(shell, &done).bind(shell.backend, &sql, vec![]);

@@ -106,12 +106,12 @@ impl Errands {
 
     /// Does what is due; whether there was anything.
     async fn turn(&self) -> Result<bool, StoreError> {
-        let errands = claim::take(&self.shell, CLAIM_MAX).await?;
-        if errands.is_empty() {
+        let claimed = claim::take(&self.shell, CLAIM_MAX).await?;
+        if claimed.errands.is_empty() {
             return Ok(false);
         }
         let (mut starts, mut stops, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-        for errand in errands {
+        for errand in claimed.errands {
             match errand.kind {
                 errand::START => starts.push(errand),
                 errand::ENDED => ends.push(errand),
@@ -121,7 +121,7 @@ impl Errands {
         let mut done = self.start_children(starts).await?;
         done.extend(self.stop_children(stops).await?);
         done.extend(self.tell_parents(ends).await?);
-        claim::finish(&self.shell, done).await?;
+        claim::finish(&self.shell, done, claimed.leased_until).await?;
         Ok(true)
     }
 

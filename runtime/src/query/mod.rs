@@ -300,7 +300,7 @@ impl Orchestrator {
 
     /// Why tasks do not run now; none for one that runs or has ended, no entry for one of another namespace.
     pub async fn task_blockers(&self, actor: &Actor, tasks: &[TaskRef]) -> Found<Vec<Blocker>> {
-        explain::of_tasks(self.reads(), actor, tasks).await
+        explain::of_tasks(self.reads(), self.payloads(), actor, tasks).await
     }
 
     /// Why runs do not run now; none for one of which an attempt runs or that has ended.
@@ -309,7 +309,7 @@ impl Orchestrator {
         actor: &Actor,
         runs: &[RunId],
     ) -> Result<HashMap<RunId, Vec<Blocker>>, StoreError> {
-        explain::of_runs(self.reads(), actor, runs).await
+        explain::of_runs(self.reads(), self.payloads(), actor, runs).await
     }
 
     /// Where the time of each task of the runs went; no entry for a run whose history is too long.

@@ -421,6 +421,47 @@ fn a_run_that_is_turned_away_or_cancelled_while_it_waits_ends_as_cancelled() {
 }
 
 #[test]
+fn a_kept_result_after_a_failed_attempt_leaves_no_error_behind() {
+    let mut run = Driver::started(workflow(vec![Task {
+        cache: Some(CachePolicy {
+            key: None,
+            ttl: Duration::from_secs(60),
+        }),
+        retry: retry(1),
+        ..root("a")
+    }]));
+    run.feed(Input::Gate(GateInput::Admitted {
+        task: TaskIx(0),
+        attempt: 1,
+    }));
+    run.fail("a");
+    run.tick_after(Duration::from_secs(1));
+    run.feed(Input::Gate(GateInput::Cached {
+        task: TaskIx(0),
+        attempt: 2,
+        output: "1".into(),
+        source: run.state.context.id,
+        kept_at: Timestamp(0),
+    }));
+    assert_eq!(run.status("a"), TaskStatus::Cached);
+    assert_eq!(run.state.tasks[0].error, None);
+    assert_eq!(run.run_status(), RunStatus::Succeeded);
+}
+
+#[test]
+fn a_run_that_is_turned_away_has_nothing_to_tidy_up() {
+    let mut workflow = limited_workflow();
+    workflow.finally = vec![root("tidy")];
+    workflow.on_failure = vec![root("alert")];
+    let mut run = Driver::with_inputs(workflow, json!({"n": 1}));
+    run.start();
+    run.feed(Input::Gate(GateInput::RunTurned));
+    assert_eq!(run.run_status(), RunStatus::Cancelled);
+    assert_eq!(run.status("tidy"), TaskStatus::Cancelled);
+    assert!(run.dispatched().is_empty());
+}
+
+#[test]
 fn a_run_whose_group_has_no_name_fails() {
     let mut run = Driver::with_inputs(limited_workflow(), json!({}));
     run.start();

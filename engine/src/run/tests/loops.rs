@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::definition::{ForEach, Repeat, Task};
+use crate::definition::{Concurrency, ForEach, OnConflict, Repeat, Task};
 use crate::run::testkit::{Driver, retry, root, task, workflow};
-use crate::run::{CancelMode, Command, Input, Outcome, RecordKind, RunStatus, TaskStatus, dispatch_payload};
+use crate::run::{
+    CancelMode, Command, GateCommand, GateInput, Input, Outcome, RecordKind, RunStatus, TaskStatus,
+    WaitCommand, WaitInput, dispatch_payload,
+};
 use crate::{Moment, TaskIx};
 
 const EVERY: Duration = Duration::from_secs(10);
@@ -258,4 +261,120 @@ fn complete_within_spans_all_rounds() {
     run.succeed("l");
     run.tick_after(Duration::from_secs(5));
     assert_eq!(run.status("l"), TaskStatus::TimedOut);
+}
+
+/// A loop whose rounds end by what comes from outside; between two of them it waits for nobody.
+fn outside(kind: &str, input: Value, is_called_back: bool, every: Duration) -> Driver {
+    let mut run = Driver::new(workflow(vec![Task {
+        kind: kind.into(),
+        input,
+        callback: is_called_back,
+        ..looped(None, 3, every)
+    }]));
+    run.restores = true;
+    run.start();
+    run
+}
+
+/// The waits that the run has begun and ended since the last call: `true` for a begin.
+fn waits(run: &mut Driver) -> Vec<bool> {
+    let commands = std::mem::take(&mut run.commands);
+    let begins = commands.into_iter().filter_map(|command| match command {
+        Command::Wait(command) => Some(matches!(command, WaitCommand::Begin { .. })),
+        _ => None,
+    });
+    begins.collect()
+}
+
+#[test]
+fn a_callback_token_is_good_for_one_round_and_its_wait_ends_with_it() {
+    for every in [EVERY, Duration::ZERO] {
+        let mut run = outside("work", json!({}), true, every);
+        let answer = |run: &mut Driver| {
+            run.feed(Input::Wait(WaitInput::Callback {
+                task: TaskIx(0),
+                attempt: 1,
+                result: Ok("1".into()),
+                actor: "holder".into(),
+            }))
+        };
+        run.succeed("l");
+        assert_eq!(waits(&mut run), [true]);
+        assert_eq!(answer(&mut run), Outcome::Applied);
+        assert_eq!(waits(&mut run), [false], "the wait is over, pause or no pause");
+        assert!(matches!(answer(&mut run), Outcome::Refused(_)));
+        let rounds = run
+            .records
+            .iter()
+            .filter(|record| record.kind == RecordKind::TaskRepeated);
+        assert_eq!(rounds.count(), 1);
+    }
+}
+
+#[test]
+fn a_loop_that_pauses_takes_no_signal_and_no_vote() {
+    let mut run = outside("wait", json!({"signal": "s"}), false, EVERY);
+    let signal = |run: &mut Driver| {
+        run.feed(Input::Wait(WaitInput::Signal {
+            name: "s".into(),
+            data: "{}".into(),
+            actor: "me".into(),
+            id: None,
+        }))
+    };
+    signal(&mut run);
+    assert_eq!(waits(&mut run), [true, false]);
+    signal(&mut run);
+    assert_eq!(run.state.extra.signals.len(), 1, "it is kept for the next round");
+    run.tick_after(EVERY);
+    assert_eq!(run.state.extra.signals.len(), 0);
+    assert_eq!(run.state.tasks[0].attempt, 2);
+
+    let mut run = outside("approval", json!({"message": "?"}), false, EVERY);
+    let vote = |run: &mut Driver, name: &str| {
+        run.feed(Input::Wait(WaitInput::Decision {
+            task: TaskIx(0),
+            is_approved: true,
+            form: None,
+            note: None,
+            actor: name.into(),
+            groups: Vec::new(),
+        }))
+    };
+    assert_eq!(vote(&mut run, "ann"), Outcome::Applied);
+    assert_eq!(waits(&mut run), [true, false]);
+    assert!(matches!(vote(&mut run, "bob"), Outcome::Refused(_)));
+    run.tick_after(EVERY);
+    assert_eq!(vote(&mut run, "ann"), Outcome::Applied, "each round asks anew");
+}
+
+#[test]
+fn a_place_belongs_to_a_round_and_is_free_while_the_loop_pauses() {
+    let mut run = Driver::started(workflow(vec![Task {
+        concurrency: Some(Concurrency {
+            group: None,
+            limit: 1,
+            on_conflict: OnConflict::Queue,
+        }),
+        ..looped(None, 2, EVERY)
+    }]));
+    run.restores = true;
+    run.feed(Input::Gate(GateInput::Admitted {
+        task: TaskIx(0),
+        attempt: 1,
+    }));
+    run.commands.clear();
+    run.succeed("l");
+    let releases = run
+        .commands
+        .iter()
+        .filter(|command| matches!(command, Command::Gate(GateCommand::Release { attempt: 1, .. })));
+    assert_eq!(releases.count(), 1);
+    run.tick_after(EVERY);
+    run.feed(Input::Gate(GateInput::Admitted {
+        task: TaskIx(0),
+        attempt: 2,
+    }));
+    run.succeed("l");
+    assert_eq!(run.run_status(), RunStatus::Succeeded);
 }

@@ -217,6 +217,24 @@ fn a_new_run_keeps_what_is_defined_as_before_and_reads_what_it_read() {
 }
 
 #[test]
+fn kept_results_outlast_a_run_that_waits_for_its_group() {
+    let mut workflow = chain();
+    workflow.concurrency = Some(crate::definition::Concurrency {
+        group: None,
+        limit: 1,
+        on_conflict: crate::definition::OnConflict::Queue,
+    });
+    let mut run = Driver::new(workflow);
+    let a = run.ix("a");
+    run.state.keep_result(a, "1".into());
+    run.start();
+    // outputs that no expression reads stay in the database when a run is loaded again
+    run.state.tasks[a.at()].output = None;
+    run.feed(Input::Gate(crate::run::GateInput::RunAdmitted));
+    assert_eq!(run.status("a"), TaskStatus::Cached);
+}
+
+#[test]
 fn kept_results_are_there_from_the_beginning() {
     let mut run = Driver::new(chain());
     let (a, b) = (run.ix("a"), run.ix("b"));

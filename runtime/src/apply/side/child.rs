@@ -3,8 +3,11 @@
 //! A row is written in the transaction that asks for it, and stays until it is done: the loop in `child` does it at least
 //! once, whichever replica it runs in.
 
+use std::collections::BTreeMap;
+
 use runnel_engine::run::{CancelMode, ChildCommand};
 use sea_orm::{DbBackend, Statement};
+use uuid::Uuid;
 
 use super::super::rows::{Column, Kind, RowSet, source};
 use super::super::turn::Turn;
@@ -31,16 +34,16 @@ const ERRAND_NEW: &[Column] = &[
     ("leased_until", Kind::Int),
 ];
 
-/// The rows of one batch.
+/// The rows of one batch: errands by run, task, attempt and kind, each once, with the moment of its transaction.
 pub(super) struct ChildRows {
-    rows: RowSet,
+    errands: BTreeMap<(Uuid, u32, u32, i16), i64>,
 }
 
 impl ChildRows {
     /// No rows.
-    pub(super) fn new(backend: DbBackend) -> Self {
+    pub(super) fn new(_backend: DbBackend) -> Self {
         Self {
-            rows: RowSet::new(backend, ERRAND_NEW),
+            errands: BTreeMap::new(),
         }
     }
 
@@ -71,21 +74,27 @@ impl ChildRows {
     }
 
     fn push(&mut self, turn: &Turn, task: u32, attempt: u32, kind: i16) {
-        self.rows.id(turn.run().0).int(task).int(attempt).int(kind);
-        self.rows.int(turn.moment.now.0).int(0);
+        let key = (turn.run().0, task, attempt, kind);
+        self.errands.insert(key, turn.moment.now.0);
     }
 
-    /// The statements that write them. An errand that is already on its way is not sent twice.
+    /// The statements that write them. One that is there already is due again: whoever does it now may have read what was
+    /// before, and does not remove what it does not hold any more.
     pub(super) fn statements(self, backend: DbBackend) -> Vec<(&'static str, Statement)> {
-        if self.rows.is_empty() {
+        if self.errands.is_empty() {
             return Vec::new();
+        }
+        let mut rows = RowSet::new(backend, ERRAND_NEW);
+        for ((run, task, attempt, kind), created_at) in self.errands {
+            rows.id(run).int(task).int(attempt).int(kind);
+            rows.int(created_at).int(0);
         }
         let sql = format!(
             "INSERT INTO errand (run_id, ix, attempt, kind, created_at, leased_until) \
              SELECT c.run_id, c.ix, c.attempt, c.kind, c.created_at, c.leased_until FROM {} WHERE true \
-             ON CONFLICT DO NOTHING",
+             ON CONFLICT (run_id, ix, attempt, kind) DO UPDATE SET leased_until = 0",
             source(backend, ERRAND_NEW)
         );
-        vec![("insert errands", self.rows.bind(backend, &sql, vec![]))]
+        vec![("insert errands", rows.bind(backend, &sql, vec![]))]
     }
 }
