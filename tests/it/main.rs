@@ -44,7 +44,6 @@ mod schedules;
 mod screens;
 mod secrets;
 mod sockets;
-mod standings;
 mod statements;
 mod subscriptions;
 mod times;
