@@ -61,7 +61,7 @@ impl Supplies {
 
     async fn fetch_bytes(&self, at: &AttemptRef, reference: &PayloadRef) -> Result<Bytes, TaskError> {
         if let Some(store) = &self.payloads {
-            return match again(|| store.get(reference), |error| is_passing(error)).await {
+            return match again(|| store.get(reference), is_passing).await {
                 Ok(value) => Ok(value),
                 Err(error) => Err(unreachable_payload(&chain(&error))),
             };
@@ -84,7 +84,7 @@ impl Supplies {
             return Err(output_too_large(value.len()));
         }
         if let Some(store) = &self.payloads {
-            return again(|| store.put(value.clone()), |error| is_passing(error))
+            return again(|| store.put(value.clone()), is_passing)
                 .await
                 .map_err(|error| unreachable_payload(&chain(&error)));
         }
