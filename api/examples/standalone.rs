@@ -41,6 +41,7 @@ async fn main() -> Result<(), Failure> {
         payloads: PayloadConfig::new(PayloadStore::in_memory()),
         secret_keys: None,
         public_url: None,
+        audit_kept: runnel_runtime::config::AUDIT_KEPT,
         local_types: Vec::new(),
     })
     .await?;

@@ -9,6 +9,7 @@ use runnel_runtime::Orchestrator;
 use runnel_runtime::namespace::is_namespace_name;
 use tokio_util::sync::CancellationToken;
 
+use crate::SocketConfig;
 use crate::auth::{Credentials, Viewer};
 use crate::error::{ApiError, Code};
 use crate::metrics::Metrics;
@@ -25,6 +26,8 @@ pub(crate) struct App {
     pub(crate) loader_delay: Duration,
     /// Everything durable.
     pub(crate) orchestrator: Orchestrator,
+    /// How patient a WebSocket is.
+    pub(crate) socket: SocketConfig,
     /// Who is let in.
     pub(crate) credentials: Credentials,
     /// From where browsers are let in.

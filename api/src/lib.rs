@@ -45,6 +45,36 @@ pub struct ApiConfig {
     pub is_insecure: bool,
     /// How long a loader waits for further keys of the same level of a query before it asks for all of them at once.
     pub loader_delay: Duration,
+    /// How patient the WebSockets of subscriptions are.
+    pub socket: SocketConfig,
+}
+
+/// How patient a WebSocket is with its client. Each limit closes it with a code of its own, and a subscription goes on in a
+/// new one where its last cursor says.
+#[derive(Debug, Clone, Copy)]
+pub struct SocketConfig {
+    /// How long a client may take to introduce itself (4408).
+    pub init_wait: Duration,
+    /// A client that does not take a message in this time is cut off (4500).
+    pub send_wait: Duration,
+    /// Between two pings of the server.
+    pub ping_every: Duration,
+    /// Pings without any sign of life before the client is given up (4499).
+    pub pings_max: u32,
+    /// How long a client gets to read why the socket is closed.
+    pub close_wait: Duration,
+}
+
+impl Default for SocketConfig {
+    fn default() -> Self {
+        Self {
+            init_wait: Duration::from_secs(5),
+            send_wait: Duration::from_secs(10),
+            ping_every: Duration::from_secs(12),
+            pings_max: 3,
+            close_wait: Duration::from_millis(500),
+        }
+    }
 }
 
 impl Default for ApiConfig {
@@ -56,6 +86,7 @@ impl Default for ApiConfig {
             allowed_origins: Vec::new(),
             is_insecure: false,
             loader_delay: Duration::from_millis(1),
+            socket: SocketConfig::default(),
         }
     }
 }
@@ -125,6 +156,7 @@ pub async fn serve(
         schema: schema::build(orchestrator.clone()),
         mutations: schema::build_for_mutations(orchestrator.clone()),
         loader_delay: config.loader_delay,
+        socket: config.socket,
         orchestrator,
         credentials,
         origins: origin::Origins::new(&config.allowed_origins, is_loopback_only),

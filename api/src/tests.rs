@@ -55,6 +55,7 @@ impl Server {
             payloads: PayloadConfig::new(PayloadStore::in_memory()),
             secret_keys: SecretKeys::new([("test".to_owned(), vec![9; 32])]),
             public_url: None,
+            audit_kept: runnel_runtime::config::AUDIT_KEPT,
             local_types: Vec::new(),
         })
         .await
@@ -63,6 +64,7 @@ impl Server {
             schema: schema::build(orchestrator.clone()),
             mutations: schema::build_for_mutations(orchestrator.clone()),
             loader_delay: Duration::from_millis(1),
+            socket: crate::SocketConfig::default(),
             orchestrator: orchestrator.clone(),
             credentials: Credentials::new(token, None),
             origins: Origins::new(&[], token.is_none()),

@@ -116,6 +116,7 @@ impl System {
             payloads: PayloadConfig::new(PayloadStore::directory(&directory.path().join("payloads"))?),
             secret_keys: None,
             public_url: None,
+            audit_kept: runnel_runtime::config::AUDIT_KEPT,
             local_types: vec![KIND.to_owned()],
         })
         .await?;

@@ -10,6 +10,9 @@ use crate::clock::{Clock, Entropy};
 use crate::payload::PayloadConfig;
 use crate::secret::SecretKeys;
 
+/// How long rows of the audit log are kept where nobody says otherwise.
+pub const AUDIT_KEPT: Duration = Duration::from_secs(365 * 24 * 3_600);
+
 /// Where the rows are.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
@@ -50,6 +53,8 @@ pub struct Config {
     pub secret_keys: Option<SecretKeys>,
     /// Address under which others reach the API, for callbacks; that of the first server when `None`.
     pub public_url: Option<String>,
+    /// How long rows of the audit log are kept.
+    pub audit_kept: Duration,
     /// Task types that need no registration because a built-in worker runs beside this orchestrator.
     pub local_types: Vec<String>,
 }

@@ -167,11 +167,11 @@ impl Orchestrator {
                 "attempts of before the start are dispatched again"
             );
         }
-        let poll_interval = config.poll_interval;
+        let (poll_interval, audit_kept) = (config.poll_interval, config.audit_kept);
         let orchestrator = Self {
             inner: Arc::new(Inner::assemble(config, store)),
         };
-        let scheduler = Scheduler::new(orchestrator.clone(), poll_interval);
+        let scheduler = Scheduler::new(orchestrator.clone(), poll_interval, audit_kept);
         orchestrator
             .inner
             .loops

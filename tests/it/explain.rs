@@ -18,6 +18,7 @@ runnel_tests::on_stack!(
     a_pause_a_timer_upstreams_and_a_missing_worker_are_named,
     a_pending_run_names_its_group,
     the_reasons_of_many_tasks_cost_a_constant_number_of_statements,
+    a_child_run_is_named_and_a_page_of_reasons_takes_few_statements,
     the_time_of_a_task_adds_up
 );
 runnel_tests::on_stack!(
@@ -28,6 +29,7 @@ runnel_tests::on_stack!(
     a_pause_a_timer_upstreams_and_a_missing_worker_are_named,
     a_pending_run_names_its_group,
     the_reasons_of_many_tasks_cost_a_constant_number_of_statements,
+    a_child_run_is_named_and_a_page_of_reasons_takes_few_statements,
     the_time_of_a_task_adds_up
 );
 
@@ -42,6 +44,7 @@ const BLOCKERS: &str =
     ... on NoWorkerBlocker { queue type queuedAt }
     ... on PausedBlocker { by reason }
     ... on TimerBlocker { wakeAt }
+    ... on ChildRunBlocker { runId }
 } } } }";
 
 async fn blockers(client: &Client, run: &str, key: &str) -> anyhow::Result<Value> {
@@ -275,5 +278,63 @@ async fn the_time_of_a_task_adds_up(stack: Stack) -> anyhow::Result<()> {
         seconds(&data["run"]["timeSpent"]["queued"]) >= 100.0,
         "a waited in the queue"
     );
+    cluster.finish().await
+}
+
+async fn a_child_run_is_named_and_a_page_of_reasons_takes_few_statements(stack: Stack) -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(stack).await?;
+    let client = cluster
+        .serve_with(runnel_api::ApiConfig {
+            loader_delay: Duration::from_millis(40),
+            ..runnel_api::ApiConfig::default()
+        })
+        .await?;
+    let _worker = cluster.scripted("w", &["scripted"]).await?;
+    let below = workflow("below", json!({ "only": { "type": "scripted" } }));
+    client.publish(&below.to_string()).await?;
+    // 100 tasks of five kinds: a line, a breaker's question, a timer, a child run, an upstream that waits
+    let mut tasks = serde_json::Map::new();
+    for n in 0..20 {
+        let slot = json!({ "group": "g", "limit": 1 });
+        let circuit = json!({ "key": "c", "failures": 1, "window": "1m", "cooldown": "1h" });
+        for (kind, task) in [
+            ("line", json!({ "type": "scripted", "concurrency": slot })),
+            ("guarded", json!({ "type": "scripted", "circuit": circuit })),
+            ("timer", json!({ "type": "wait", "input": { "for": "1h" } })),
+            (
+                "child",
+                json!({ "type": "workflow", "input": { "workflow": "below" } }),
+            ),
+            ("after", json!({ "type": "pass", "needs": [format!("timer{n}")] })),
+        ] {
+            tasks.insert(format!("{kind}{n}"), task);
+        }
+    }
+    let run = start(&client, &workflow("mixed", Value::Object(tasks))).await?;
+    cluster.orchestrator().settle().await;
+
+    let found = blockers(&client, &run, "child7").await?;
+    assert_eq!(found[0]["__typename"], "ChildRunBlocker", "{found:#}");
+    let query = "query($id: ID!) { run(id: $id) { task(key: \"child7\") { childRun { id } } } }";
+    let data = client.data(query, json!({ "id": run })).await?;
+    assert!(found[0]["runId"].is_string(), "{found:#}");
+    assert_eq!(found[0]["runId"], data["run"]["task"]["childRun"]["id"]);
+
+    let page = "query($id: ID!) { run(id: $id) { tasks(first: 100) { nodes { key status blockers { code message } } } } }";
+    let mut least = u64::MAX;
+    for _ in 0..4 {
+        let before = cluster.orchestrator().read_statements();
+        let data = client.data(page, json!({ "id": run })).await?;
+        least = least.min(cluster.orchestrator().read_statements() - before);
+        let nodes = data["run"]["tasks"]["nodes"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let blocked = nodes
+            .iter()
+            .filter(|task| task["blockers"][0]["code"].is_string());
+        assert_eq!((nodes.len(), blocked.count()), (100, 100), "{data:#}");
+    }
+    assert!(least <= 12, "{least} statements");
     cluster.finish().await
 }

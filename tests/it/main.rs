@@ -4,6 +4,7 @@
 //! combination of database and queue. Nothing sleeps: a scenario waits for what it needs, and a limit turns a hang into a
 //! failure.
 
+mod again;
 mod aliases;
 mod approvals;
 mod audit;
@@ -11,6 +12,7 @@ mod bad_input;
 mod bulk;
 mod callbacks;
 mod children;
+mod choice;
 mod cli;
 mod crash;
 mod dead_letters;
@@ -21,11 +23,13 @@ mod examples;
 mod explain;
 mod external;
 mod failing;
+mod fanout;
 mod findings;
 mod flow;
 mod idempotency;
 mod large_values;
 mod lifecycle;
+mod long_lists;
 mod operate;
 mod payloads;
 mod processes;
@@ -33,13 +37,17 @@ mod progress;
 mod queues;
 mod recovery;
 mod rerun;
+mod retention;
 mod rivals;
 mod saga;
 mod schedules;
 mod screens;
 mod secrets;
+mod sockets;
+mod standings;
 mod statements;
 mod subscriptions;
+mod times;
 mod transport;
 mod triggers;
 mod waits;

@@ -1,4 +1,4 @@
-//! The number of SQL statements of a batch does not depend on its size.
+//! The number of SQL statements of a batch does not depend on its size: PostgreSQL gets one.
 
 use runnel_engine::run::RunStatus;
 use runnel_tests::cluster::{Cluster, workflow};
@@ -45,8 +45,15 @@ async fn writes_of_a_batch(
         .iter()
         .map(|held| succeeded(&held.at(), &json!({ "n": 1 })))
         .collect();
+    let before = cluster.orchestrator().applied();
     cluster.orchestrator().report(worker.batch(reports)).await;
     let second = worker.take(size).await?;
+    let after = cluster.orchestrator().applied();
+    assert_eq!(
+        after.statements - before.statements,
+        after.batches - before.batches,
+        "a batch is one statement"
+    );
     let writes: i64 = sqlx::query_scalar(WRITES).fetch_one(&mut *watcher).await?;
 
     worker.delete(&second).await?;

@@ -141,6 +141,7 @@ impl Cluster {
             payloads: self.payloads.clone(),
             secret_keys: self.secret_keys.clone(),
             public_url: None,
+            audit_kept: runnel_runtime::config::AUDIT_KEPT,
             local_types: Vec::new(),
         })
     }

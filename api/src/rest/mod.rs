@@ -5,8 +5,10 @@
 //! connection, as over GraphQL. Foreign pages are kept out by [`crate::origin`], because curl's content types are those
 //! that a form can send.
 
+mod again;
 mod audited;
 mod call;
+mod dead_letters;
 mod dialects;
 mod events;
 mod payloads;
@@ -37,6 +39,7 @@ pub(crate) fn routes(app: &SharedApp) -> Router<SharedApp> {
         .route("/api/v1/runs/{id}", get(runs::show))
         .route("/api/v1/runs/{id}/results", get(runs::results))
         .route("/api/v1/runs/{id}/cancel", post(runs::cancel))
+        .route("/api/v1/runs/{id}/rerun", post(again::rerun))
         .route("/api/v1/runs/{id}/pause", post(runs::pause))
         .route("/api/v1/runs/{id}/resume", post(runs::resume))
         .route("/api/v1/tasks/{id}/retry", post(runs::retry_task))
@@ -45,9 +48,13 @@ pub(crate) fn routes(app: &SharedApp) -> Router<SharedApp> {
         .route("/api/v1/runs/{id}/outputs", get(payloads::run_outputs))
         .route("/api/v1/tasks/{id}/input", get(payloads::task_input))
         .route("/api/v1/tasks/{id}/output", get(payloads::task_output))
+        .route("/api/v1/tasks/{id}/override", post(again::set_result))
         .route("/api/v1/tasks/{id}/approve", post(waits::approve))
         .route("/api/v1/tasks/{id}/reject", post(waits::reject))
         .route("/api/v1/runs/{id}/signals/{name}", post(waits::signal))
+        .route("/api/v1/dead-letters", get(dead_letters::list))
+        .route("/api/v1/dead-letters/{id}/replay", post(dead_letters::replay))
+        .route("/api/v1/dead-letters/{id}/discard", post(dead_letters::discard))
         .route("/callbacks/{token}", post(waits::complete))
         .route("/callbacks/{token}/fail", post(waits::fail))
         .route("/callbacks/{token}/heartbeat", post(waits::heartbeat))

@@ -4,7 +4,6 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use runnel_runtime::dead_letters::{
     self, DeadLetterFilter as Filter, DeadLetterView, Kind, Resolved, Selection, Status,
 };
-use runnel_runtime::query::window::Window;
 use uuid::Uuid;
 
 use super::connection::Connection;
@@ -258,7 +257,7 @@ pub(crate) struct DeadLetterPayload {
 }
 
 /// A place in the list of letters.
-struct DeadLetterId(Uuid);
+pub(crate) struct DeadLetterId(pub(crate) Uuid);
 
 impl Cursor for DeadLetterId {
     const TAG: char = 'd';
@@ -304,16 +303,8 @@ impl DeadLetterQuery {
         #[graphql(desc = "Only these letters.")] filter: Option<DeadLetterFilter>,
     ) -> Result<Connection<DeadLetter>, ApiError> {
         let session = open(ctx, Permission::RunsRead)?;
-        let window = match window(size, after.as_deref(), last, before.as_deref())? {
-            Window::First { size, after } => Window::First {
-                size,
-                after: after.map(|DeadLetterId(id)| id),
-            },
-            Window::Last { size, before } => Window::Last {
-                size,
-                before: before.map(|DeadLetterId(id)| id),
-            },
-        };
+        let window = window(size, after.as_deref(), last, before.as_deref())?;
+        let window = window.map(|DeadLetterId(id)| id);
         let filter = read_filter(filter.unwrap_or_default())?;
         let page = session
             .orchestrator

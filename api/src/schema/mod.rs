@@ -8,7 +8,7 @@ mod bulk;
 mod circuit;
 mod connection;
 pub(crate) mod cursor;
-mod dead_letter;
+pub(crate) mod dead_letter;
 mod diagnostic;
 mod enums;
 mod event;

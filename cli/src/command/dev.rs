@@ -79,6 +79,7 @@ impl Dev {
             payloads: self.limits.config(self.payloads.store_or(dir.path())?)?,
             secret_keys: self.secrets.keys(dir.path())?,
             public_url: self.api.public_url.clone(),
+            audit_kept: self.api.audit_kept(),
             api: self.api.config()?,
             worker: Some(local_worker(&self.queue_names, self.concurrency, true)),
         };

@@ -93,6 +93,7 @@ impl Run {
             payloads: PayloadConfig::new(payload_directory(dir.path())?),
             secret_keys: keys::kept_secret(dir.path())?,
             public_url: None,
+            audit_kept: runnel_runtime::config::AUDIT_KEPT,
             api: runnel_api::ApiConfig::default(),
             worker: Some(local_worker(&["default".to_owned()], EMBEDDED_CONCURRENCY, true)),
         };

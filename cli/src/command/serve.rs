@@ -109,6 +109,7 @@ impl Serve {
             payloads: self.limits.config(self.payloads.store_or(&self.data_dir)?)?,
             secret_keys: self.secrets.keys(&self.data_dir)?,
             public_url: self.api.public_url.clone(),
+            audit_kept: self.api.audit_kept(),
             api: self.api.config()?,
             worker,
         };

@@ -49,6 +49,8 @@ pub struct Plan {
     pub api: ApiConfig,
     /// Address under which others reach it, when that is not where it listens.
     pub public_url: Option<String>,
+    /// How long rows of the audit log are kept.
+    pub audit_kept: Duration,
     /// The worker in this process, if there is one.
     pub worker: Option<LocalWorker>,
 }
@@ -212,6 +214,7 @@ fn config(plan: &Plan) -> Config {
         outstanding_max: 10_000,
         poll_interval: Duration::from_secs(5),
         public_url: plan.public_url.clone(),
+        audit_kept: plan.audit_kept,
         local_types: plan
             .worker
             .as_ref()

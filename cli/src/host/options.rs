@@ -83,6 +83,9 @@ pub struct ApiArgs {
     /// Address under which others reach the API, for callbacks; where it listens when none is given
     #[arg(long, env = "RUNNEL_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
+    /// Days for which rows of the audit log are kept
+    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=36_500), env = "RUNNEL_AUDIT_KEPT_DAYS", value_name = "DAYS")]
+    pub audit_kept_days: u32,
     /// Origins of web pages that may call the API, besides its own
     #[arg(
         long,
@@ -97,6 +100,11 @@ pub struct ApiArgs {
 }
 
 impl ApiArgs {
+    /// How long rows of the audit log are kept.
+    pub fn audit_kept(&self) -> Duration {
+        Duration::from_secs(u64::from(self.audit_kept_days) * 24 * 3_600)
+    }
+
     /// As the API wants it.
     pub fn config(&self) -> Result<runnel_api::ApiConfig, Failure> {
         let people = match &self.people_file {

@@ -3,22 +3,22 @@
 //! An idle applier applies a single input at once; while a transaction is in flight, others gather and share the next one.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use runnel_engine::{Moment, RunId, TaskIx};
 use runnel_queue::TokenKeys;
-use sea_orm::{DatabaseTransaction, DbBackend};
+use sea_orm::DbBackend;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::cache::{CACHED_TASKS_MAX, Cache};
 use super::commit;
-use super::fetch::{self, Fetch, Missing};
+use super::fetch::{self, Fetch};
 use super::load::{self, Loaded, Lock};
 use super::round::{Answer, Item, Round};
-use super::save::{Saved, Statements};
+use super::save::Statements;
 use super::sql::Sql;
 use super::turn::Known;
 use super::{Inbox, InputsReply, InputsWork, RenderWork, StartReply, StartWork, Work};
@@ -39,7 +39,7 @@ use crate::waker::Alarm;
 use crate::workflows::Versions;
 
 /// Transactions of one batch that may fail for a reason that can pass, before its callers are told.
-const TRIES_MAX: u32 = 5;
+pub(super) const TRIES_MAX: u32 = 5;
 
 /// Pause after a commit whose outcome is unknown: the database is probably restarting.
 const UNKNOWN_PAUSE: Duration = Duration::from_millis(100);
@@ -325,40 +325,6 @@ impl Applier {
         saved
     }
 
-    /// After a lost race or an unknown commit: everything is read again under a lock, in the transaction that saves.
-    ///
-    /// No service is asked while rows are locked: large values that the transaction turns out to need are read or written
-    /// after its rollback, and it begins again.
-    async fn try_locked(&mut self, items: &Arc<Vec<Item>>) -> Result<Round, Failure> {
-        for item in items.iter() {
-            drop(self.cache.take(item.run()));
-        }
-        let shell = Arc::clone(&self.shell);
-        let moment = shell.moment();
-        let mut tries = 0;
-        loop {
-            let missing = Arc::new(Mutex::new(Missing::default()));
-            let (work_items, work_shell) = (Arc::clone(items), Arc::clone(&shell));
-            let work_missing = Arc::clone(&missing);
-            let applied = shell
-                .batch_store
-                .tx("apply a batch again", move |tx| {
-                    let (items, shell) = (Arc::clone(&work_items), Arc::clone(&work_shell));
-                    let missing = Arc::clone(&work_missing);
-                    Box::pin(async move { apply_locked(tx, &items, &shell, moment, &missing).await })
-                })
-                .await;
-            let missing = std::mem::take(&mut *missing.lock().unwrap_or_else(PoisonError::into_inner));
-            tries += 1;
-            match applied {
-                Err(StoreError::Aborted { .. }) if !missing.is_empty() && tries < TRIES_MAX => {
-                    missing.supply(&shell.payloads).await.map_err(Failure::from)?;
-                }
-                applied => return applied.map_err(Failure::from),
-            }
-        }
-    }
-
     /// Makes the messages of outbox rows that were not sent at once. That one is not wanted is believed only of rows
     /// just read: another replica may have moved the run on since it was cached.
     async fn render(&mut self, work: &RenderWork) -> Result<Vec<Body>, StoreError> {
@@ -464,43 +430,4 @@ impl From<StoreError> for Failure {
 fn quarantine(run: RunId, error: &StoreError) {
     metrics::counter!(QUARANTINED).increment(1);
     tracing::error!(%run, error = error as &dyn std::error::Error, "run cannot be applied; it stays as it is");
-}
-
-/// What [`Applier::try_locked`] does in its transaction.
-async fn apply_locked(
-    tx: &DatabaseTransaction,
-    items: &[Item],
-    shell: &Shell,
-    moment: Moment,
-    missing: &Mutex<Missing>,
-) -> Result<Round, StoreError> {
-    let mut ids: Vec<RunId> = items.iter().map(Item::run).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let fetch = Fetch::Memory(&shell.payloads, missing);
-    let how = (Lock::Rows, &fetch);
-    let known = load::runs(tx, shell.backend, &shell.sql, &shell.versions, &ids, how).await?;
-    let starts = items.iter().filter_map(|item| match item {
-        Item::Start { row, .. } => Some(row),
-        Item::Inputs { .. } => None,
-    });
-    let holders = load::key_holders(tx, shell.backend, &shell.sql, starts).await?;
-    let mut round = Round::compute(items.iter(), known, &holders, moment);
-    let mut parcels = round.pack(&shell.payloads);
-    parcels.retain(|parcel| !shell.payloads.is_written(&parcel.reference));
-    if !parcels.is_empty() {
-        missing.lock().unwrap_or_else(PoisonError::into_inner).writes = parcels;
-        return Err(StoreError::Aborted {
-            action: "write a payload in a transaction",
-        });
-    }
-    round.lease(shell);
-    let statements = Statements::build(shell.backend, &shell.sql, &round.turns, &[])?;
-    if commit::write(statements, round.has_start(), tx).await? == Saved::LostRace {
-        // only an idempotency key can be taken while the runs are locked
-        return Err(StoreError::Conflict {
-            action: "take an idempotency key",
-        });
-    }
-    Ok(round)
 }

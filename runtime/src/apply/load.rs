@@ -1,12 +1,18 @@
 //! Reads runs with all that their next input needs: two statements, however many runs.
+//!
+//! Rows of tasks are read one by one as they arrive: a run has up to a hundred thousand of them, and what the driver keeps
+//! of a row is several times the task.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 
-use runnel_engine::run::RunState;
+use futures_util::TryStreamExt as _;
+use runnel_engine::run::{RunState, TaskStatus};
 use runnel_engine::{RunId, WorkflowVersionId};
 use runnel_entity::{run, task};
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, StreamTrait};
+use uuid::Uuid;
 
 use super::StartRow;
 use super::convert;
@@ -31,7 +37,7 @@ pub(super) enum Lock {
 }
 
 /// Loads runs. The run's row is read before its tasks, so that a change between the two is seen by the guard.
-pub(super) async fn runs<C: ConnectionTrait>(
+pub(super) async fn runs<C: ConnectionTrait + StreamTrait>(
     db: &C,
     backend: DbBackend,
     sql: &Sql,
@@ -54,14 +60,7 @@ pub(super) async fn runs<C: ConnectionTrait>(
     if runs.is_empty() {
         return Ok(Loaded::new());
     }
-    let rows = db
-        .query_all_raw(id_rows(backend, ids.iter().map(|id| id.0)).bind(backend, &sql.load_tasks, vec![]))
-        .await;
-    let mut tasks: HashMap<uuid::Uuid, Vec<task::Model>> = HashMap::new();
-    for row in rows.map_err(failed_to("load tasks"))? {
-        let task = task::Model::from_query_result(&row, "").map_err(failed_to("read a task"))?;
-        tasks.entry(task.run_id).or_default().push(task);
-    }
+    let mut tasks = tasks(db, backend, sql, ids).await?;
     let mut wanted: Vec<_> = runs
         .iter()
         .map(|run| WorkflowVersionId(run.workflow_version_id))
@@ -93,9 +92,32 @@ pub(super) async fn runs<C: ConnectionTrait>(
     Ok(loaded)
 }
 
+/// The tasks of each run, in index order: one statement.
+async fn tasks<C: StreamTrait>(
+    db: &C,
+    backend: DbBackend,
+    sql: &Sql,
+    ids: &[RunId],
+) -> Result<HashMap<Uuid, Vec<task::Model>>, StoreError> {
+    let failed = failed_to("load tasks");
+    let statement = id_rows(backend, ids.iter().map(|id| id.0)).bind(backend, &sql.load_tasks, vec![]);
+    let mut rows = pin!(db.stream_raw(statement).await.map_err(failed)?);
+    let mut tasks: HashMap<Uuid, Vec<task::Model>> = HashMap::new();
+    while let Some(row) = rows.try_next().await.map_err(failed)? {
+        let mut task = task::Model::from_query_result(&row, "").map_err(failed_to("read a task"))?;
+        let has_ended = TaskStatus::from_code(task.status).is_some_and(TaskStatus::is_terminal);
+        if has_ended && task.item.is_some() {
+            // as after a commit: resolved anew should an operator retry the item
+            task.input = None;
+        }
+        tasks.entry(task.run_id).or_default().push(task);
+    }
+    Ok(tasks)
+}
+
 /// One run with its plan, without a lock; `None` when it does not exist. With a version that was just read, no statement
 /// but those on `db`.
-pub(crate) async fn state_of<C: ConnectionTrait>(
+pub(crate) async fn state_of<C: ConnectionTrait + StreamTrait>(
     db: &C,
     backend: DbBackend,
     versions: &Versions,

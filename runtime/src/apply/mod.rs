@@ -12,6 +12,7 @@ mod commit;
 mod convert;
 mod fetch;
 mod load;
+mod locked;
 pub mod offline;
 mod offload;
 mod publish;

@@ -46,13 +46,15 @@ enum What {
 pub(crate) struct Scheduler {
     orchestrator: Orchestrator,
     poll_interval: Duration,
+    audit_kept: Duration,
 }
 
 impl Scheduler {
-    pub(crate) fn new(orchestrator: Orchestrator, poll_interval: Duration) -> Self {
+    pub(crate) fn new(orchestrator: Orchestrator, poll_interval: Duration, audit_kept: Duration) -> Self {
         Self {
             orchestrator,
             poll_interval,
+            audit_kept,
         }
     }
 
@@ -72,7 +74,7 @@ impl Scheduler {
                     self.poll_interval
                 }
             };
-            if let Err(error) = sweep::old(&self.orchestrator, &mut swept).await {
+            if let Err(error) = sweep::old(&self.orchestrator, self.audit_kept, &mut swept).await {
                 tracing::warn!(%error, "old outcomes and events were not deleted");
             }
             tokio::select! {

@@ -7,6 +7,7 @@ use sea_orm::ConnectionTrait;
 
 use super::view::OutcomeStatus;
 use crate::error::StoreError;
+use crate::idempotency;
 use crate::orchestrator::Orchestrator;
 use crate::store::failed_to;
 
@@ -31,8 +32,15 @@ const OPEN_KEPT: Duration = Duration::from_secs(400 * 24 * 3_600);
 /// How long a delayed start is kept after it took place.
 const STARTS_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
 
+/// How long an operation on many runs is kept after its end.
+const BULK_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
+
 /// Sweeps, if it is time again.
-pub(super) async fn old(orchestrator: &Orchestrator, swept: &mut Timestamp) -> Result<(), StoreError> {
+pub(super) async fn old(
+    orchestrator: &Orchestrator,
+    audit_kept: Duration,
+    swept: &mut Timestamp,
+) -> Result<(), StoreError> {
     let now = orchestrator.clock().now();
     if swept.0 != 0 && now.since(*swept) < EVERY {
         return Ok(());
@@ -52,10 +60,28 @@ pub(super) async fn old(orchestrator: &Orchestrator, swept: &mut Timestamp) -> R
         "origin = 2 AND next_at IS NULL AND cursor < {}",
         before(STARTS_KEPT)
     );
+    let bulk = format!("finished_at < {}", before(BULK_KEPT));
     for (table, key, condition) in [
         ("inbound_event", "position", events),
         ("trigger_outcome", "id", is_done),
         ("schedule", "id", starts),
+        ("audit", "id", format!("at < {}", before(audit_kept))),
+        // each new key sweeps a few old ones; these are the last of a time with many
+        (
+            "idempotency",
+            "namespace, idempotency_key",
+            format!("created_at < {}", before(idempotency::KEPT_FOR)),
+        ),
+        (
+            "bulk_item",
+            "operation_id, seq",
+            format!("operation_id IN (SELECT id FROM bulk_operation WHERE {bulk})"),
+        ),
+        (
+            "bulk_operation",
+            "id",
+            format!("{bulk} AND NOT EXISTS (SELECT 1 FROM bulk_item WHERE operation_id = bulk_operation.id)"),
+        ),
     ] {
         for _ in 0..BATCHES_MAX {
             if delete(orchestrator, table, key, &condition).await? < u64::from(BATCH) {
@@ -75,7 +101,7 @@ async fn delete(
 ) -> Result<u64, StoreError> {
     let store = &orchestrator.shell().store;
     let sql = format!(
-        "DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {condition} LIMIT {BATCH})"
+        "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {condition} LIMIT {BATCH})"
     );
     let statement = store.backend().statement(sql, []);
     store

@@ -1,13 +1,12 @@
 //! One connection from its first message to its close.
 
-use std::time::Duration;
-
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use super::message::{self, Incoming};
 use super::operations::{LIVE_MAX, Operations, Said};
+use crate::SocketConfig;
 use crate::app::{NAMESPACE, SharedApp};
 use crate::auth::Viewer;
 use crate::error::{ApiError, Code};
@@ -16,17 +15,6 @@ use crate::graphql::execute;
 use crate::graphql::params::Params;
 use crate::request_id::RequestId;
 use crate::schema::subscription::Resume;
-
-/// How long a client may take to introduce itself.
-const INIT_WAIT: Duration = Duration::from_secs(5);
-/// A subscriber that cannot take a message in this time is cut off; it resumes from its cursor.
-const SEND_WAIT: Duration = Duration::from_secs(10);
-/// Between two pings of the server.
-const PING_EVERY: Duration = Duration::from_secs(12);
-/// Pings without any sign of life before the connection is given up.
-const PINGS_MAX: u32 = 3;
-/// How long the client gets to read the close frame before the socket is dropped.
-const CLOSE_WAIT: Duration = Duration::from_millis(500);
 
 /// Why the server closes: code and reason.
 type Close = (u16, &'static str);
@@ -38,8 +26,12 @@ pub(super) async fn serve(
     authorization: Option<String>,
     namespace: Option<String>,
 ) {
-    let start = Instant::now() + PING_EVERY;
-    let mut pings = interval_at(start, PING_EVERY);
+    let SocketConfig {
+        ping_every,
+        close_wait,
+        ..
+    } = app.socket;
+    let mut pings = interval_at(Instant::now() + ping_every, ping_every);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut session = Session {
         socket,
@@ -70,7 +62,7 @@ pub(super) async fn serve(
         }
     };
     // a peer that never answers is dropped without its goodbye
-    let _ = timeout(CLOSE_WAIT, closing).await;
+    let _ = timeout(close_wait, closing).await;
 }
 
 struct Session {
@@ -90,7 +82,7 @@ struct Session {
 impl Session {
     /// `Ok` when the client is gone.
     async fn run(&mut self, mut pings: Interval) -> Result<(), Close> {
-        let deadline = Instant::now() + INIT_WAIT;
+        let deadline = Instant::now() + self.app.socket.init_wait;
         let app = self.app.clone();
         loop {
             let is_open = self.viewer.is_some();
@@ -211,7 +203,7 @@ impl Session {
     }
 
     async fn ping(&mut self) -> Result<(), Close> {
-        if self.unanswered >= PINGS_MAX {
+        if self.unanswered >= self.app.socket.pings_max {
             return Err((4499, "No sign of life"));
         }
         self.unanswered += 1;
@@ -219,7 +211,12 @@ impl Session {
     }
 
     async fn send(&mut self, text: String) -> Result<(), Close> {
-        match timeout(SEND_WAIT, self.socket.send(Message::Text(text.into()))).await {
+        match timeout(
+            self.app.socket.send_wait,
+            self.socket.send(Message::Text(text.into())),
+        )
+        .await
+        {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err((1011, "Sending failed")),
             Err(_) => Err((4500, "Slow consumer")),

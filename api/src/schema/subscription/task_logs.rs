@@ -20,6 +20,8 @@ use crate::schema::session::open;
 /// What a message of the `taskLogs` subscription is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub(crate) enum LogMessageKind {
+    /// First message: where the lines begin.
+    Sync,
     /// Some lines of one attempt.
     Lines,
     /// The task has ended and everything was sent.
@@ -33,9 +35,9 @@ pub(crate) struct LogMessage {
     kind: LogMessageKind,
     /// Place in the log: resume after it.
     cursor: String,
-    /// The attempt that wrote the lines; null at the end.
+    /// The attempt that wrote the lines; null where there are none.
     attempt: Option<u32>,
-    /// The lines, in order; none at the end.
+    /// The lines, in order; none at the begin and at the end.
     lines: Vec<LogLine>,
 }
 
@@ -56,7 +58,7 @@ pub(crate) struct LogSubscription;
 
 #[Subscription]
 impl LogSubscription {
-    /// Log lines of a task, from the first on or after the cursor, as they arrive. Ends with `END`.
+    /// Log lines of a task, from the first on or after the cursor, as they arrive. Begins with `SYNC`, ends with `END`.
     async fn task_logs(
         &self,
         ctx: &Context<'_>,
@@ -134,10 +136,13 @@ fn lines(chunk: LogView, resume: &Resume) -> LogMessage {
     }
 }
 
-fn end(at: i64) -> LogMessage {
+/// A message without lines.
+fn bare(kind: LogMessageKind, at: i64, resume: &Resume) -> LogMessage {
+    let cursor = LogPlace(at).encode();
+    resume.set_last(&cursor);
     LogMessage {
-        kind: LogMessageKind::End,
-        cursor: LogPlace(at).encode(),
+        kind,
+        cursor,
         attempt: None,
         lines: Vec::new(),
     }
@@ -148,6 +153,7 @@ fn messages(reader: Reader, after: i64, resume: Resume) -> impl Stream<Item = Re
         let mut news = reader.orchestrator.doorbell(Topic::Log(reader.run));
         let mut changes = reader.orchestrator.doorbell(Topic::Run(reader.run));
         let mut at = after;
+        yield Ok(bare(LogMessageKind::Sync, at, &resume));
         loop {
             // asked before the lines are read: what was stored before the task ended is then read below
             let is_over = match reader.is_over().await {
@@ -174,7 +180,7 @@ fn messages(reader: Reader, after: i64, resume: Resume) -> impl Stream<Item = Re
                 }
             }
             if is_over {
-                yield Ok(end(at));
+                yield Ok(bare(LogMessageKind::End, at, &resume));
                 return;
             }
             let is_running = tokio::select! {
