@@ -51,6 +51,24 @@ fn supplies(cluster: &Cluster) -> Supplies {
     }
 }
 
+/// Something stands in the place of the value on each of the ways out, so it was on its way there.
+fn each_way_out_was_redacted(shown: &Value) -> anyhow::Result<()> {
+    let task = |key: &str| {
+        let nodes = shown["run"]["tasks"]["nodes"].as_array()?;
+        nodes.iter().find(|task| task["key"] == key).cloned()
+    };
+    let (good, crash) = (task("good").context("good")?, task("crash").context("crash")?);
+    for (way, text) in [
+        ("progress", good["progress"].to_string()),
+        ("checkpoint", good["checkpoint"].to_string()),
+        ("error", crash["error"].to_string()),
+        ("events", shown["run"]["events"].to_string()),
+    ] {
+        assert!(text.contains("***"), "nothing was redacted in {way}: {text}");
+    }
+    Ok(())
+}
+
 async fn the_value_of_a_secret_reaches_its_command_and_nothing_else(stack: Stack) -> anyhow::Result<()> {
     let mut cluster = Cluster::start(stack).await?;
     let supplies = supplies(&cluster);
@@ -71,20 +89,7 @@ async fn the_value_of_a_secret_reaches_its_command_and_nothing_else(stack: Stack
     let all = "query($id: ID!) { secrets { name } run(id: $id) { error { message details } events { nodes { data } }
         tasks { nodes { key input output error { message details traceback } progress { message } checkpoint } } } }";
     let shown = client.data(all, json!({ "id": run.0 })).await?;
-    let task = |key: &str| {
-        let nodes = shown["run"]["tasks"]["nodes"].as_array()?;
-        nodes.iter().find(|task| task["key"] == key).cloned()
-    };
-    let (good, crash) = (task("good").context("good")?, task("crash").context("crash")?);
-    // something stands in the place of the value on each of the ways out, so it was on its way there
-    for (way, text) in [
-        ("progress", good["progress"].to_string()),
-        ("checkpoint", good["checkpoint"].to_string()),
-        ("error", crash["error"].to_string()),
-        ("events", shown["run"]["events"].to_string()),
-    ] {
-        assert!(text.contains("***"), "nothing was redacted in {way}: {text}");
-    }
+    each_way_out_was_redacted(&shown)?;
     let mut texts = vec![shown.to_string()];
     let page = runnel_runtime::view::PageRequest {
         first: 200,
