@@ -143,3 +143,9 @@ pub async fn serve(
 pub fn sdl() -> String {
     schema::sdl()
 }
+
+/// The members of the schema, one a line, sorted: what clients can depend on.
+#[must_use]
+pub fn schema_members() -> String {
+    schema::members::listed(&schema::members::members(&sdl()))
+}

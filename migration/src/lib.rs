@@ -19,6 +19,7 @@ mod m20261121_000006_audit;
 mod m20261121_000007_gates;
 mod m20261121_000008_dead_letters;
 mod m20261121_000012_event_delivery;
+mod m20261121_000025_kept_payloads;
 
 /// Runs the migrations.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000007_gates::Migration),
             Box::new(m20261121_000008_dead_letters::Migration),
             Box::new(m20261121_000012_event_delivery::Migration),
+            Box::new(m20261121_000025_kept_payloads::Migration),
         ]
     }
 }

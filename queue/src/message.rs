@@ -56,6 +56,10 @@ pub struct TaskMessage {
     /// Where the input is when it is too large for the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_ref: Option<PayloadRef>,
+    /// Texts that occur in the input at `input_ref`, and what the worker puts in their places: what is made only when a message is
+    /// rendered, as a callback's token, is in no stored value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub input_marks: BTreeMap<String, String>,
     /// Resolved environment of commands.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,

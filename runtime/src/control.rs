@@ -197,10 +197,6 @@ pub(crate) fn judge(outcome: Option<Outcome>, status: RunStatus) -> Result<(), O
         None | Some(Outcome::Applied | Outcome::Ignored(Stale::AlreadyInForce | Stale::NothingDue)) => Ok(()),
         Some(Outcome::Ignored(Stale::RunIsTerminal)) => Err(late("the run has ended")),
         Some(Outcome::Ignored(Stale::TaskIsTerminal | Stale::OldAttempt)) => Err(late("the task has ended")),
-        Some(Outcome::Refused(refusal)) => Err(OperateError::Conflict {
-            status,
-            message: refusal.message,
-            allowed: refusal.allowed,
-        }),
+        Some(Outcome::Refused(refusal)) => Err(OperateError::refused(status, refusal)),
     }
 }

@@ -1,6 +1,7 @@
 //! What can go wrong, as types. `api` maps each to a user error or to one top-level code; a database text never passes.
 
 pub use runnel_engine::inputs::InputProblem;
+use runnel_engine::run::{Refusal, RunStatus};
 use runnel_engine::{Diagnostic, RunId};
 
 /// The database did not do what was asked.
@@ -151,7 +152,7 @@ pub enum OperateError {
     #[error("{message}")]
     Conflict {
         /// Status of the run.
-        status: runnel_engine::run::RunStatus,
+        status: RunStatus,
         /// One sentence.
         message: String,
         /// Operations that are legal now.
@@ -160,4 +161,15 @@ pub enum OperateError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl OperateError {
+    /// What the engine said.
+    pub(crate) fn refused(status: RunStatus, refusal: Refusal) -> Self {
+        Self::Conflict {
+            status,
+            message: refusal.message,
+            allowed: refusal.allowed,
+        }
+    }
 }

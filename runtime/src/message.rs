@@ -1,5 +1,7 @@
 //! The message of an attempt, made from the run's state, its plan and a completion token.
 
+use std::collections::BTreeMap;
+
 use runnel_engine::run::{Category, RunState, TaskFailure, TaskStatus, dispatch_payload};
 use runnel_engine::{Moment, TaskIx};
 use runnel_queue::message::{MESSAGE_BYTES_MAX, MESSAGE_VERSION};
@@ -67,8 +69,9 @@ fn body(
         return Body::Gone;
     };
     let (run, attempt) = (state.context.id.0, payload.attempt);
+    let mut input_marks = BTreeMap::new();
     if !payload.callback_mark.is_empty() {
-        callbacks.fill(&mut payload, &keys.sign_callback(run, ix.0, attempt));
+        input_marks = callbacks.fill(&mut payload, &keys.sign_callback(run, ix.0, attempt));
     }
     let invalid = |what: &str, error: serde_json::Error| {
         Body::Refused(refusal(
@@ -113,6 +116,7 @@ fn body(
         kind: payload.kind,
         input,
         input_ref,
+        input_marks,
         checkpoint,
         env: payload.env,
         timeout_ms: payload.timeout.map(millis),

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use runnel_engine::run::{Input, Keep, RerunInput, RunState, kept_results};
+use runnel_engine::run::{Input, Keep, RerunInput, RunStanding, RunState, kept_results};
 use runnel_engine::{Plan, RunId, TaskIx};
 use runnel_entity::{run, task};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -188,13 +188,9 @@ impl Orchestrator {
         old: &Plan,
         state: &RunState,
     ) -> Result<Reran, RerunError> {
-        if !run.status.is_terminal() {
-            let conflict = OperateError::Conflict {
-                status: run.status,
-                message: "the run has not ended".to_owned(),
-                allowed: vec!["taskRetry", "runCancel"],
-            };
-            return Err(conflict.into());
+        let standing = RunStanding::of_status(run.status, run.is_paused);
+        if let Err(refusal) = standing.rerun() {
+            return Err(OperateError::refused(run.status, refusal).into());
         }
         let version = match request.version {
             RerunVersion::Pinned => Some(run.workflow_version),

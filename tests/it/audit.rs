@@ -30,12 +30,12 @@ runnel_tests::on_stack!(
 /// Mutations that change nothing.
 const CHANGES_NOTHING: [&str; 1] = ["workflowValidate"];
 
-const LOG: &str = "query($filter: AuditFilter) { auditLog(first: 200, filter: $filter) { nodes { \
+const LOG: &str = "query($filter: AuditFilter) { auditEntries(first: 200, filter: $filter) { nodes { \
                    actor action targetType targetId reason requestId outcome code before after } } }";
 
 async fn log(client: &Client, filter: Value) -> anyhow::Result<Vec<Value>> {
     let data = client.data(LOG, json!({ "filter": filter })).await?;
-    let nodes = data["auditLog"]["nodes"].as_array();
+    let nodes = data["auditEntries"]["nodes"].as_array();
     Ok(nodes.cloned().unwrap_or_default())
 }
 

@@ -167,12 +167,12 @@ async fn a_namespace_sees_nothing_of_another(stack: Stack) -> anyhow::Result<()>
         }
     };
     let look = "query($run: ID!) { viewer { namespace } run(id: $run) { id } node(id: $run) { id } runs { nodes { id } } \
-                workflows { nodes { key } } workflow(key: \"waits\") { id } auditLog { nodes { action } } events { nodes { seq } } }";
+                workflows { nodes { key } } workflow(key: \"waits\") { id } auditEntries { nodes { action } } events { nodes { seq } } }";
     let seen = in_team(look, json!({ "run": run }), "team-a").await?;
     assert_eq!(
         seen["data"],
         json!({ "viewer": { "namespace": "team-a" }, "run": null, "node": null, "runs": { "nodes": [] },
-                "workflows": { "nodes": [] }, "workflow": null, "auditLog": { "nodes": [] }, "events": { "nodes": [] } }),
+                "workflows": { "nodes": [] }, "workflow": null, "auditEntries": { "nodes": [] }, "events": { "nodes": [] } }),
         "{seen:#}"
     );
     let cancel = "mutation($run: ID!) { runCancel(input: { id: $run, mode: NOW }) { userErrors { code } } }";

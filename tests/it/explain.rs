@@ -39,9 +39,9 @@ const BLOCKERS: &str =
     ... on CircuitBlocker { key probeAt failures }
     ... on RetryBlocker { at attempt }
     ... on UpstreamBlocker { tasks { key status } }
-    ... on NoWorkerBlocker { queue type since }
+    ... on NoWorkerBlocker { queue type queuedAt }
     ... on PausedBlocker { by reason }
-    ... on TimerBlocker { until }
+    ... on TimerBlocker { wakeAt }
 } } } }";
 
 async fn blockers(client: &Client, run: &str, key: &str) -> anyhow::Result<Value> {

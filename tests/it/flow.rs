@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use runnel_engine::RunId;
 use runnel_engine::run::{CancelMode, RecordKind, RunStatus, TaskStatus};
+use runnel_runtime::view::PageRequest;
 use runnel_tests::cluster::{Cluster, workflow};
 use runnel_tests::scripted::{ScriptedWorker, failed, succeeded};
 use runnel_tests::stack::Stack;
@@ -283,10 +284,16 @@ async fn a_breaker_can_be_reset_by_hand(stack: Stack) -> anyhow::Result<()> {
     let run = launch_many(&cluster, &file, 1).await?[0];
     let circuits = cluster
         .orchestrator()
-        .list_circuits(&cluster.actor, 10, None)
+        .list_circuits(
+            &cluster.actor,
+            PageRequest {
+                first: 10,
+                after: None,
+            },
+        )
         .await?;
-    assert_eq!(circuits.len(), 1);
-    assert_eq!(circuits[0].phase, runnel_runtime::gate::CircuitPhase::Open);
+    assert_eq!(circuits.items.len(), 1);
+    assert_eq!(circuits.items[0].phase, runnel_runtime::gate::CircuitPhase::Open);
     let reset = cluster
         .orchestrator()
         .reset_circuit(&cluster.actor, "api")

@@ -121,7 +121,7 @@ const SCREENS: [(&str, &str); 21] = [
     ),
     (
         "audit",
-        "{ auditLog(first: 100) { nodes { at actor action targetId outcome before after } } }",
+        "{ auditEntries(first: 100) { nodes { at actor action targetId outcome before after } } }",
     ),
     (
         "operations on many runs",

@@ -14,7 +14,7 @@ pub async fn assert_sound(database_url: &str) -> anyhow::Result<()> {
         connections: 2,
         is_sqlite_relaxed: false,
     };
-    let report = verify(&config).await?;
+    let report = verify(&config, None).await?;
     anyhow::ensure!(report.is_sound(), "broken invariants: {report:#?}");
     Ok(())
 }

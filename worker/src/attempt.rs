@@ -14,7 +14,7 @@ use crate::control::Control;
 use crate::log::{AttemptLog, truncate};
 use crate::panic;
 use crate::running::{Held, StopReason};
-use crate::secret::{Redactor, Secrets};
+use crate::secret::{self, Redactor, Secrets};
 use crate::supply::Supplies;
 use crate::task::{Handler, TaskContext, TaskError};
 
@@ -153,6 +153,9 @@ fn context(
         .map(|raw| serde_json::from_str(raw.get()))
         .transpose()
         .map_err(invalid)?;
+    if message.input_ref.is_some() {
+        secret::fill(&mut input, &message.input_marks);
+    }
     secrets.reveal(&mut input);
     secrets.reveal_env(&mut env);
     let redactor = secrets.into_redactor();

@@ -84,6 +84,19 @@ impl Secrets {
     }
 }
 
+/// Puts what marks stand for in their places, in every string of the value.
+pub(crate) fn fill(value: &mut Value, marks: &BTreeMap<String, String>) {
+    if !marks.is_empty() {
+        for_each_string(value, &mut |text| {
+            for (mark, stands_for) in marks {
+                if text.contains(mark.as_str()) {
+                    *text = text.replace(mark.as_str(), stands_for);
+                }
+            }
+        });
+    }
+}
+
 /// Replaces secret values, plain and in the usual encodings. Its Debug shows none of them.
 #[derive(Default, Clone)]
 pub(crate) struct Redactor {

@@ -20,10 +20,11 @@ use crate::error::{ApiError, Code};
 /// Page sizes of lists whose `first` is not given. A test keeps this table equal to the schema.
 pub(crate) const PAGE_SIZES: &[(&str, u64)] = &[
     ("approvals", 50),
-    ("auditLog", 50),
+    ("auditEntries", 50),
     ("backfills", 10),
     ("bulkOperations", 50),
-    ("children", 50),
+    ("childRuns", 50),
+    ("circuits", 50),
     ("deadLetters", 50),
     ("events", 100),
     ("failures", 50),

@@ -1,11 +1,11 @@
 //! Attempts of tasks, and what a caller may do about a task.
 
 use async_graphql::{ComplexObject, Context, Enum, SimpleObject};
-use runnel_engine::run::{RunStatus, TaskStatus};
+use runnel_engine::run::TaskStanding;
 use runnel_runtime::query::attempts::{AttemptStatus as ViewStatus, AttemptView};
 
 use super::scalars::{DateTime, Duration};
-use super::session::{load_referred, may_operate};
+use super::session::{StandingAt, load, may_operate};
 use super::task::Task;
 use crate::error::ApiError;
 
@@ -88,27 +88,10 @@ impl From<AttemptView> for TaskAttempt {
     }
 }
 
-/// Whether the caller may retry the task now, as far as its status and that of its run say: the engine decides.
-pub(super) async fn can_retry(task: &Task, ctx: &Context<'_>) -> Result<bool, ApiError> {
+/// How the task stands, as the engine's refusals want it; `None` for a caller who may not operate on it anyway.
+pub(super) async fn standing(task: &Task, ctx: &Context<'_>) -> Result<Option<TaskStanding>, ApiError> {
     if !may_operate(ctx) {
-        return Ok(false);
+        return Ok(None);
     }
-    let status = task.view.status;
-    Ok(match status {
-        TaskStatus::Failed | TaskStatus::TimedOut => status_of_run(task, ctx).await? != RunStatus::Cancelling,
-        TaskStatus::Cancelled => status_of_run(task, ctx).await?.is_terminal(),
-        _ => false,
-    })
-}
-
-/// As [`can_retry`], for a skip.
-pub(super) async fn can_skip(task: &Task, ctx: &Context<'_>) -> Result<bool, ApiError> {
-    if task.view.status.is_terminal() || !may_operate(ctx) {
-        return Ok(false);
-    }
-    Ok(status_of_run(task, ctx).await? == RunStatus::Running)
-}
-
-async fn status_of_run(task: &Task, ctx: &Context<'_>) -> Result<RunStatus, ApiError> {
-    Ok(load_referred(ctx, task.view.run_id).await?.status)
+    load(ctx, StandingAt(task.view.run_id, task.view.ix)).await
 }

@@ -114,7 +114,7 @@ pub(crate) struct AuditQuery;
 #[Object]
 impl AuditQuery {
     /// Mutations of this namespace, newest first: those that took place and those that were refused. Dry runs are not in it.
-    async fn audit_log(
+    async fn audit_entries(
         &self,
         ctx: &Context<'_>,
         #[graphql(default = 50, desc = "Most items, 1 to 200.", name = "first")] size: i32,

@@ -7,7 +7,7 @@
 
 mod convert;
 
-use async_graphql::{Interface, SimpleObject};
+use async_graphql::{ID, Interface, SimpleObject};
 
 use super::enums::TaskStatus;
 use super::scalars::{DateTime, Duration};
@@ -93,8 +93,8 @@ blocker!(
         queue: String,
         /// The task type.
         r#type: String,
-        /// Since when the attempt waits.
-        since: Option<DateTime>,
+        /// When the attempt began to wait.
+        queued_at: Option<DateTime>,
     }
 );
 blocker!(
@@ -122,8 +122,8 @@ blocker!(
     EventBlocker {
         /// Its type.
         event: Option<String>,
-        /// Until when it is waited for.
-        until: Option<DateTime>,
+        /// When it is not waited for any more.
+        expires_at: Option<DateTime>,
     }
 );
 blocker!(
@@ -131,27 +131,30 @@ blocker!(
     SignalBlocker {
         /// Its name.
         name: Option<String>,
-        /// Until when it is waited for.
-        until: Option<DateTime>,
+        /// When it is not waited for any more.
+        expires_at: Option<DateTime>,
     }
 );
 blocker!(
     /// Somebody must use the callback token.
     CallbackBlocker {
-        /// Until when it is waited for.
-        until: Option<DateTime>,
+        /// When it is not waited for any more.
+        expires_at: Option<DateTime>,
     }
 );
 blocker!(
     /// A time must come.
     TimerBlocker {
         /// Which.
-        until: Option<DateTime>,
+        wake_at: Option<DateTime>,
     }
 );
 blocker!(
     /// A child run must end.
-    ChildRunBlocker {}
+    ChildRunBlocker {
+        /// Id of the child run; null while it is being started.
+        run_id: Option<ID>,
+    }
 );
 blocker!(
     /// The items of the fan-out must end.
@@ -169,8 +172,8 @@ blocker!(
 blocker!(
     /// It is on its way to a worker.
     QueuedBlocker {
-        /// Since when.
-        since: Option<DateTime>,
+        /// When it began to wait.
+        queued_at: Option<DateTime>,
         /// The queue.
         queue: String,
         /// Place among the messages of the namespace that wait to be sent, from 1; null once it is sent.
@@ -246,11 +249,11 @@ pub(crate) struct BlockingTask {
 #[derive(Debug, Clone, SimpleObject)]
 pub(crate) struct SlotHolder {
     /// Id of the run.
-    run: async_graphql::ID,
+    run: ID,
     /// Key of the task; null when the run itself holds the place.
     task: Option<String>,
-    /// Since when.
-    since: DateTime,
+    /// When it took it.
+    held_at: DateTime,
 }
 
 /// Where time went.

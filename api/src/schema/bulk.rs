@@ -4,7 +4,6 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use runnel_runtime::bulk::{
     BULK_RUNS_MAX, BulkAccepted, BulkAction as ViewAction, BulkFailure as ViewFailure, BulkRequest, BulkView,
 };
-use runnel_runtime::query::window::Window;
 
 use super::connection::Connection;
 use super::cursor::{BulkPlace, Cursor};
@@ -33,6 +32,17 @@ pub(crate) enum BulkAction {
     Resume,
     /// As `taskRetry` of each failed task; of runs that failed or timed out.
     RetryFailed,
+    /// As `runRerun`, from where `rerunFrom` says, with the same version and inputs; of runs that have ended.
+    Rerun,
+}
+
+/// Where each run of a `RERUN` begins. Chosen tasks are for `runRerun`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub(crate) enum BulkRerunFrom {
+    /// With what did not succeed, in the same run; of runs of which something did not.
+    Failed,
+    /// At the beginning, each as a new run.
+    Start,
 }
 
 /// How far an operation is.
@@ -61,6 +71,9 @@ pub(crate) struct RunsBulkInput {
     /// How runs are cancelled; of no meaning to other actions.
     #[graphql(default_with = "CancelMode::Graceful")]
     mode: CancelMode,
+    /// Where each run begins again; of no meaning to other actions than `RERUN`.
+    #[graphql(default_with = "BulkRerunFrom::Failed")]
+    rerun_from: BulkRerunFrom,
     /// Count what matches, do nothing.
     #[graphql(default)]
     dry_run: bool,
@@ -191,16 +204,8 @@ impl BulkOperation {
         #[graphql(desc = "With `last`: only items before this cursor.")] before: Option<String>,
     ) -> Result<Connection<BulkFailure>, ApiError> {
         let session = open(ctx, Permission::RunsRead)?;
-        let window = match window(size, after.as_deref(), last, before.as_deref())? {
-            Window::First { size, after } => Window::First {
-                size,
-                after: after.map(|place: BulkPlace| place.0),
-            },
-            Window::Last { size, before } => Window::Last {
-                size,
-                before: before.map(|place: BulkPlace| place.0),
-            },
-        };
+        let window = window(size, after.as_deref(), last, before.as_deref())?;
+        let window = window.map(|place: BulkPlace| place.0);
         let page = session.orchestrator.bulk_failures(self.0.id, window).await;
         let page = page.map_err(|e| ApiError::store(&e))?;
         let count = Count::exactly(i64::from(self.0.failed));
@@ -327,6 +332,9 @@ fn request_of(input: RunsBulkInput) -> Result<Result<BulkRequest, UserError>, Ap
         BulkAction::Pause => ViewAction::Pause,
         BulkAction::Resume => ViewAction::Resume,
         BulkAction::RetryFailed => ViewAction::RetryFailed,
+        BulkAction::Rerun => ViewAction::Rerun {
+            is_from_start: input.rerun_from == BulkRerunFrom::Start,
+        },
     };
     Ok(Ok(BulkRequest {
         action,

@@ -2,7 +2,10 @@
 
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use runnel_runtime::gate::{CircuitPhase, CircuitView};
+use runnel_runtime::view::PageRequest;
 
+use super::connection::Connection;
+use super::cursor::{Cursor, first};
 use super::scalars::DateTime;
 use super::session::open;
 use super::user_error::UserError;
@@ -91,6 +94,23 @@ impl CircuitQuery {
         let session = open(ctx, Permission::RunsRead)?;
         let found = session.orchestrator.find_circuit(session.actor, &key).await;
         Ok(found.map_err(|e| ApiError::store(&e))?.map(Circuit::of))
+    }
+
+    /// Circuit breakers that a task has passed, by key.
+    async fn circuits(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 50, desc = "Most items, 1 to 200.", name = "first")] size: i32,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+    ) -> Result<Connection<Circuit>, ApiError> {
+        let session = open(ctx, Permission::RunsRead)?;
+        let page = PageRequest {
+            first: first(size)?,
+            after: Cursor::after(after.as_deref())?,
+        };
+        let page = session.orchestrator.list_circuits(session.actor, page).await;
+        let page = page.map_err(|e| ApiError::store(&e))?;
+        Ok(Connection::new(page, |view| view.key.encode(), Circuit::of))
     }
 }
 

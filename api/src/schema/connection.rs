@@ -6,6 +6,7 @@ use runnel_runtime::view::Page;
 use super::approval::Approval;
 use super::audit::AuditEntry;
 use super::bulk::{BulkFailure, BulkOperation};
+use super::circuit::Circuit;
 use super::dead_letter::DeadLetter;
 use super::event::Event;
 use super::namespace::Namespace;
@@ -36,6 +37,7 @@ pub(crate) struct PageInfo {
     concrete(name = "AuditEntryEdge", params(AuditEntry)),
     concrete(name = "BulkFailureEdge", params(BulkFailure)),
     concrete(name = "BulkOperationEdge", params(BulkOperation)),
+    concrete(name = "CircuitEdge", params(Circuit)),
     concrete(name = "DeadLetterEdge", params(DeadLetter)),
     concrete(name = "EventEdge", params(Event)),
     concrete(name = "NamespaceEdge", params(Namespace)),
@@ -61,6 +63,7 @@ pub(crate) struct Edge<T: OutputType> {
     concrete(name = "AuditEntryConnection", params(AuditEntry)),
     concrete(name = "BulkFailureConnection", params(BulkFailure)),
     concrete(name = "BulkOperationConnection", params(BulkOperation)),
+    concrete(name = "CircuitConnection", params(Circuit)),
     concrete(name = "DeadLetterConnection", params(DeadLetter)),
     concrete(name = "EventConnection", params(Event)),
     concrete(name = "NamespaceConnection", params(Namespace)),

@@ -145,8 +145,10 @@ impl DeadLetter {
     }
 
     /// Resolved input of the task, or the text of the message; the first 64 KiB, secrets as marks.
-    async fn payload(&self) -> Option<&str> {
-        self.0.payload.as_deref()
+    async fn payload(&self, ctx: &Context<'_>) -> Result<Option<String>, ApiError> {
+        let session = open(ctx, Permission::RunsRead)?;
+        let payload = session.orchestrator.dead_letter_payload(&self.0).await;
+        payload.map_err(|e| ApiError::store(&e))
     }
 
     /// The same for failures of the same kind: workflow, task, category, code, and the message without its numbers.

@@ -3,7 +3,8 @@
 mod input;
 
 use async_graphql::{Context, ID, Object, SimpleObject};
-use runnel_runtime::schedule::{BackfillRequest, ScheduleError, ScheduleView};
+use runnel_runtime::schedule::{BackfillRequest, BackfillView, ScheduleError, ScheduleView};
+use uuid::Uuid;
 
 use super::id;
 use super::schedule::{Backfill, Schedule, TriggerOutcome};
@@ -104,18 +105,15 @@ impl ScheduleMutation {
     ) -> Result<SchedulePayload, ApiError> {
         let session = open(ctx, Permission::WorkflowsWrite)?;
         let client_mutation_id = input.client_mutation_id.clone();
-        let (id, patch) = (id::parse_schedule(&input.id), patch(input));
-        let done = match (id, patch) {
-            (Some(id), Ok(patch)) => {
-                session
-                    .orchestrator
-                    .update_schedule(session.actor, id, patch)
-                    .await
-            }
-            (None, _) => Err(ScheduleError::UnknownSchedule),
-            (_, Err(problem)) => Err(problem),
-        };
-        payload(done, client_mutation_id)
+        let id = input.id.clone();
+        let done = of_schedule(&id, async |id| {
+            let patch = patch(input)?;
+            session
+                .orchestrator
+                .update_schedule(session.actor, id, patch)
+                .await
+        });
+        payload(done.await, client_mutation_id)
     }
 
     /// Deletes a schedule; its runs go on. Deleting what is not there is no error.
@@ -125,11 +123,10 @@ impl ScheduleMutation {
         #[graphql(desc = "Which schedule.")] input: ScheduleIdInput,
     ) -> Result<ScheduleDeletePayload, ApiError> {
         let session = open(ctx, Permission::WorkflowsWrite)?;
-        let done = match id::parse_schedule(&input.id) {
-            Some(id) => session.orchestrator.delete_schedule(session.actor, id).await,
-            None => Err(ScheduleError::UnknownSchedule),
-        };
-        let (deleted_id, user_errors) = split(done.map(|_| input.id))?;
+        let done = of_schedule(&input.id, async |id| {
+            session.orchestrator.delete_schedule(session.actor, id).await
+        });
+        let (deleted_id, user_errors) = split(done.await.map(|_| input.id))?;
         Ok(ScheduleDeletePayload {
             deleted_id,
             user_errors,
@@ -144,16 +141,11 @@ impl ScheduleMutation {
         #[graphql(desc = "Which schedule.")] input: ScheduleIdInput,
     ) -> Result<SchedulePayload, ApiError> {
         let session = open(ctx, Permission::RunsOperate)?;
-        let done = match id::parse_schedule(&input.id) {
-            Some(id) => {
-                session
-                    .orchestrator
-                    .pause_schedule(session.actor, id, input.reason)
-                    .await
-            }
-            None => Err(ScheduleError::UnknownSchedule),
-        };
-        payload(done, input.client_mutation_id)
+        let (orchestrator, actor, reason) = (session.orchestrator, session.actor, input.reason);
+        let done = of_schedule(&input.id, async |id| {
+            orchestrator.pause_schedule(actor, id, reason).await
+        });
+        payload(done.await, input.client_mutation_id)
     }
 
     /// Resumes a schedule from now on; what passed meanwhile is for `scheduleBackfill`.
@@ -163,11 +155,10 @@ impl ScheduleMutation {
         #[graphql(desc = "Which schedule.")] input: ScheduleIdInput,
     ) -> Result<SchedulePayload, ApiError> {
         let session = open(ctx, Permission::RunsOperate)?;
-        let done = match id::parse_schedule(&input.id) {
-            Some(id) => session.orchestrator.resume_schedule(session.actor, id).await,
-            None => Err(ScheduleError::UnknownSchedule),
-        };
-        payload(done, input.client_mutation_id)
+        let done = of_schedule(&input.id, async |id| {
+            session.orchestrator.resume_schedule(session.actor, id).await
+        });
+        payload(done.await, input.client_mutation_id)
     }
 
     /// Starts the workflow of a schedule now, beside its times and whatever its overlap policy.
@@ -177,16 +168,11 @@ impl ScheduleMutation {
         #[graphql(desc = "Which schedule.")] input: ScheduleTriggerInput,
     ) -> Result<ScheduleTriggerPayload, ApiError> {
         let session = open(ctx, Permission::RunsOperate)?;
-        let done = match id::parse_schedule(&input.id) {
-            Some(id) => {
-                session
-                    .orchestrator
-                    .trigger_schedule(session.actor, id, input.idempotency_key)
-                    .await
-            }
-            None => Err(ScheduleError::UnknownSchedule),
-        };
-        let (outcome, user_errors) = split(done)?;
+        let (orchestrator, actor, key) = (session.orchestrator, session.actor, input.idempotency_key);
+        let done = of_schedule(&input.id, async |id| {
+            orchestrator.trigger_schedule(actor, id, key).await
+        });
+        let (outcome, user_errors) = split(done.await)?;
         Ok(ScheduleTriggerPayload {
             outcome: outcome.map(TriggerOutcome),
             is_replay: false,
@@ -203,27 +189,16 @@ impl ScheduleMutation {
     ) -> Result<BackfillPayload, ApiError> {
         let session = open(ctx, Permission::RunsOperate)?;
         let request = BackfillRequest {
-            from: input.from.0,
-            until: input.until.0,
+            from: input.from_at.0,
+            until: input.until_at.0,
             max_parallel: u32::try_from(input.max_parallel).unwrap_or(0),
             is_dry_run: input.dry_run,
         };
-        let done = match id::parse_schedule(&input.id) {
-            Some(id) => {
-                session
-                    .orchestrator
-                    .backfill_schedule(session.actor, id, &request)
-                    .await
-            }
-            None => Err(ScheduleError::UnknownSchedule),
-        };
-        let (backfill, user_errors) = split(done)?;
-        Ok(BackfillPayload {
-            backfill: backfill.map(Backfill::from),
-            is_replay: false,
-            user_errors,
-            client_mutation_id: input.client_mutation_id,
-        })
+        let done = of_schedule(&input.id, async |id| {
+            let orchestrator = session.orchestrator;
+            orchestrator.backfill_schedule(session.actor, id, &request).await
+        });
+        backfill_payload(done.await, input.client_mutation_id)
     }
 
     /// Begins nothing more of a backfill; the runs that it has begun go on.
@@ -237,13 +212,18 @@ impl ScheduleMutation {
             Some(id) => session.orchestrator.cancel_backfill(session.actor, id).await,
             None => Err(ScheduleError::UnknownBackfill),
         };
-        let (backfill, user_errors) = split(done)?;
-        Ok(BackfillPayload {
-            backfill: backfill.map(Backfill::from),
-            is_replay: false,
-            user_errors,
-            client_mutation_id: input.client_mutation_id,
-        })
+        backfill_payload(done, input.client_mutation_id)
+    }
+}
+
+/// Does something to the schedule that an id names.
+async fn of_schedule<T>(
+    id: &ID,
+    act: impl AsyncFnOnce(Uuid) -> Result<T, ScheduleError>,
+) -> Result<T, ScheduleError> {
+    match id::parse_schedule(id) {
+        Some(id) => act(id).await,
+        None => Err(ScheduleError::UnknownSchedule),
     }
 }
 
@@ -263,6 +243,19 @@ fn payload(
     Ok(SchedulePayload {
         schedule: schedule.map(Schedule),
         is_new: false,
+        user_errors,
+        client_mutation_id,
+    })
+}
+
+fn backfill_payload(
+    done: Result<BackfillView, ScheduleError>,
+    client_mutation_id: Option<String>,
+) -> Result<BackfillPayload, ApiError> {
+    let (backfill, user_errors) = split(done)?;
+    Ok(BackfillPayload {
+        backfill: backfill.map(Backfill::from),
+        is_replay: false,
         user_errors,
         client_mutation_id,
     })

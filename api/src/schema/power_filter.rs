@@ -33,7 +33,7 @@ pub(crate) fn read(text: &str) -> Result<RunPredicate, ApiError> {
         depth: 0,
     };
     let predicate = reader.either()?;
-    reader.expect(&TokenKind::End, "`&&`, `||` or the end")?;
+    reader.require(&TokenKind::End, "`&&`, `||` or the end")?;
     if predicate.len() > CONDITIONS_MAX {
         return Err(ApiError::filter(
             format!("there are more than {CONDITIONS_MAX} comparisons"),
@@ -118,7 +118,7 @@ impl Reader {
             not(self.negated()?)
         } else if self.take(&TokenKind::Open) {
             let inner = self.either()?;
-            self.expect(&TokenKind::Close, "`)`")?;
+            self.require(&TokenKind::Close, "`)`")?;
             inner
         } else {
             self.comparison()?
@@ -130,7 +130,7 @@ impl Reader {
     fn comparison(&mut self) -> Result<RunPredicate, ApiError> {
         if let TokenKind::Text(tag) = self.peek().kind.clone() {
             self.next += 1;
-            self.expect(&TokenKind::In, "`in tags`")?;
+            self.require(&TokenKind::In, "`in tags`")?;
             let place = self.peek().place;
             return match self.field()? {
                 Field::Tags => Ok(RunPredicate::Tag(tag)),
@@ -181,9 +181,9 @@ impl Reader {
             TokenKind::Name(name) if name == "startsWith" || name == "contains" => name,
             _ => return Err(ApiError::filter("expected `startsWith` or `contains`", place)),
         };
-        self.expect(&TokenKind::Open, "`(`")?;
+        self.require(&TokenKind::Open, "`(`")?;
         let text = self.text()?;
-        self.expect(&TokenKind::Close, "`)`")?;
+        self.require(&TokenKind::Close, "`)`")?;
         match (field, name.as_str()) {
             (Field::Tags, "contains") => Ok(RunPredicate::Tag(text)),
             (Field::Id, "startsWith") => Ok(RunPredicate::IdPrefix(bare(&text))),
@@ -257,7 +257,7 @@ impl Reader {
     }
 
     fn list(&mut self) -> Result<Vec<(String, usize)>, ApiError> {
-        self.expect(&TokenKind::OpenList, "a list, as `[\"FAILED\"]`")?;
+        self.require(&TokenKind::OpenList, "a list, as `[\"FAILED\"]`")?;
         let mut texts = Vec::new();
         loop {
             let place = self.peek().place;
@@ -266,7 +266,7 @@ impl Reader {
                 break;
             }
         }
-        self.expect(&TokenKind::CloseList, "`]`")?;
+        self.require(&TokenKind::CloseList, "`]`")?;
         Ok(texts)
     }
 
@@ -309,10 +309,10 @@ impl Reader {
             TokenKind::Name(given) if given == name => self.next += 1,
             _ => return Err(self.refuse(format!("expected {expected}"))),
         }
-        self.expect(&TokenKind::Open, &expected)?;
+        self.require(&TokenKind::Open, &expected)?;
         let place = self.peek().place;
         let text = self.text()?;
-        self.expect(&TokenKind::Close, "`)`")?;
+        self.require(&TokenKind::Close, "`)`")?;
         Ok((text, place))
     }
 
@@ -335,7 +335,7 @@ impl Reader {
         is_next
     }
 
-    fn expect(&mut self, kind: &TokenKind, what: &str) -> Result<(), ApiError> {
+    fn require(&mut self, kind: &TokenKind, what: &str) -> Result<(), ApiError> {
         if self.take(kind) {
             Ok(())
         } else {

@@ -40,17 +40,7 @@ impl ScheduleQuery {
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Only those of this workflow.")] workflow: Option<String>,
     ) -> Result<Connection<Schedule>, ApiError> {
-        let session = open(ctx, Permission::RunsRead)?;
-        let page = PageRequest {
-            first: first(size)?,
-            after: Cursor::after(after.as_deref())?,
-        };
-        let page = session
-            .orchestrator
-            .list_schedules(session.actor, workflow.as_deref(), page)
-            .await;
-        let page = page.map_err(|e| ApiError::store(&e))?;
-        Ok(Connection::new(page, |schedule| schedule.key.encode(), Schedule))
+        list_schedules(ctx, workflow.as_deref(), ByKey { size, after }).await
     }
 
     /// A trigger by its key; null when there is none.
@@ -75,17 +65,7 @@ impl ScheduleQuery {
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Only those of this workflow.")] workflow: Option<String>,
     ) -> Result<Connection<Trigger>, ApiError> {
-        let session = open(ctx, Permission::RunsRead)?;
-        let page = PageRequest {
-            first: first(size)?,
-            after: Cursor::after(after.as_deref())?,
-        };
-        let page = session
-            .orchestrator
-            .list_triggers(session.actor, workflow.as_deref(), page)
-            .await;
-        let page = page.map_err(|e| ApiError::store(&e))?;
-        Ok(Connection::new(page, |trigger| trigger.key.encode(), Trigger))
+        list_triggers(ctx, workflow.as_deref(), ByKey { size, after }).await
     }
 
     /// What became of the times of all schedules and of the events of all triggers, newest first.
@@ -98,4 +78,45 @@ impl ScheduleQuery {
     ) -> Result<Connection<TriggerOutcome>, ApiError> {
         list_outcomes(ctx, None, status, size, after.as_deref()).await
     }
+}
+
+/// The part of a list in the order of keys that its arguments name.
+pub(crate) struct ByKey {
+    /// `first`.
+    pub(crate) size: i32,
+    /// `after`.
+    pub(crate) after: Option<String>,
+}
+
+impl ByKey {
+    fn page(&self) -> Result<PageRequest<String>, ApiError> {
+        Ok(PageRequest {
+            first: first(self.size)?,
+            after: Cursor::after(self.after.as_deref())?,
+        })
+    }
+}
+
+/// Schedules of the namespace, or those of one workflow.
+pub(crate) async fn list_schedules(
+    ctx: &Context<'_>,
+    workflow: Option<&str>,
+    part: ByKey,
+) -> Result<Connection<Schedule>, ApiError> {
+    let (session, page) = (open(ctx, Permission::RunsRead)?, part.page()?);
+    let listed = session.orchestrator.list_schedules(session.actor, workflow, page);
+    let page = listed.await.map_err(|e| ApiError::store(&e))?;
+    Ok(Connection::new(page, |schedule| schedule.key.encode(), Schedule))
+}
+
+/// Triggers by event and webhook of the namespace, or those of one workflow.
+pub(crate) async fn list_triggers(
+    ctx: &Context<'_>,
+    workflow: Option<&str>,
+    part: ByKey,
+) -> Result<Connection<Trigger>, ApiError> {
+    let (session, page) = (open(ctx, Permission::RunsRead)?, part.page()?);
+    let listed = session.orchestrator.list_triggers(session.actor, workflow, page);
+    let page = listed.await.map_err(|e| ApiError::store(&e))?;
+    Ok(Connection::new(page, |trigger| trigger.key.encode(), Trigger))
 }

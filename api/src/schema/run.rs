@@ -207,7 +207,7 @@ impl Run {
     }
 
     /// Runs that tasks of this one started, oldest first.
-    async fn children(
+    async fn child_runs(
         &self,
         ctx: &Context<'_>,
         #[graphql(default = 50, desc = "Most items, 1 to 200.", name = "first")] size: i32,
@@ -234,19 +234,25 @@ impl Run {
         Ok(Some(sum.into()))
     }
 
-    /// Whether the caller may cancel it now.
+    /// Whether the caller may cancel it now, in one of the modes.
     async fn can_cancel(&self, ctx: &Context<'_>) -> bool {
-        !self.0.status.is_terminal() && may_operate(ctx)
+        let modes = [engine::CancelMode::Graceful, engine::CancelMode::Now];
+        may_operate(ctx) && modes.iter().any(|mode| self.standing().cancel(*mode).is_ok())
     }
 
-    /// Whether the caller may pause it now.
+    /// Whether the caller may pause it now, and that changes something.
     async fn can_pause(&self, ctx: &Context<'_>) -> bool {
-        is_pausable(self.0.status) && !self.0.is_paused && may_operate(ctx)
+        may_operate(ctx) && self.standing().pause().is_ok()
     }
 
-    /// Whether the caller may resume it now.
+    /// Whether the caller may resume it now, and that changes something.
     async fn can_resume(&self, ctx: &Context<'_>) -> bool {
-        self.0.is_paused && !self.0.status.is_terminal() && may_operate(ctx)
+        may_operate(ctx) && self.standing().resume().is_ok()
+    }
+
+    /// Whether the caller may run it again now. With `from: FAILED` there must also be something that did not succeed.
+    async fn can_rerun(&self, ctx: &Context<'_>) -> bool {
+        may_operate(ctx) && self.standing().rerun().is_ok()
     }
 
     /// One task by key; an item of a fan-out as `clean[42]`. Null when there is none.
@@ -343,8 +349,11 @@ impl Run {
     }
 }
 
-fn is_pausable(status: engine::RunStatus) -> bool {
-    matches!(status, engine::RunStatus::Pending | engine::RunStatus::Running)
+impl Run {
+    /// As the engine's refusals want it.
+    fn standing(&self) -> engine::RunStanding {
+        engine::RunStanding::of_status(self.0.status, self.0.is_paused)
+    }
 }
 
 /// The arguments of a list of runs.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
 use runnel_engine::explain::{Blocker, TimeSpent};
-use runnel_engine::run::Counts;
+use runnel_engine::run::{Counts, TaskStanding};
 use runnel_engine::{RunId, TaskIx, WorkflowId, WorkflowVersionId};
 use runnel_runtime::bulk::BulkView;
 use runnel_runtime::query::attempts::AttemptView;
@@ -206,6 +206,25 @@ impl Loader<AttemptsAt> for ReadLoader {
         let entries = attempts.into_iter();
         Ok(entries
             .map(|((run, ix), attempts)| (AttemptsAt(run, ix), attempts))
+            .collect())
+    }
+}
+
+/// What a task allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct StandingAt(pub(crate) RunId, pub(crate) TaskIx);
+
+impl Loader<StandingAt> for ReadLoader {
+    type Value = TaskStanding;
+    type Error = Arc<ApiError>;
+
+    async fn load(&self, keys: &[StandingAt]) -> Result<HashMap<StandingAt, TaskStanding>, Arc<ApiError>> {
+        let refs: Vec<_> = keys.iter().map(|key| (key.0, key.1)).collect();
+        let standings = self.orchestrator.task_standings(&self.actor, &refs).await;
+        let standings = standings.map_err(|e| Arc::new(ApiError::store(&e)))?;
+        let entries = standings.into_iter();
+        Ok(entries
+            .map(|((run, ix), standing)| (StandingAt(run, ix), standing))
             .collect())
     }
 }

@@ -283,14 +283,26 @@ impl Task {
             .collect())
     }
 
-    /// Whether the caller may retry it now, as far as its status and that of the run say.
+    /// Whether the caller may retry it now, as far as its status, that of its fan-out and that of the run say.
     async fn can_retry(&self, ctx: &Context<'_>) -> Result<bool, ApiError> {
-        attempt::can_retry(self, ctx).await
+        let standing = attempt::standing(self, ctx).await?;
+        Ok(standing.is_some_and(|standing| standing.retry().is_ok()))
     }
 
-    /// Whether the caller may skip it now, as far as its status and that of the run say.
+    /// Whether the caller may skip it now.
     async fn can_skip(&self, ctx: &Context<'_>) -> Result<bool, ApiError> {
-        attempt::can_skip(self, ctx).await
+        let standing = attempt::standing(self, ctx).await?;
+        Ok(standing.is_some_and(|standing| standing.skip().is_ok()))
+    }
+
+    /// Whether the caller may set its result by hand now, as a success or as a failure.
+    async fn can_override(&self, ctx: &Context<'_>) -> Result<bool, ApiError> {
+        let standing = attempt::standing(self, ctx).await?;
+        Ok(standing.is_some_and(|standing| {
+            [true, false]
+                .iter()
+                .any(|result| standing.set_result(*result).is_ok())
+        }))
     }
 
     /// When something is due next by itself (retry, timer, timeout); null when nothing is.

@@ -1,7 +1,6 @@
 //! Workflows and their versions.
 
 use async_graphql::{Context, ID, Object};
-use runnel_runtime::query::window::Window;
 use runnel_runtime::view::{RunFilter as RunViewFilter, RunOrder as RunViewOrder, VersionView, WorkflowView};
 
 use super::connection::Connection;
@@ -10,9 +9,12 @@ use super::enums::Dialect;
 use super::filters::{RunFilter, RunOrder, run_filter};
 use super::id;
 use super::paging::{Count, window};
+use super::query_schedule::{ByKey, list_schedules, list_triggers};
 use super::run::{Run, RunList, list_runs};
 use super::scalars::DateTime;
+use super::schedule::Schedule;
 use super::session::{RecentRuns, VersionAt, load, load_referred, open};
+use super::trigger::Trigger;
 use crate::auth::Permission;
 use crate::error::ApiError;
 
@@ -79,16 +81,8 @@ impl Workflow {
         #[graphql(desc = "With `last`: only items before this cursor.")] before: Option<String>,
     ) -> Result<Connection<WorkflowVersion>, ApiError> {
         let session = open(ctx, Permission::WorkflowsRead)?;
-        let window = match window(size, after.as_deref(), last, before.as_deref())? {
-            Window::First { size, after } => Window::First {
-                size,
-                after: after.map(|number: VersionNumber| number.0),
-            },
-            Window::Last { size, before } => Window::Last {
-                size,
-                before: before.map(|number: VersionNumber| number.0),
-            },
-        };
+        let window = window(size, after.as_deref(), last, before.as_deref())?;
+        let window = window.map(|number: VersionNumber| number.0);
         let page = session
             .orchestrator
             .list_versions(session.actor, self.0.id, window)
@@ -127,6 +121,26 @@ impl Workflow {
             window: window(size, after.as_deref(), last, before.as_deref())?,
         };
         list_runs(ctx, list).await
+    }
+
+    /// Its schedules, by key.
+    async fn schedules(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 50, desc = "Most items, 1 to 200.", name = "first")] size: i32,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+    ) -> Result<Connection<Schedule>, ApiError> {
+        list_schedules(ctx, Some(&self.0.key), ByKey { size, after }).await
+    }
+
+    /// What starts it by event and webhook, by key.
+    async fn triggers(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 50, desc = "Most items, 1 to 200.", name = "first")] size: i32,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+    ) -> Result<Connection<Trigger>, ApiError> {
+        list_triggers(ctx, Some(&self.0.key), ByKey { size, after }).await
     }
 
     /// Its newest runs, newest first; for lists of workflows, where all of them are read at once.

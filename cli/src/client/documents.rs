@@ -411,3 +411,81 @@ pub const DLQ_DISCARD: &str = concat!(
      } ",
     letter_fields!()
 );
+
+/// Circuit breakers by key.
+pub const CIRCUITS: &str = "query Circuits($first: Int!, $after: String) {
+    circuits(first: $first, after: $after) {
+      nodes { key state failures openedAt probeAt } pageInfo { hasNextPage endCursor }
+    }
+  }";
+
+/// Closes a circuit breaker.
+pub const CIRCUIT_RESET: &str = "mutation CircuitReset($input: CircuitResetInput!) {
+    circuitReset(input: $input) {
+      circuit { key state failures openedAt probeAt } userErrors { code message path hint }
+    }
+  }";
+
+macro_rules! trigger_fields {
+    () => {
+        "fragment TriggerFields on Trigger {
+           id key kind workflow { key } origin match dedupe rateLimit inputs path hasSecret secretGeneration
+           previousSecretExpiresAt isEnabled isPaused pauseReason pausedBy createdAt createdBy
+         }"
+    };
+}
+
+/// Triggers by key.
+pub const TRIGGERS: &str = concat!(
+    "query Triggers($first: Int!, $after: String, $workflow: String) {
+       triggers(first: $first, after: $after, workflow: $workflow) {
+         nodes { ...TriggerFields } pageInfo { hasNextPage endCursor }
+       }
+     } ",
+    trigger_fields!()
+);
+
+/// One trigger, by its key or by its id.
+pub const TRIGGER: &str = concat!(
+    "query Trigger($key: String!, $id: ID!) {
+       trigger(key: $key) { ...TriggerFields } node(id: $id) { ... on Trigger { ...TriggerFields } }
+     } ",
+    trigger_fields!()
+);
+
+/// Makes a webhook.
+pub const WEBHOOK_CREATE: &str = concat!(
+    "mutation WebhookCreate($input: WebhookCreateInput!) {
+       webhookCreate(input: $input) { trigger { ...TriggerFields } secret userErrors { code message path hint } }
+     } ",
+    trigger_fields!()
+);
+
+/// Gives a webhook a new secret.
+pub const WEBHOOK_ROTATE: &str = concat!(
+    "mutation WebhookRotateSecret($input: WebhookRotateSecretInput!) {
+       webhookRotateSecret(input: $input) { trigger { ...TriggerFields } secret userErrors { code message path hint } }
+     } ",
+    trigger_fields!()
+);
+
+/// Pauses a trigger.
+pub const TRIGGER_PAUSE: &str = concat!(
+    "mutation TriggerPause($input: TriggerIdInput!) {
+       triggerPause(input: $input) { trigger { ...TriggerFields } userErrors { code message path hint } }
+     } ",
+    trigger_fields!()
+);
+
+/// Resumes a trigger.
+pub const TRIGGER_RESUME: &str = concat!(
+    "mutation TriggerResume($input: TriggerIdInput!) {
+       triggerResume(input: $input) { trigger { ...TriggerFields } userErrors { code message path hint } }
+     } ",
+    trigger_fields!()
+);
+
+/// Deletes a webhook.
+pub const TRIGGER_DELETE: &str = "mutation TriggerDelete($input: TriggerIdInput!) {
+    triggerDelete(input: $input) { deletedId userErrors { code message path hint } }
+  }";

@@ -11,6 +11,7 @@ use crate::exit::{Exit, Failure};
 
 pub mod documents;
 pub mod model;
+mod payload;
 pub mod problem;
 mod run_ref;
 pub mod sse;
@@ -110,15 +111,18 @@ impl Client {
             .http
             .post(format!("{}{path}", self.server))
             .header(CONTENT_TYPE, "application/json");
+        self.with_credentials(request).body(body.to_string())
+    }
+
+    fn with_credentials(&self, request: RequestBuilder) -> RequestBuilder {
         let request = match &self.api_token {
             Some(token) => request.bearer_auth(token),
             None => request,
         };
-        let request = match &self.namespace {
+        match &self.namespace {
             Some(name) => request.header("x-namespace", name),
             None => request,
-        };
-        request.body(body.to_string())
+        }
     }
 
     fn unreachable(&self, error: reqwest::Error) -> Failure {

@@ -83,9 +83,12 @@ impl Client {
     /// The run as it is now.
     pub async fn finished(&self, id: &str) -> Result<Finished, Failure> {
         let mut data = self.send(documents::RUN, json!({ "id": id })).await?;
-        let raw = data.get_mut("run").map(Value::take).unwrap_or_default();
+        let mut raw = data.get_mut("run").map(Value::take).unwrap_or_default();
         if raw.is_null() {
             return Err(run_ref::unknown(id));
+        }
+        if let Some(id) = raw["id"].as_str().map(str::to_owned) {
+            self.fill_run(&id, &mut raw).await?;
         }
         Ok(Finished {
             run: decode(&raw)?,

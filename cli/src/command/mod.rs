@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::exit::Ended;
 
 mod bulk;
+mod circuit;
 mod convert;
 mod dev;
 mod dlq;
@@ -27,6 +28,7 @@ mod validate;
 mod verify;
 mod version;
 mod wait;
+mod webhook;
 mod why;
 mod worker;
 
@@ -95,6 +97,10 @@ pub enum Command {
     Schedule(schedule::Schedule),
     /// Send events
     Event(event::Event),
+    /// List, make and rotate the secrets of webhooks
+    Webhook(webhook::Webhook),
+    /// List and close circuit breakers
+    Circuit(circuit::Circuit),
     /// Approve what a task asks
     Approve(wait::Approve),
     /// Reject what a task asks
@@ -149,6 +155,8 @@ pub async fn execute(command: Command) -> Ended {
         Command::Task(task) => task.execute().await,
         Command::Schedule(schedule) => schedule.execute().await,
         Command::Event(event) => event.execute().await,
+        Command::Webhook(webhook) => webhook.execute().await,
+        Command::Circuit(circuit) => circuit.execute().await,
         Command::Approve(approve) => approve.execute().await,
         Command::Reject(reject) => reject.execute().await,
         Command::Approvals(approvals) => approvals.execute().await,

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::client::model::{Run, Task};
 use crate::client::{decode, documents};
+use crate::command::bulk::ManyArgs;
 use crate::command::options::{Output, OutputArgs, ServerArgs, print_json, print_line, switch};
 use crate::command::run::key_value;
 use crate::exit::{Ended, Exit, Failure};
@@ -22,7 +23,10 @@ enum From {
 #[derive(Debug, Args)]
 pub struct Rerun {
     /// Id of the run, its UUID, or @last; it must have ended
-    run: String,
+    #[arg(required_unless_present_any = ["all", "filter"])]
+    run: Option<String>,
+    #[command(flatten)]
+    many: ManyArgs,
     /// Where to begin
     #[arg(long, value_enum, default_value = "failed", env = "RUNNEL_RERUN_FROM")]
     from: From,
@@ -31,17 +35,17 @@ pub struct Rerun {
         long,
         value_delimiter = ',',
         env = "RUNNEL_RERUN_TASKS",
-        conflicts_with = "from"
+        conflicts_with_all = ["from", "all", "filter"]
     )]
     tasks: Vec<String>,
     /// Version of the workflow, or `latest`; another one makes a new run [default: that of the run]
-    #[arg(long, env = "RUNNEL_WORKFLOW_VERSION", value_name = "NUMBER|latest")]
+    #[arg(long, env = "RUNNEL_WORKFLOW_VERSION", value_name = "NUMBER|latest", conflicts_with_all = ["all", "filter"])]
     workflow_version: Option<String>,
     /// An input that replaces the run's, as key=value; makes a new run
-    #[arg(short, long = "input", value_name = "KEY=VALUE", value_parser = key_value, env = "RUNNEL_INPUT", value_delimiter = None)]
+    #[arg(short, long = "input", value_name = "KEY=VALUE", value_parser = key_value, env = "RUNNEL_INPUT", value_delimiter = None, conflicts_with_all = ["all", "filter"])]
     input: Vec<(String, Value)>,
     /// Make a new run also where the same one could go on
-    #[arg(long, env = "RUNNEL_RERUN_NEW", value_parser = switch())]
+    #[arg(long, env = "RUNNEL_RERUN_NEW", value_parser = switch(), conflicts_with_all = ["all", "filter"])]
     new: bool,
     /// A repeated request with the same key is carried out once
     #[arg(long, env = "RUNNEL_IDEMPOTENCY_KEY", value_name = "KEY")]
@@ -91,12 +95,24 @@ impl Rerun {
     /// Runs it again.
     pub async fn execute(self) -> Ended {
         let client = self.server.client()?;
-        let id = client.run_id(&self.run).await?;
         let from = match self.from {
             _ if !self.tasks.is_empty() => "TASKS",
             From::Failed => "FAILED",
             From::Start => "START",
         };
+        let run = match &self.run {
+            Some(run) if !self.many.is_meant() => run,
+            _ => {
+                let input = json!({
+                    "action": "RERUN",
+                    "rerunFrom": from,
+                    "idempotencyKey": self.idempotency_key,
+                    "reason": self.reason,
+                });
+                return self.many.execute(&client, self.form.output, input).await;
+            }
+        };
+        let id = client.run_id(run).await?;
         let inputs = if self.input.is_empty() {
             Value::Null
         } else {

@@ -22,6 +22,9 @@ pub struct Runs {
     /// Only runs of this workflow
     #[arg(long, env = "RUNNEL_WORKFLOW")]
     workflow: Option<String>,
+    /// Only runs that tasks of this run started: its id, its UUID, or @last
+    #[arg(long, env = "RUNNEL_PARENT", value_name = "RUN")]
+    parent: Option<String>,
     #[command(flatten)]
     server: ServerArgs,
     #[command(flatten)]
@@ -32,7 +35,11 @@ impl Runs {
     /// Lists them.
     pub async fn execute(self) -> Ended {
         let client = self.server.client()?;
-        let variables = json!({ "first": self.limit, "filter": self.filter() });
+        let mut filter = self.filter();
+        if let Some(parent) = &self.parent {
+            filter.insert("parent".to_owned(), json!(client.run_id(parent).await?));
+        }
+        let variables = json!({ "first": self.limit, "filter": filter });
         let data = client.send(documents::RUNS, variables).await?;
         let nodes = &data["runs"]["nodes"];
         match self.form.output {
@@ -42,7 +49,7 @@ impl Runs {
         Ok(Exit::Ok)
     }
 
-    fn filter(&self) -> Value {
+    fn filter(&self) -> Map<String, Value> {
         let mut filter = Map::new();
         if !self.status.is_empty() {
             let statuses: Vec<String> = self
@@ -55,11 +62,7 @@ impl Runs {
         if let Some(key) = &self.workflow {
             filter.insert("workflow".to_owned(), json!(key));
         }
-        if filter.is_empty() {
-            Value::Null
-        } else {
-            Value::Object(filter)
-        }
+        filter
     }
 }
 

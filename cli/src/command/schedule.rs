@@ -368,8 +368,8 @@ impl Backfill {
         let client = self.one.server.client()?;
         let input = json!({
             "id": self.one.id(&client).await?,
-            "from": self.from,
-            "until": self.until,
+            "fromAt": self.from,
+            "untilAt": self.until,
             "maxParallel": self.max_parallel,
             "dryRun": self.dry_run,
         });

@@ -21,6 +21,8 @@ enum Which {
     Workflow,
     /// SDL of the GraphQL API.
     Graphql,
+    /// Fields, arguments and values of the GraphQL API, one a line: what changed from one version to another is a diff.
+    Members,
 }
 
 impl Schema {
@@ -29,6 +31,7 @@ impl Schema {
         match self.which {
             Which::Workflow => print(WORKFLOW_SCHEMA)?,
             Which::Graphql => print(&runnel_api::sdl())?,
+            Which::Members => print(&runnel_api::schema_members())?,
         }
         Ok(Exit::Ok)
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::command::options::{Output, OutputArgs, print, print_json};
 use crate::exit::{Ended, Exit};
-use crate::host::options::database;
+use crate::host::options::{PayloadArgs, database};
 use crate::host::store_failed;
 
 /// Options of `runnel verify`.
@@ -15,6 +15,9 @@ pub struct Verify {
     /// postgres://… or sqlite://…
     #[arg(long, env = "RUNNEL_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     database_url: String,
+    /// Where large values are kept; without it the database alone is checked
+    #[command(flatten)]
+    payloads: PayloadArgs,
     #[command(flatten)]
     form: OutputArgs,
 }
@@ -22,7 +25,8 @@ pub struct Verify {
 impl Verify {
     /// Prints the report; exit code 1 when an invariant is broken.
     pub async fn execute(self) -> Ended {
-        let report = runnel_runtime::verify(&database(&self.database_url)?)
+        let payloads = self.payloads.store()?;
+        let report = runnel_runtime::verify(&database(&self.database_url)?, payloads.as_ref())
             .await
             .map_err(store_failed)?;
         match self.form.output {

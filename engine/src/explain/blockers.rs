@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::gate::{Breaker, BreakerPhase, GateRequest, RateState, Ticket, refusal_ends_at};
 use crate::plan::Section;
 use crate::run::{Pause, RunStatus, TaskStatus};
-use crate::{Plan, TaskIx, Timestamp};
+use crate::{Plan, RunId, TaskIx, Timestamp};
 
 /// One reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +101,10 @@ pub enum Blocker {
         until: Option<Timestamp>,
     },
     /// A child run must end.
-    ChildRun,
+    ChildRun {
+        /// Which; `None` while it is being started.
+        run: Option<RunId>,
+    },
     /// The items of the fan-out must end.
     Items,
     /// The next attempt begins later.
@@ -213,6 +216,8 @@ pub struct TaskFacts {
     pub queued_at: Option<Timestamp>,
     /// JSON text of its resolved input, while it waits.
     pub input: Option<String>,
+    /// The run that its attempt started, while it waits.
+    pub child: Option<RunId>,
     /// Its upstreams.
     pub upstreams: Vec<UpstreamFact>,
     /// What it asks of the gates.
@@ -317,7 +322,7 @@ fn waiting(plan: &Plan, task: &TaskFacts) -> Blocker {
             approvers: approvers(&input),
             expires_at: until,
         },
-        "workflow" => Blocker::ChildRun,
+        "workflow" => Blocker::ChildRun { run: task.child },
         "wait" if input.get("event").is_some() => Blocker::Event {
             event: text("event"),
             until,

@@ -35,6 +35,7 @@ fn facts(status: TaskStatus) -> TaskFacts {
         ready_at: None,
         queued_at: Some(at(5)),
         input: None,
+        child: None,
         upstreams: Vec::new(),
         gate: None,
         queue: QueueFacts::default(),

@@ -1,22 +1,16 @@
 //! Cancel: of the run by an operator, of what is left when the run fails fast or times out. These walk over all tasks, once per run.
 
 use super::machine::{Machine, Note};
-use super::{CancelMode, Outcome, RecordKind, Refusal, RunStatus, Stale, TaskStatus};
+use super::{CancelMode, Outcome, RecordKind, RunStatus, TaskStatus};
 use crate::TaskIx;
 use crate::plan::Section;
 
 impl Machine<'_> {
     pub fn on_cancel_requested(&mut self, mode: CancelMode, actor: &str, reason: Option<&str>) -> Outcome {
-        if self.state.status == RunStatus::Cancelling && mode == CancelMode::Graceful {
-            return Outcome::Ignored(Stale::AlreadyInForce);
+        if let Err(outcome) = self.standing().cancel(mode) {
+            return outcome;
         }
         self.cancel_mode = mode;
-        if self.is_compensating() && mode == CancelMode::Graceful {
-            // a graceful cancel promises the rollback that is already going on
-            let message = "the run is being compensated; only `NOW` stops the rollback".to_owned();
-            let allowed = vec!["runCancel", "runPause", "taskRetry", "taskSkip"];
-            return Outcome::Refused(Refusal { message, allowed });
-        }
         let mode_name = match mode {
             CancelMode::Graceful => "GRACEFUL",
             CancelMode::Now => "NOW",

@@ -235,7 +235,7 @@ impl Machine<'_> {
 
     /// Whether the run is undoing and has not finished that.
     pub fn is_compensating(&self) -> bool {
-        self.state.status == RunStatus::Compensating && self.state.extra.compensation.is_none()
+        self.standing().is_compensating()
     }
 
     /// Every compensation has ended: the result, then the handler tasks.

@@ -219,7 +219,7 @@ impl Machine<'_> {
             })
         };
         match self.state.tasks.get(ix.at()) {
-            None => refuse("there is no such task", &[]),
+            None => Some(Refusal::no_task()),
             Some(_) if !self.is_fanout(ix) => refuse(
                 "the task has neither `for_each` nor `matrix`, so there are no limits to change",
                 &[],

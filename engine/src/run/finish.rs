@@ -6,7 +6,7 @@ use super::machine::{Machine, Note};
 use super::output::VALUE_BYTES_MAX;
 use super::readiness::expression_failure;
 use super::scope::RunScope;
-use super::{Outcome, RecordKind, RunStatus, Stale, TaskStatus};
+use super::{Outcome, RecordKind, RunStanding, RunStatus, Stale, TaskStatus};
 use crate::TaskIx;
 use crate::plan::Section;
 
@@ -47,17 +47,12 @@ impl Machine<'_> {
 
     /// Whether the run is being cancelled and its main graph has not ended yet.
     pub fn is_ending(&self) -> bool {
-        self.state.status == RunStatus::Cancelling && self.state.extra.outcome.is_none()
+        self.standing().is_ending()
     }
 
     /// Whether tasks of this one's section may begin in this phase of the run.
     pub fn is_section_open(&self, ix: TaskIx) -> bool {
-        match (self.plan.section(ix), self.state.extra.outcome) {
-            (Section::Main, outcome) => outcome.is_none(),
-            (Section::Compensation, _) => self.is_compensating(),
-            (section, Some(outcome)) => applies(section, outcome) && !self.is_compensating(),
-            (Section::OnFailure | Section::OnSuccess | Section::Finally, None) => false,
-        }
+        is_section_open(self.plan.section(ix), self.standing())
     }
 
     /// Ends the main graph when nothing of it is open, then the compensation, then the run when no handler is open.
@@ -139,6 +134,16 @@ impl Machine<'_> {
             note.data.get_or_insert_with(|| serde_json::json!({}))["hasToleratedFailures"] = true.into();
         }
         self.run_record(kind, note);
+    }
+}
+
+/// Whether tasks of the section may begin in this phase of the run.
+pub(super) fn is_section_open(section: Section, run: RunStanding) -> bool {
+    match (section, run.outcome) {
+        (Section::Main, outcome) => outcome.is_none(),
+        (Section::Compensation, _) => run.is_compensating(),
+        (section, Some(outcome)) => applies(section, outcome) && !run.is_compensating(),
+        (Section::OnFailure | Section::OnSuccess | Section::Finally, None) => false,
     }
 }
 

@@ -41,6 +41,7 @@ mod rerun;
 mod retry;
 mod scope;
 mod sla;
+mod standing;
 mod state;
 mod timers;
 mod wait;
@@ -62,6 +63,7 @@ pub use replay::Replay;
 pub use rerun::{Keep, RerunInput, kept_results};
 pub use retry::UNDELIVERABLE;
 pub use sla::SlaMissed;
+pub use standing::{RunStanding, TaskStanding};
 pub use state::{
     Category, Counts, Item, NewRun, Pause, RunContext, RunExtra, RunState, RunStatus, TaskFailure, TaskState,
     TaskStatus,
@@ -108,6 +110,16 @@ pub struct Refusal {
     pub message: String,
     /// Names of the operations that are legal now, as `runResume`.
     pub allowed: Vec<&'static str>,
+}
+
+impl Refusal {
+    /// The request names a task that the run does not have.
+    pub(super) fn no_task() -> Self {
+        Self {
+            message: "there is no such task".to_owned(),
+            allowed: Vec::new(),
+        }
+    }
 }
 
 /// What the shell must do after the input(s): save the changed tasks, append the records, insert the commands into the outbox.

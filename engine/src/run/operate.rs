@@ -6,7 +6,7 @@ use super::compensation::is_undone;
 use super::derived::EdgeCounts;
 use super::extra::TaskExtra;
 use super::machine::{Machine, Note};
-use super::{Outcome, RecordKind, Refusal, RunStatus, TaskState, TaskStatus};
+use super::{Outcome, RecordKind, Refusal, RunStanding, RunStatus, TaskStanding, TaskState, TaskStatus};
 use crate::TaskIx;
 use crate::plan::Section;
 
@@ -109,71 +109,36 @@ impl Machine<'_> {
             .find(|ix| is_expanded(ix) && is_affected(ix))
     }
 
+    /// The run, as far as operations on it ask.
+    pub fn standing(&self) -> RunStanding {
+        RunStanding::new(self.state.status, self.state.is_paused, &self.state.extra)
+    }
+
+    /// The task, as far as operations on it ask; `None`: there is no such task.
+    pub fn task_standing(&self, ix: TaskIx) -> Option<TaskStanding> {
+        let task = self.state.tasks.get(ix.at())?;
+        Some(TaskStanding {
+            run: self.standing(),
+            section: self.plan.section(task.template),
+            status: task.status,
+            fanout: task.item.as_ref().map(|item| self.task(item.parent).status),
+        })
+    }
+
     fn refuse_retry(&self, ix: TaskIx) -> Option<Refusal> {
-        let refuse = |message: &str, allowed: &[&'static str]| {
-            Some(Refusal {
-                message: message.to_owned(),
-                allowed: allowed.to_vec(),
-            })
+        let Some(standing) = self.task_standing(ix) else {
+            return Some(Refusal::no_task());
         };
-        let Some(task) = self.state.tasks.get(ix.at()) else {
-            return refuse("there is no such task", &[]);
-        };
-        let has_failed = matches!(task.status, TaskStatus::Failed | TaskStatus::TimedOut);
-        let is_cancelled = task.status == TaskStatus::Cancelled && self.state.status.is_terminal();
-        if !(has_failed || is_cancelled) {
-            return refuse(
-                "only a failed task can be retried",
-                if task.status.is_terminal() {
-                    &[]
-                } else {
-                    &["taskSkip"]
-                },
-            );
+        if let Err(refusal) = standing.retry() {
+            return Some(refusal);
         }
-        match self.plan.section(task.template) {
-            Section::Main if self.is_compensating() => {
-                return refuse(
-                    "the run is being compensated; retry the task when that has ended",
-                    &["runCancel", "runPause"],
-                );
-            }
-            Section::Main => {}
-            Section::Compensation => {
-                let is_open = self.is_compensating() || self.state.status == RunStatus::CompensationFailed;
-                if !is_open {
-                    return refuse("the run is not being compensated", &[]);
-                }
-            }
-            Section::OnFailure | Section::OnSuccess | Section::Finally => {
-                return refuse("a handler task cannot be retried", &[]);
-            }
-        }
-        if self.state.status.is_terminal()
-            && self.plan.section(task.template) == Section::Main
-            && self.find_expanded(&self.compensated()).is_some()
-        {
-            return refuse(EXPANDED, &["runRerun"]);
-        }
-        if let Some(item) = &task.item
-            && self.task(item.parent).status != TaskStatus::Waiting
-        {
-            return refuse(
-                "the fan-out of this item has ended; retry the fan-out instead",
-                &["taskRetry"],
-            );
-        }
-        if self.is_ending() {
-            return refuse("the run is being cancelled", &["runCancel"]);
-        }
-        let is_handling = self.state.extra.outcome.is_some() && !self.is_compensating();
-        if !self.state.status.is_terminal() && is_handling {
-            return refuse(
-                "the run's handler tasks are running; retry when the run has ended",
-                &["runCancel"],
-            );
-        }
-        None
+        let is_main = standing.section == Section::Main;
+        let is_expanded =
+            standing.run.status.is_terminal() && is_main && self.find_expanded(&self.compensated()).is_some();
+        is_expanded.then(|| Refusal {
+            message: EXPANDED.to_owned(),
+            allowed: vec!["runRerun"],
+        })
     }
 
     /// Everything downstream that never ran: skipped or cancelled, directly or through such a task.
@@ -293,23 +258,11 @@ impl Machine<'_> {
     }
 
     pub fn on_task_skip_requested(&mut self, ix: TaskIx, actor: &str, reason: Option<&str>) -> Outcome {
-        let refuse = |message: &str, allowed: &[&'static str]| {
-            Outcome::Refused(Refusal {
-                message: message.to_owned(),
-                allowed: allowed.to_vec(),
-            })
+        let Some(standing) = self.task_standing(ix) else {
+            return Outcome::Refused(Refusal::no_task());
         };
-        let Some(task) = self.state.tasks.get(ix.at()) else {
-            return refuse("there is no such task", &[]);
-        };
-        if matches!(task.status, TaskStatus::Failed | TaskStatus::TimedOut) {
-            return refuse("the task has ended", &["taskRetry"]);
-        }
-        if task.status.is_terminal() {
-            return refuse("the task has ended", &[]);
-        }
-        if self.state.status == RunStatus::Pending || self.is_ending() {
-            return refuse("the run has not started or is being cancelled", &["runCancel"]);
+        if let Err(outcome) = standing.skip() {
+            return outcome;
         }
         let data = reason.map(|reason| serde_json::json!({"reason": reason}));
         self.task_record(

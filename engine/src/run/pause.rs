@@ -1,20 +1,13 @@
 //! Pause and resume: running attempts finish, nothing new starts, timers may elapse.
 
 use super::machine::{Machine, Note};
-use super::{Outcome, Pause, RecordKind, Refusal, RunStatus, Stale, TaskStatus};
+use super::{Outcome, Pause, RecordKind, TaskStatus};
 use crate::TaskIx;
 
 impl Machine<'_> {
     pub fn on_pause_requested(&mut self, actor: &str, reason: Option<&str>) -> Outcome {
-        if self.state.status == RunStatus::Cancelling {
-            let message = "the run is being cancelled and cannot be paused".to_owned();
-            return Outcome::Refused(Refusal {
-                message,
-                allowed: vec!["runCancel"],
-            });
-        }
-        if self.state.is_paused {
-            return Outcome::Ignored(Stale::AlreadyInForce);
+        if let Err(outcome) = self.standing().pause() {
+            return outcome;
         }
         self.state.is_paused = true;
         self.state.extra.pause = Some(Pause {
@@ -36,8 +29,8 @@ impl Machine<'_> {
     }
 
     pub fn on_resume_requested(&mut self, actor: &str) -> Outcome {
-        if !self.state.is_paused {
-            return Outcome::Ignored(Stale::AlreadyInForce);
+        if let Err(outcome) = self.standing().resume() {
+            return outcome;
         }
         self.state.is_paused = false;
         self.state.extra.pause = None;

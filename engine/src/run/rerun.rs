@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::compensation::is_undone;
 use super::machine::{Machine, Note};
 use super::operate::EXPANDED;
-use super::{Outcome, RecordKind, Refusal, RunState, RunStatus, Stale, TaskFailure, TaskStatus};
+use super::{Outcome, RecordKind, Refusal, RunState, Stale, TaskFailure, TaskStatus};
 use crate::expr::{Reach, References};
 use crate::plan::Section;
 use crate::{Plan, TaskIx};
@@ -208,7 +208,7 @@ impl Machine<'_> {
         }
         for ix in tasks {
             let Some(task) = self.state.tasks.get(ix.at()) else {
-                return refuse("there is no such task".to_owned(), vec![]);
+                return Some(Refusal::no_task());
             };
             let key = self.state.key(self.plan, *ix);
             if task.item.is_some() {
@@ -239,8 +239,8 @@ impl Machine<'_> {
                 allowed,
             })
         };
-        if !self.state.status.is_terminal() {
-            return refuse("the run has not ended", vec!["taskRetry", "runCancel"]);
+        if let Err(refusal) = self.standing().rerun() {
+            return Outcome::Refused(refusal);
         }
         again.extend(self.compensated());
         if again.is_empty() {
@@ -326,58 +326,16 @@ impl Machine<'_> {
     }
 
     fn refuse_override(&self, ix: TaskIx, is_success: bool) -> Option<Refusal> {
-        let refuse = |message: &str, allowed: &[&'static str]| {
-            Some(Refusal {
-                message: message.to_owned(),
-                allowed: allowed.to_vec(),
-            })
+        let Some(standing) = self.task_standing(ix) else {
+            return Some(Refusal::no_task());
         };
-        let Some(task) = self.state.tasks.get(ix.at()) else {
-            return refuse("there is no such task", &[]);
-        };
-        let section = self.plan.section(task.template);
-        if self.state.status == RunStatus::Pending || self.is_ending() {
-            return refuse("the run has not started or is being cancelled", &["runCancel"]);
+        if let Err(refusal) = standing.set_result(is_success) {
+            return Some(refusal);
         }
-        if !self.state.status.is_terminal() && !task.status.is_terminal() {
-            let is_open = task.item.is_some() || self.is_section_open(ix);
-            return if is_open {
-                None
-            } else {
-                refuse("the task cannot begin in this phase of the run", &["runCancel"])
-            };
-        }
-        if matches!(task.status, TaskStatus::Succeeded | TaskStatus::Cached) {
-            return refuse("the task has succeeded; run it again instead", &["runRerun"]);
-        }
-        if !is_success {
-            return refuse("the task has ended without success already", &["taskRetry"]);
-        }
-        if task.item.is_some() {
-            return refuse(
-                "the item has ended; override its fan-out instead",
-                &["taskOverride"],
-            );
-        }
-        if section != Section::Main {
-            return refuse(
-                "only a task of the main graph can be set to succeeded once it has ended",
-                &["taskRetry"],
-            );
-        }
-        if self.is_compensating() || (!self.state.status.is_terminal() && self.state.extra.outcome.is_some())
-        {
-            return refuse(
-                "the main graph has ended; override when the run has ended",
-                &["runCancel"],
-            );
-        }
-        if self.state.status.is_terminal() && !self.compensated().is_empty() {
-            return refuse(
-                "the run was compensated; run its tasks again instead",
-                &["runRerun"],
-            );
-        }
-        None
+        let is_undone = standing.run.status.is_terminal() && !self.compensated().is_empty();
+        is_undone.then(|| Refusal {
+            message: "the run was compensated; run its tasks again instead".to_owned(),
+            allowed: vec!["runRerun"],
+        })
     }
 }

@@ -58,6 +58,20 @@ pub enum TaskStatus {
 }
 
 impl RunStatus {
+    /// Every status.
+    pub const ALL: [Self; 10] = [
+        Self::Pending,
+        Self::Running,
+        Self::Cancelling,
+        Self::Compensating,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+        Self::TimedOut,
+        Self::Compensated,
+        Self::CompensationFailed,
+    ];
+
     /// Whether nothing can change any more.
     #[must_use]
     pub fn is_terminal(self) -> bool {
@@ -67,28 +81,27 @@ impl RunStatus {
     /// From the stored number.
     #[must_use]
     pub fn from_code(code: i16) -> Option<Self> {
-        use RunStatus::{
-            Cancelled, Cancelling, Compensated, Compensating, CompensationFailed, Failed, Pending, Running,
-            Succeeded, TimedOut,
-        };
-        [
-            Pending,
-            Running,
-            Cancelling,
-            Compensating,
-            Succeeded,
-            Failed,
-            Cancelled,
-            TimedOut,
-            Compensated,
-            CompensationFailed,
-        ]
-        .into_iter()
-        .find(|s| *s as i16 == code)
+        Self::ALL.into_iter().find(|s| *s as i16 == code)
     }
 }
 
 impl TaskStatus {
+    /// Every status.
+    pub const ALL: [Self; 12] = [
+        Self::Blocked,
+        Self::Ready,
+        Self::Queued,
+        Self::Running,
+        Self::Waiting,
+        Self::RetryWait,
+        Self::Succeeded,
+        Self::Failed,
+        Self::TimedOut,
+        Self::Cancelled,
+        Self::Skipped,
+        Self::Cached,
+    ];
+
     /// Whether nothing can change any more but by an operator.
     #[must_use]
     pub fn is_terminal(self) -> bool {
@@ -98,16 +111,7 @@ impl TaskStatus {
     /// From the stored number.
     #[must_use]
     pub fn from_code(code: i16) -> Option<Self> {
-        use TaskStatus::{
-            Blocked, Cached, Cancelled, Failed, Queued, Ready, RetryWait, Running, Skipped, Succeeded,
-            TimedOut, Waiting,
-        };
-        [
-            Blocked, Ready, Queued, Running, Waiting, RetryWait, Succeeded, Failed, TimedOut, Cancelled,
-            Skipped, Cached,
-        ]
-        .into_iter()
-        .find(|s| *s as i16 == code)
+        Self::ALL.into_iter().find(|s| *s as i16 == code)
     }
 }
 

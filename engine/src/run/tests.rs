@@ -20,5 +20,6 @@ mod reports;
 mod rerunning;
 mod saga;
 mod scale;
+mod standing;
 mod timing;
 mod waits;

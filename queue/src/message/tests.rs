@@ -27,6 +27,7 @@ fn task() -> TaskMessage {
         kind: "http".to_owned(),
         input: raw(r#"{"b":1,"a":[1.50,null,"‹secret:K:m›"]}"#),
         input_ref: Some(PayloadRef::of(b"{}")),
+        input_marks: BTreeMap::from([("‹callback:token:m›".to_owned(), "c.t".to_owned())]),
         env: BTreeMap::from([("MODE".to_owned(), "fast".to_owned())]),
         timeout_ms: Some(30_000),
         heartbeat_ms: None,

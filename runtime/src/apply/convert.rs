@@ -28,7 +28,7 @@ struct StoredItem {
 const LARGE_ITEM: &str = "}}";
 
 /// Where the value of a stored item is, when it is not in its row.
-pub(super) fn large_item(text: &str) -> Option<PayloadRef> {
+pub(crate) fn large_item(text: &str) -> Option<PayloadRef> {
     // small items, which are nearly all, are not parsed for it
     if !text.ends_with(LARGE_ITEM) || !text.contains("\"value\":null,\"value_ref\":{") {
         return None;

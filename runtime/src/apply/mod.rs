@@ -36,6 +36,7 @@ use crate::message::Body;
 use crate::workflows::CompiledVersion;
 
 pub(crate) use applier::{Applier, Shell};
+pub(crate) use convert::large_item;
 pub(crate) use fetch::Fetch;
 pub(crate) use load::state_of;
 pub(crate) use rows::{Column, Kind, RowSet, source};

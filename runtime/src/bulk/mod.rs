@@ -10,7 +10,7 @@ mod work;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use runnel_engine::run::{CancelMode, RunStatus};
+use runnel_engine::run::{CancelMode, RunStanding, RunStatus};
 use runnel_engine::{RunId, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -41,6 +41,11 @@ pub enum BulkAction {
     Resume,
     /// Its failed tasks are retried.
     RetryFailed,
+    /// It is run again.
+    Rerun {
+        /// Whether it begins at the beginning, as a new run, instead of with what did not succeed.
+        is_from_start: bool,
+    },
 }
 
 impl BulkAction {
@@ -52,21 +57,28 @@ impl BulkAction {
             Self::Pause => "PAUSE",
             Self::Resume => "RESUME",
             Self::RetryFailed => "RETRY_FAILED",
+            Self::Rerun { .. } => "RERUN",
         }
     }
 
     /// The runs that it is legal for; others are not counted and not touched.
     fn applies_to(self) -> RunPredicate {
-        use RunStatus::{Cancelling, Compensating, Failed, Pending, Running, TimedOut};
-        let live = || RunPredicate::Status(vec![Pending, Running, Cancelling, Compensating]);
         match self {
-            Self::Cancel { .. } => live(),
-            Self::Pause => RunPredicate::All(vec![
-                RunPredicate::Status(vec![Pending, Running]),
-                RunPredicate::IsPaused(false),
+            Self::Cancel { is_immediate } => {
+                let mode = Self::cancel_mode(is_immediate);
+                where_it(|run| run.cancel(mode).is_ok())
+            }
+            Self::Pause => where_it(|run| run.pause().is_ok()),
+            Self::Resume => where_it(|run| run.resume().is_ok()),
+            Self::RetryFailed => RunPredicate::Status(vec![RunStatus::Failed, RunStatus::TimedOut]),
+            Self::Rerun { is_from_start } => RunPredicate::All(vec![
+                where_it(|run| run.rerun().is_ok()),
+                if is_from_start {
+                    RunPredicate::All(Vec::new())
+                } else {
+                    has_failures()
+                },
             ]),
-            Self::Resume => RunPredicate::All(vec![live(), RunPredicate::IsPaused(true)]),
-            Self::RetryFailed => RunPredicate::Status(vec![Failed, TimedOut]),
         }
     }
 
@@ -77,6 +89,28 @@ impl BulkAction {
             CancelMode::Graceful
         }
     }
+}
+
+/// The runs that the engine allows it for, of each status and paused or not.
+fn where_it(is_legal: impl Fn(RunStanding) -> bool) -> RunPredicate {
+    let of = |is_paused: bool| {
+        let legal = RunStatus::ALL
+            .into_iter()
+            .filter(|status| is_legal(RunStanding::of_status(*status, is_paused)));
+        RunPredicate::All(vec![
+            RunPredicate::IsPaused(is_paused),
+            RunPredicate::Status(legal.collect()),
+        ])
+    };
+    RunPredicate::Any(vec![of(false), of(true)])
+}
+
+/// The runs of which something did not succeed, tolerated or not.
+fn has_failures() -> RunPredicate {
+    RunPredicate::Any(vec![
+        RunPredicate::Not(Box::new(RunPredicate::Status(vec![RunStatus::Succeeded]))),
+        RunPredicate::HasToleratedFailures(true),
+    ])
 }
 
 /// What to do to which runs.

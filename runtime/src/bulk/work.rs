@@ -17,9 +17,10 @@ use uuid::Uuid;
 use super::{BulkAction, DONE, FAILED, OPEN, unknown_action};
 use crate::actor::Actor;
 use crate::apply::{Column, Kind, RowSet, source};
-use crate::error::{OperateError, StoreError};
+use crate::error::{OperateError, StartError, StoreError};
 use crate::orchestrator::{Orchestrator, WeakOrchestrator};
 use crate::query::window::Window;
+use crate::rerun::{RerunError, RerunFrom, RerunRequest, RerunVersion};
 use crate::store::failed_to;
 use crate::view::TaskFilter;
 
@@ -143,18 +144,17 @@ async fn work_off(
         let reason = operation.reason.as_deref();
         let each = group.iter().map(|item| {
             let run = RunId(item.run_id);
-            operate(orchestrator, &actor, action, run, reason)
+            operate(orchestrator, &actor, (operation.id, action), run, reason)
         });
         let mut decided = Vec::new();
         for (item, outcome) in group.iter().zip(join_all(each).await) {
             match outcome {
                 Ok(()) => decided.push((item.seq, None)),
-                Err(OperateError::Store(StoreError::Corrupt { problem, .. })) => {
-                    decided.push((item.seq, Some(("INTERNAL", problem))));
-                }
-                // the run stays open: it is tried again when the operation is claimed again
-                Err(OperateError::Store(error)) => return give_back(orchestrator, operation.id, error).await,
-                Err(error) => decided.push((item.seq, Some((code_of(&error), error.to_string())))),
+                Err(error) => match code_of(error) {
+                    Ok(refusal) => decided.push((item.seq, Some(refusal))),
+                    // the run stays open: it is tried again when the operation is claimed again
+                    Err(error) => return give_back(orchestrator, operation.id, error).await,
+                },
             }
         }
         write_down(orchestrator, operation.id, decided, is_last).await?;
@@ -167,23 +167,38 @@ async fn work_off(
     }
 }
 
-fn code_of(error: &OperateError) -> &'static str {
-    match error {
-        OperateError::UnknownRun => "RUN_NOT_FOUND",
-        OperateError::UnknownTask { .. } => "TASK_NOT_FOUND",
-        OperateError::Conflict { .. } => "RUN_STATE_CONFLICT",
-        OperateError::Store(_) => "INTERNAL",
-    }
+/// Code and text of a refusal; the error of a store that does not answer.
+fn code_of(error: RerunError) -> Result<(&'static str, String), StoreError> {
+    let message = error.to_string();
+    let code = match error {
+        RerunError::Operate(OperateError::Store(error)) | RerunError::Start(StartError::Store(error)) => {
+            return match error {
+                StoreError::Corrupt { problem, .. } => Ok(("INTERNAL", problem)),
+                error => Err(error),
+            };
+        }
+        RerunError::Operate(OperateError::UnknownRun) => "RUN_NOT_FOUND",
+        RerunError::Operate(OperateError::UnknownTask { .. }) => "TASK_NOT_FOUND",
+        RerunError::Operate(OperateError::Conflict { .. }) => "RUN_STATE_CONFLICT",
+        RerunError::Start(StartError::UnknownWorkflow { .. }) => "WORKFLOW_NOT_FOUND",
+        RerunError::Start(StartError::UnknownVersion { .. }) => "VERSION_NOT_FOUND",
+        RerunError::Start(StartError::Inputs(_)) => "INPUT_INVALID",
+        RerunError::Start(StartError::TooLarge { .. }) => "TOO_LARGE",
+        RerunError::Start(StartError::IdempotencyConflict { .. } | StartError::DelayedConflict { .. }) => {
+            "IDEMPOTENCY_CONFLICT"
+        }
+    };
+    Ok((code, message))
 }
 
 /// Does what was asked for to one run. What is in force already is done.
 async fn operate(
     orchestrator: &Orchestrator,
     actor: &Actor,
-    action: BulkAction,
+    (operation, action): (Uuid, BulkAction),
     run: RunId,
     reason: Option<&str>,
-) -> Result<(), OperateError> {
+) -> Result<(), RerunError> {
     let reason = reason.map(str::to_owned);
     match action {
         BulkAction::Cancel { is_immediate } => {
@@ -193,13 +208,53 @@ async fn operate(
                     status: RunStatus::Cancelled,
                     ..
                 }) => Ok(()),
-                done => done.map(drop),
+                done => Ok(done.map(drop)?),
             }
         }
-        BulkAction::Pause => orchestrator.pause_run(actor, run, reason).await.map(drop),
-        BulkAction::Resume => orchestrator.resume_run(actor, run).await.map(drop),
-        BulkAction::RetryFailed => retry_failed(orchestrator, actor, run).await,
+        BulkAction::Pause => Ok(orchestrator.pause_run(actor, run, reason).await.map(drop)?),
+        BulkAction::Resume => Ok(orchestrator.resume_run(actor, run).await.map(drop)?),
+        BulkAction::RetryFailed => Ok(retry_failed(orchestrator, actor, run).await?),
+        BulkAction::Rerun { is_from_start } => {
+            let again = Again {
+                run,
+                operation,
+                is_from_start,
+            };
+            rerun(orchestrator, actor, again, reason).await
+        }
     }
+}
+
+/// One run of an operation that runs them again.
+struct Again {
+    run: RunId,
+    operation: Uuid,
+    is_from_start: bool,
+}
+
+/// Runs it again. The operation is the key: a run that is reached twice, after a crash, is not run again twice.
+async fn rerun(
+    orchestrator: &Orchestrator,
+    actor: &Actor,
+    again: Again,
+    reason: Option<String>,
+) -> Result<(), RerunError> {
+    let from = if again.is_from_start {
+        RerunFrom::Start
+    } else {
+        RerunFrom::Failed
+    };
+    let request = RerunRequest {
+        run: again.run,
+        from,
+        tasks: Vec::new(),
+        version: RerunVersion::Pinned,
+        inputs: None,
+        is_new_run: false,
+        idempotency_key: Some(format!("bulk/{}", again.operation.simple())),
+        reason,
+    };
+    orchestrator.rerun_run(actor, request).await.map(drop)
 }
 
 /// Retries every failed task; the first one opens an ended run again. A task that runs again meanwhile is none of them.

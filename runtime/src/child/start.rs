@@ -10,6 +10,7 @@ use runnel_engine::run::{
     Category, ChildInput, ChildRequest, NewRun, Outcome, RunContext, TaskFailure, TaskStatus,
 };
 use runnel_engine::{RunId, TaskIx};
+use runnel_queue::PayloadRef;
 use sea_orm::FromQueryResult;
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -45,6 +46,12 @@ struct Details {
     task_attempt: i32,
     input: Option<String>,
     child_id: Option<uuid::Uuid>,
+    /// Why the value of the input is gone for good.
+    #[sea_orm(skip)]
+    lost: Option<String>,
+    /// The value of the input cannot be had now.
+    #[sea_orm(skip)]
+    is_late: bool,
 }
 
 impl Details {
@@ -55,6 +62,9 @@ impl Details {
     }
 
     fn request(&self) -> Result<ChildRequest, String> {
+        if let Some(problem) = &self.lost {
+            return Err(format!("the input of the task is lost: {problem}"));
+        }
         let text = self.input.as_deref().unwrap_or("null");
         let input = serde_json::from_str(text).map_err(|error| error.to_string())?;
         ChildRequest::of(&input)
@@ -80,9 +90,11 @@ impl Errands {
             let details = Details::from_query_result(row, "").map_err(failed)?;
             found.insert(Errand::of(row).map_err(failed)?, details);
         }
+        self.fill(&mut found).await;
         let (mut done, mut wanted, mut unwanted) = (Vec::new(), Vec::new(), Vec::new());
         for errand in errands {
             match found.remove(&errand) {
+                Some(details) if details.is_late => {}
                 Some(details) if details.is_wanted(&errand) => wanted.push((errand, details)),
                 Some(details) if details.child_id.is_some() => unwanted.push((errand, details)),
                 // nobody waits for it, and it was never made
@@ -112,6 +124,24 @@ impl Errands {
         }
         done.extend(self.cancel_orphans(unwanted).await?);
         Ok(done)
+    }
+
+    /// Puts the values in place of references to large inputs. One that cannot be had now is an errand for later.
+    async fn fill(&self, found: &mut HashMap<Errand, Details>) {
+        let large = found.iter_mut().filter_map(|(errand, details)| {
+            let reference = PayloadRef::read(details.input.as_deref()?)?;
+            Some((errand, details, reference))
+        });
+        for (errand, details, reference) in large {
+            match self.shell.payloads.read(&reference).await {
+                Ok(text) => details.input = Some(text.to_string()),
+                Err(StoreError::Corrupt { problem, .. }) => details.lost = Some(problem),
+                Err(error) => {
+                    tracing::warn!(run = %errand.run, %error, "the input of a child run cannot be read now");
+                    details.is_late = true;
+                }
+            }
+        }
     }
 
     /// Children whose parents gave up before they heard of them. One that nobody waits for lives on by itself.

@@ -3,10 +3,12 @@
 use runnel_engine::run::{Category, TaskFailure};
 use runnel_engine::{RunId, TaskIx, Timestamp};
 use runnel_entity::dead_letter::{self, Column, Entity};
+use runnel_queue::PayloadRef;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
+use super::letter::PAYLOAD_BYTES_MAX;
 use super::{DeadLetterFilter, DeadLetterGroup, DeadLetterView, GROUPS_MAX, Kind, Status};
 use crate::actor::Actor;
 use crate::error::StoreError;
@@ -137,6 +139,28 @@ pub(super) fn filtered(actor: &Actor, filter: &DeadLetterFilter) -> Select<Entit
         all = all.add(Column::At.lt(until.0));
     }
     Entity::find().filter(all)
+}
+
+impl Orchestrator {
+    /// The kept payload of a letter: its first 64 KiB, also where the value itself is in the payload store. `None` when there is
+    /// none, or when the value went with its run.
+    ///
+    /// # Errors
+    /// The payload store fails.
+    pub async fn dead_letter_payload(&self, letter: &DeadLetterView) -> Result<Option<String>, StoreError> {
+        let Some(text) = &letter.payload else {
+            return Ok(None);
+        };
+        // what was found in a queue is anybody's text, never a reference of ours
+        if letter.kind == Kind::QueueDlq || !PayloadRef::is_text(text) {
+            return Ok(Some(text.clone()));
+        }
+        match self.payload_preview(text, PAYLOAD_BYTES_MAX).await {
+            Ok(preview) => Ok(Some(preview.inline)),
+            Err(StoreError::Corrupt { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// A failure that cannot be read shows as what is known of it: a letter must stay listable.

@@ -51,6 +51,14 @@ pub(crate) async fn keep(
         task.unwrap_or_default(),
         &failure,
     );
+    let payload = match &poison {
+        // the value itself is read when somebody looks at the letter
+        Poison::Task(TaskMessage {
+            input_ref: Some(reference),
+            ..
+        }) => reference.to_string(),
+        Poison::Task(_) | Poison::Unknown(_) => letter::cut(payload),
+    };
     let row = dead_letter::ActiveModel {
         id: Set(id),
         namespace: Set(namespace.to_owned()),
@@ -67,7 +75,7 @@ pub(crate) async fn keep(
         code: Set(failure.code.clone()),
         summary: Set(letter::summary(&failure.message)),
         failure: Set(serde_json::to_string(&failure).unwrap_or_default()),
-        payload: Set(Some(letter::cut(payload))),
+        payload: Set(Some(payload)),
         fingerprint: Set(fingerprint),
         resolved_at: Set(None),
         resolved_by: Set(None),

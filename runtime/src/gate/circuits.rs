@@ -8,6 +8,7 @@ use crate::actor::Actor;
 use crate::error::StoreError;
 use crate::orchestrator::Orchestrator;
 use crate::store::{Store, failed_to};
+use crate::view::{Page, PageRequest};
 
 /// Most breakers of one list.
 pub const CIRCUITS_MAX: u32 = 200;
@@ -74,17 +75,19 @@ impl Orchestrator {
     pub async fn list_circuits(
         &self,
         actor: &Actor,
-        first: u32,
-        after: Option<&str>,
-    ) -> Result<Vec<CircuitView>, StoreError> {
-        let filter = Filter::After(after.unwrap_or_default());
-        read(
-            &self.reads().store,
-            &actor.namespace,
-            filter,
-            first.min(CIRCUITS_MAX + 1),
-        )
-        .await
+        page: PageRequest<String>,
+    ) -> Result<Page<CircuitView>, StoreError> {
+        let size = page.first.clamp(1, CIRCUITS_MAX);
+        let has_previous = page.after.is_some();
+        let filter = Filter::After(page.after.as_deref().unwrap_or_default());
+        let mut items = read(&self.reads().store, &actor.namespace, filter, size + 1).await?;
+        let has_next = items.len() > size as usize;
+        items.truncate(size as usize);
+        Ok(Page {
+            items,
+            has_next,
+            has_previous,
+        })
     }
 
     /// One breaker; one that nobody has used is closed.

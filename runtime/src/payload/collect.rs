@@ -21,9 +21,11 @@ const CANDIDATES_MAX: i64 = 1_000;
 
 const DELETED: &str = "runnel_payloads_deleted_total";
 
-/// Nobody refers to it: no row of `payload_use` whose run still exists.
+/// Nobody refers to it: no row of `payload_use` whose run still exists, and no kept result. The pattern is that of the partial
+/// index over kept results, which is used only where it is repeated.
 const UNUSED: &str = "NOT EXISTS (SELECT 1 FROM payload_use u JOIN run r ON r.id = u.run_id \
-     WHERE u.sha256 = payload.sha256)";
+     WHERE u.sha256 = payload.sha256) AND NOT EXISTS (SELECT 1 FROM result_cache k WHERE k.output LIKE '@payload:%' \
+     AND k.output = '@payload:sha256:' || payload.sha256 || ':' || payload.bytes)";
 
 const FOUND: &[Column] = &[("sha256", Kind::Text), ("bytes", Kind::Int)];
 

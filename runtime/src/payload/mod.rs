@@ -277,7 +277,7 @@ async fn put(store: PayloadStore, parcel: Parcel) -> Result<(), PayloadError> {
 }
 
 /// What is missing or damaged stays so; anything else may pass.
-fn failed(error: PayloadError) -> StoreError {
+pub(crate) fn failed(error: PayloadError) -> StoreError {
     match error {
         PayloadError::NotFound { .. } | PayloadError::Damaged { .. } | PayloadError::TooLarge { .. } => {
             StoreError::Corrupt {

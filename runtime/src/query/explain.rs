@@ -14,12 +14,14 @@ use runnel_engine::explain::{
 };
 use runnel_engine::run::{RunStatus, TaskStatus};
 use runnel_engine::{RunId, TaskIx};
+use runnel_queue::PayloadRef;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
 
 use super::{Reads, workers};
 use crate::actor::Actor;
 use crate::apply::{Column, Kind, RowSet};
 use crate::error::StoreError;
+use crate::payload::Payloads;
 
 pub use time::TIMED_RECORDS_MAX;
 pub(super) use time::time_spent;
@@ -34,11 +36,12 @@ const TASK_KEY: &[Column] = &[("run_id", Kind::Id), ("ix", Kind::Int)];
 /// Why each of the tasks does not run now. Tasks of other namespaces have no entry.
 pub(super) async fn of_tasks(
     reads: &Reads,
+    payloads: &Payloads,
     actor: &Actor,
     keys: &[TaskKey],
 ) -> Result<HashMap<TaskKey, Vec<Blocker>>, StoreError> {
     let ids: BTreeSet<RunId> = keys.iter().map(|(run, _)| *run).collect();
-    let explained = Explained::read(reads, actor, &ids, keys).await?;
+    let explained = Explained::read((reads, payloads), actor, &ids, keys).await?;
     let now = reads.clock.now();
     let mut blockers = HashMap::with_capacity(keys.len());
     for key in keys {
@@ -53,6 +56,7 @@ pub(super) async fn of_tasks(
 /// Why each of the runs does not run now; nothing for one of which an attempt runs.
 pub(super) async fn of_runs(
     reads: &Reads,
+    payloads: &Payloads,
     actor: &Actor,
     ids: &[RunId],
 ) -> Result<HashMap<RunId, Vec<Blocker>>, StoreError> {
@@ -62,7 +66,7 @@ pub(super) async fn of_runs(
         .iter()
         .flat_map(|(run, tasks)| tasks.iter().map(|ix| (*run, *ix)))
         .collect();
-    let explained = Explained::read(reads, actor, &set, &keys).await?;
+    let explained = Explained::read((reads, payloads), actor, &set, &keys).await?;
     let now = reads.clock.now();
     let mut blockers = HashMap::with_capacity(ids.len());
     for id in &set {
@@ -97,7 +101,7 @@ struct Explained {
 
 impl Explained {
     async fn read(
-        reads: &Reads,
+        (reads, payloads): (&Reads, &Payloads),
         actor: &Actor,
         ids: &BTreeSet<RunId>,
         keys: &[TaskKey],
@@ -111,7 +115,8 @@ impl Explained {
                 wanted.extend(parent.version.plan.upstreams(*ix).iter().map(|up| (*run, *up)));
             }
         }
-        let tasks = rows::tasks(reads, &wanted).await?;
+        let mut tasks = rows::tasks(reads, &wanted).await?;
+        fill(payloads, &mut tasks).await;
         let has = |status: TaskStatus| {
             keys.iter()
                 .any(|key| tasks.get(key).is_some_and(|t| t.status == status))
@@ -177,6 +182,7 @@ impl Explained {
             ready_at: row.ready_at,
             queued_at: row.queued_at,
             input: row.input.clone(),
+            child: row.child,
             upstreams: upstreams.collect(),
             gate: self
                 .gates
@@ -209,4 +215,14 @@ fn task_keys(backend: DbBackend, keys: impl IntoIterator<Item = TaskKey>) -> Row
         rows.id(run.0).int(ix.0);
     }
     rows
+}
+
+/// Puts the values in place of references to large inputs. One that cannot be had leaves its reason without details.
+async fn fill(payloads: &Payloads, tasks: &mut HashMap<TaskKey, TaskRow>) {
+    for task in tasks.values_mut() {
+        if let Some(reference) = task.input.as_deref().and_then(PayloadRef::read) {
+            let text = payloads.read(&reference).await.ok();
+            task.input = text.map(|text| text.to_string());
+        }
+    }
 }

@@ -11,6 +11,7 @@ pub mod family;
 mod logs;
 pub mod predicate;
 mod runs;
+pub mod standing;
 mod tasks;
 pub mod window;
 mod workers;
@@ -34,6 +35,7 @@ use crate::view::{
 };
 use crate::workflows::Versions;
 
+use attempts::AttemptView;
 use count::Count;
 pub(crate) use runs::filtered as filtered_runs;
 use tasks::Payloads;
@@ -41,6 +43,12 @@ use window::Window;
 
 /// Most items of a page; more are not refused but not given.
 pub const PAGE_MAX: u32 = 200;
+
+/// A task, as loaders ask for it.
+pub type TaskRef = (RunId, TaskIx);
+
+/// What was found for tasks; one of another namespace has no entry.
+pub type Found<T> = Result<HashMap<TaskRef, T>, StoreError>;
 
 /// What reads and publishing need.
 #[derive(Clone)]
@@ -217,29 +225,17 @@ impl Orchestrator {
     }
 
     /// Tasks by run and index, without payloads; those of other namespaces are not there.
-    pub async fn tasks_by_ref(
-        &self,
-        actor: &Actor,
-        refs: &[(RunId, TaskIx)],
-    ) -> Result<HashMap<(RunId, TaskIx), TaskView>, StoreError> {
+    pub async fn tasks_by_ref(&self, actor: &Actor, refs: &[TaskRef]) -> Found<TaskView> {
         tasks::by_ref(self.reads(), actor, refs).await
     }
 
     /// Input and output of tasks by run and index; those of other namespaces are not there.
-    pub async fn payloads_by_ref(
-        &self,
-        actor: &Actor,
-        refs: &[(RunId, TaskIx)],
-    ) -> Result<HashMap<(RunId, TaskIx), TaskPayloads>, StoreError> {
+    pub async fn payloads_by_ref(&self, actor: &Actor, refs: &[TaskRef]) -> Found<TaskPayloads> {
         tasks::payloads_by_ref(self.reads(), actor, refs).await
     }
 
     /// The attempts of tasks by run and index, in order; those of other namespaces have none.
-    pub async fn attempts_by_ref(
-        &self,
-        actor: &Actor,
-        refs: &[(RunId, TaskIx)],
-    ) -> Result<HashMap<(RunId, TaskIx), Vec<attempts::AttemptView>>, StoreError> {
+    pub async fn attempts_by_ref(&self, actor: &Actor, refs: &[TaskRef]) -> Found<Vec<AttemptView>> {
         attempts::by_ref(self.reads(), actor, refs).await
     }
 
@@ -303,12 +299,8 @@ impl Orchestrator {
     }
 
     /// Why tasks do not run now; none for one that runs or has ended, no entry for one of another namespace.
-    pub async fn task_blockers(
-        &self,
-        actor: &Actor,
-        tasks: &[(RunId, TaskIx)],
-    ) -> Result<HashMap<(RunId, TaskIx), Vec<Blocker>>, StoreError> {
-        explain::of_tasks(self.reads(), actor, tasks).await
+    pub async fn task_blockers(&self, actor: &Actor, tasks: &[TaskRef]) -> Found<Vec<Blocker>> {
+        explain::of_tasks(self.reads(), self.payloads(), actor, tasks).await
     }
 
     /// Why runs do not run now; none for one of which an attempt runs or that has ended.
@@ -317,7 +309,7 @@ impl Orchestrator {
         actor: &Actor,
         runs: &[RunId],
     ) -> Result<HashMap<RunId, Vec<Blocker>>, StoreError> {
-        explain::of_runs(self.reads(), actor, runs).await
+        explain::of_runs(self.reads(), self.payloads(), actor, runs).await
     }
 
     /// Where the time of each task of the runs went; no entry for a run whose history is too long.

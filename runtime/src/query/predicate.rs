@@ -3,8 +3,8 @@
 //! A condition on a value that a run does not have (a start of one that has not started) does not hold, and its negation
 //! does. Conditions are data: an operation on many runs stores the ones it was made with.
 
-use runnel_engine::Timestamp;
 use runnel_engine::run::RunStatus;
+use runnel_engine::{RunId, Timestamp};
 use runnel_entity::{run, workflow};
 use sea_orm::sea_query::{Expr, ExprTrait, Func, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
@@ -50,6 +50,8 @@ pub enum RunPredicate {
     IdempotencyKey(TextMatch),
     /// The id begins with these hexadecimal digits, 32 at most.
     IdPrefix(String),
+    /// A task of this run started it.
+    Parent(RunId),
 }
 
 /// A condition on a text. Letters are compared as they are.
@@ -133,6 +135,7 @@ impl RunPredicate {
             Self::Workflow(TextMatch::In(_))
             | Self::IdempotencyKey(TextMatch::In(_))
             | Self::IdPrefix(_)
+            | Self::Parent(_)
             | Self::Time(
                 TimeField::CreatedAt,
                 Compare::Equal | Compare::Greater | Compare::GreaterOrEqual,
@@ -161,6 +164,7 @@ impl RunPredicate {
             | Self::Workflow(_)
             | Self::IsPaused(_)
             | Self::IdPrefix(_)
+            | Self::Parent(_)
             | Self::Time(TimeField::CreatedAt, ..) => {}
         }
     }
@@ -221,6 +225,9 @@ impl RunPredicate {
             Self::IdempotencyKey(matched) => one(run::Column::IdempotencyKey
                 .is_not_null()
                 .and(matched.expr(backend, run::Column::IdempotencyKey))),
+            Self::Parent(run) => one(run::Column::ParentRunId
+                .is_not_null()
+                .and(run::Column::ParentRunId.eq(run.0))),
             Self::IdPrefix(prefix) => one(match id_range(prefix) {
                 Some((first, last)) => run::Column::Id.gte(first).and(run::Column::Id.lte(last)),
                 None => Expr::val(1).eq(0),

@@ -34,6 +34,23 @@ impl<C> Window<C> {
     }
 }
 
+impl<C> Window<C> {
+    /// The same part, with its place in other terms.
+    #[must_use]
+    pub fn map<D>(self, convert: impl FnOnce(C) -> D) -> Window<D> {
+        match self {
+            Self::First { size, after } => Window::First {
+                size,
+                after: after.map(convert),
+            },
+            Self::Last { size, before } => Window::Last {
+                size,
+                before: before.map(convert),
+            },
+        }
+    }
+}
+
 impl<C> From<PageRequest<C>> for Window<C> {
     fn from(request: PageRequest<C>) -> Self {
         Self::First {

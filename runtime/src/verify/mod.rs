@@ -5,6 +5,7 @@
 
 mod gates;
 mod history;
+mod payloads;
 mod rows;
 mod waits;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use runnel_engine::{RunId, TaskIx, WorkflowVersionId};
 use runnel_entity::{event, outbox, run, task};
+use runnel_queue::payload::PayloadStore;
 use sea_orm::{
     AccessMode, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, FromQueryResult,
     IsolationLevel, QueryFilter, QueryOrder, QuerySelect, TransactionOptions, TransactionTrait,
@@ -79,15 +81,26 @@ impl VerifyReport {
     }
 }
 
-/// Checks a whole database.
+/// Checks a whole database, and where it is given the payload store: whether it has every value that a run refers to.
 ///
 /// # Errors
-/// The database cannot be read, or its schema is not the one of this program.
-pub async fn verify(config: &DatabaseConfig) -> Result<VerifyReport, StoreError> {
+/// The database or the payload store cannot be read, or the schema is not the one of this program.
+pub async fn verify(
+    config: &DatabaseConfig,
+    payloads: Option<&PayloadStore>,
+) -> Result<VerifyReport, StoreError> {
     let store = Store::open(config, Arc::new(SystemEntropy), Schema::Require).await?;
-    let report = verify_store(&store, &SystemClock).await;
+    let report = verify_all(&store, payloads).await;
     store.close().await;
     report
+}
+
+async fn verify_all(store: &Store, payloads: Option<&PayloadStore>) -> Result<VerifyReport, StoreError> {
+    let mut report = verify_store(store, &SystemClock).await?;
+    if let Some(payloads) = payloads {
+        payloads::check_store(store, payloads, &mut report).await?;
+    }
+    Ok(report)
 }
 
 pub(crate) async fn verify_store(store: &Store, clock: &dyn Clock) -> Result<VerifyReport, StoreError> {
@@ -230,6 +243,7 @@ async fn check_run(
             .saturating_sub(i64::try_from(OUTBOX_GRACE.as_micros()).unwrap_or(i64::MAX));
         let is_overdue = |message: &outbox::Model| message.created_at < oldest_allowed;
         let mut findings = rows::check(&row, &tasks, &messages, is_overdue, &history);
+        findings.extend(payloads::check_run(&snapshot, store.backend(), &row).await?);
         if let Some(versions) = versions {
             check_state(&snapshot, store.backend(), versions, id, &history, &mut findings).await?;
         }

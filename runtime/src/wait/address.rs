@@ -1,8 +1,10 @@
 //! Where callbacks go, and the marks that stand for it until a message is rendered.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use runnel_engine::run::{DispatchPayload, callback_token_mark, callback_url_mark};
+use runnel_queue::PayloadRef;
 
 /// Path of the callbacks below the public address.
 const PATH: &str = "/callbacks/";
@@ -36,7 +38,8 @@ impl CallbackAddress {
     }
 
     /// Puts token and address in the place of their marks. They are in no row: a message is rendered when it is sent.
-    pub(crate) fn fill(&self, payload: &mut DispatchPayload, token: &str) {
+    /// What the marks stand for is the answer where the input is in the payload store: its worker fills that.
+    pub(crate) fn fill(&self, payload: &mut DispatchPayload, token: &str) -> BTreeMap<String, String> {
         let (token_mark, url_mark) = (
             callback_token_mark(&payload.callback_mark),
             callback_url_mark(&payload.callback_mark),
@@ -46,11 +49,15 @@ impl CallbackAddress {
         // the input is JSON text, where the address stands within a string
         let quoted = serde_json::Value::from(url.as_str()).to_string();
         let escaped = quoted.trim_matches('"');
-        if payload.input.contains('‹') {
-            payload.input = Arc::from(fill(&payload.input, escaped));
-        }
         for value in payload.env.values_mut() {
             *value = fill(value, &url);
         }
+        if PayloadRef::is_text(&payload.input) {
+            return BTreeMap::from([(token_mark, token.to_owned()), (url_mark, url)]);
+        }
+        if payload.input.contains('‹') {
+            payload.input = Arc::from(fill(&payload.input, escaped));
+        }
+        BTreeMap::new()
     }
 }

@@ -24,7 +24,7 @@ async fn check(fixture: &Fixture) -> VerifyReport {
         connections: 2,
         is_sqlite_relaxed: true,
     };
-    verify(&config).await.unwrap()
+    verify(&config, None).await.unwrap()
 }
 
 /// Runs with every kind of end: succeeded with a retry and a tolerated failure, in flight, paused, cancelled, reopened.

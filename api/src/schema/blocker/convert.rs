@@ -50,7 +50,7 @@ impl From<engine::Blocker> for Blocker {
             | engine::Blocker::Signal { .. }
             | engine::Blocker::Callback { .. }
             | engine::Blocker::Timer { .. }
-            | engine::Blocker::ChildRun
+            | engine::Blocker::ChildRun { .. }
             | engine::Blocker::Items
             | engine::Blocker::Retry { .. } => of_waits(blocker),
             engine::Blocker::Upstream { .. }
@@ -102,7 +102,7 @@ fn slot_holder(holder: engine::Holder) -> SlotHolder {
     SlotHolder {
         run: id::run(holder.ticket.run),
         task: holder.task,
-        since: DateTime(holder.since),
+        held_at: DateTime(holder.since),
     }
 }
 
@@ -153,7 +153,7 @@ fn of_resources(blocker: engine::Blocker) -> Blocker {
             message: format!("no worker of the queue {queue} runs {kind}"),
             queue,
             r#type: kind,
-            since: since.map(DateTime),
+            queued_at: since.map(DateTime),
         }),
         engine::Blocker::Queued {
             since,
@@ -166,7 +166,7 @@ fn of_resources(blocker: engine::Blocker) -> Blocker {
                 || format!("on its way to a worker of the queue {queue}"),
                 |place| format!("place {place} of {backlog} in the line of the queue {queue}"),
             ),
-            since: since.map(DateTime),
+            queued_at: since.map(DateTime),
             queue,
             position: position.map(count),
             backlog: count(backlog),
@@ -206,27 +206,31 @@ fn of_waits(blocker: engine::Blocker) -> Blocker {
             code: "EVENT".to_owned(),
             message: until("an event", at),
             event,
-            until: at.map(DateTime),
+            expires_at: at.map(DateTime),
         }),
         engine::Blocker::Signal { name, until: at } => Blocker::Signal(SignalBlocker {
             code: "SIGNAL".to_owned(),
             message: until("a signal", at),
             name,
-            until: at.map(DateTime),
+            expires_at: at.map(DateTime),
         }),
         engine::Blocker::Callback { until: at } => Blocker::Callback(CallbackBlocker {
             code: "CALLBACK".to_owned(),
             message: until("its callback", at),
-            until: at.map(DateTime),
+            expires_at: at.map(DateTime),
         }),
         engine::Blocker::Timer { until: at } => Blocker::Timer(TimerBlocker {
             code: "TIMER".to_owned(),
             message: until("its time", at),
-            until: at.map(DateTime),
+            wake_at: at.map(DateTime),
         }),
-        engine::Blocker::ChildRun => Blocker::ChildRun(ChildRunBlocker {
+        engine::Blocker::ChildRun { run } => Blocker::ChildRun(ChildRunBlocker {
             code: "CHILD_RUN".to_owned(),
-            message: "waits for its child run".to_owned(),
+            message: run.map_or_else(
+                || "waits for its child run, which is being started".to_owned(),
+                |run| format!("waits for its child run {}", id::run(run).as_str()),
+            ),
+            run_id: run.map(id::run),
         }),
         engine::Blocker::Items => Blocker::Items(ItemsBlocker {
             code: "ITEMS".to_owned(),

@@ -1,6 +1,6 @@
 //! Filters and order of runs.
 
-use async_graphql::InputObject;
+use async_graphql::{ID, InputObject};
 use runnel_runtime::query::predicate::{CONDITIONS_MAX, NumberField, RunPredicate, TextMatch, TimeField};
 use runnel_runtime::view;
 
@@ -10,6 +10,7 @@ use super::{
 };
 use crate::error::ApiError;
 use crate::schema::enums::{OrderDirection, RunOrderField};
+use crate::schema::id;
 use crate::schema::power_filter;
 
 /// Which runs; all conditions must hold. A condition on what a run does not have, as `finishedAt` of one that runs, does not.
@@ -47,6 +48,8 @@ pub(crate) struct RunFilter {
     idempotency_key: Option<String>,
     /// The id begins so: hexadecimal digits, with or without `run_`.
     id_prefix: Option<String>,
+    /// Id of the run whose tasks started it; nothing has the parent of an id that is none.
+    parent: Option<ID>,
     /// All of these hold.
     and: Option<Vec<RunFilter>>,
     /// One of these holds.
@@ -141,6 +144,11 @@ impl RunFilter {
         all.extend(key.map(RunPredicate::IdempotencyKey));
         let prefix = self.id_prefix.map(|prefix| power_filter::bare(&prefix));
         all.extend(prefix.map(RunPredicate::IdPrefix));
+        let nothing = || RunPredicate::Any(Vec::new());
+        let parent = self
+            .parent
+            .map(|id| id::parse_run(&id).map_or_else(nothing, RunPredicate::Parent));
+        all.extend(parent);
         let nested = |filter: RunFilter| filter.into_predicate(depth + 1);
         all.extend(parts(self.and, "and", nested)?.map(RunPredicate::All));
         all.extend(parts(self.or, "or", nested)?.map(RunPredicate::Any));

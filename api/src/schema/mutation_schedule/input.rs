@@ -18,7 +18,7 @@ pub(crate) struct ScheduleWhenInput {
     /// An interval of at least a second.
     pub(super) every: Option<Duration>,
     /// A time that the interval is counted from; 1970-01-01 when null, so that 15 minutes are the quarters of the hour.
-    pub(super) anchor: Option<DateTime>,
+    pub(super) anchor_at: Option<DateTime>,
     /// A single time.
     pub(super) at: Option<DateTime>,
     /// No time before this.
@@ -123,9 +123,9 @@ pub(crate) struct ScheduleBackfillInput {
     /// Id of the schedule.
     pub(super) id: ID,
     /// Begin of the range; a time at it is part of it.
-    pub(super) from: DateTime,
+    pub(super) from_at: DateTime,
     /// End of the range; not part of it.
-    pub(super) until: DateTime,
+    pub(super) until_at: DateTime,
     /// Most runs at once, 1 to 1000.
     #[graphql(default = 1)]
     pub(super) max_parallel: i32,
@@ -195,7 +195,7 @@ fn spec(input: ScheduleWhenInput) -> Result<Spec, ScheduleError> {
         cron,
         timezone,
         every,
-        anchor,
+        anchor_at,
         at,
         start_at,
         end_at,
@@ -208,7 +208,7 @@ fn spec(input: ScheduleWhenInput) -> Result<Spec, ScheduleError> {
         },
         (None, Some(every), None) => When::Every {
             every_ms: millis(every),
-            anchor: anchor.map_or(runnel_engine::Timestamp(0), |anchor| anchor.0),
+            anchor: anchor_at.map_or(runnel_engine::Timestamp(0), |anchor| anchor.0),
         },
         (None, None, Some(at)) => When::At { at: at.0 },
         _ => {

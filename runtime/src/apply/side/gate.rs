@@ -17,9 +17,6 @@ use super::super::rows::{Column, Kind, RowSet, source};
 use super::super::turn::Turn;
 use crate::error::StoreError;
 
-/// Largest output that is kept for later runs, in bytes of JSON; a larger one is simply not kept.
-const KEPT_BYTES_MAX: usize = 256 << 10;
-
 /// The run itself among the tickets.
 pub(crate) const RUN_IX: i64 = -1;
 
@@ -140,10 +137,11 @@ impl GateRows {
                 Ok(())
             }
             GateCommand::Keep { task, key, until } => {
-                let output = state.tasks[task.at()].output.as_deref();
-                if let Some(output) = output.filter(|output| output.len() <= KEPT_BYTES_MAX) {
+                if let Some(output) = &state.tasks[task.at()].output {
                     let place = (turn.known.meta.namespace.to_string(), key.clone());
-                    let row = (output.to_owned(), run, turn.moment.now, *until);
+                    // a large one by its reference, which the collector of garbage finds here
+                    let output = turn.stored.of(output).to_owned();
+                    let row = (output, run, turn.moment.now, *until);
                     self.kept.insert(place, row);
                 }
                 Ok(())

@@ -35,6 +35,7 @@ pub(super) struct TaskRow {
     pub ready_at: Option<Timestamp>,
     pub queued_at: Option<Timestamp>,
     pub input: Option<String>,
+    pub child: Option<RunId>,
 }
 
 /// Some tasks of each run that wait for something but upstreams; none of a run of which an attempt runs.
@@ -133,11 +134,13 @@ pub(super) async fn tasks(
     if rows.is_empty() {
         return Ok(HashMap::new());
     }
+    let waiting = TaskStatus::Waiting as u8;
     let sql = format!(
         "SELECT t.run_id, t.ix, t.template, CASE WHEN t.item IS NULL THEN 0 ELSE 1 END, t.status, t.attempt, t.wake_at, \
-         t.ready_at, t.queued_at, CASE WHEN t.status = {} AND t.item IS NULL THEN t.input END \
+         t.ready_at, t.queued_at, CASE WHEN t.status = {waiting} AND t.item IS NULL THEN t.input END, \
+         CASE WHEN t.status = {waiting} THEN (SELECT r.id FROM run r WHERE r.parent_run_id = t.run_id \
+         AND r.parent_ix = t.ix AND r.parent_attempt = t.attempt) END \
          FROM {} JOIN task t ON t.run_id = c.run_id AND t.ix = c.ix",
-        TaskStatus::Waiting as u8,
         source(backend, TASK_KEY)
     );
     let failed = failed_to("read tasks");
@@ -161,6 +164,7 @@ pub(super) async fn tasks(
             ready_at: moment(7)?,
             queued_at: moment(8)?,
             input: row.try_get_by_index(9)?,
+            child: row.try_get_by_index::<Option<Uuid>>(10)?.map(RunId),
         };
         Ok(((RunId(run), TaskIx(u32::try_from(ix).unwrap_or(0))), task))
     };
