@@ -65,13 +65,11 @@ pub enum Defect {
     GroupOverrun,
     /// A dead letter is not kept.
     LetterLost,
-    /// An errand that is asked for again while it is being done is removed with the one before.
-    ErrandRemovedBlindly,
 }
 
 impl Defect {
     /// All of them, each with the rule that names it.
-    pub const ALL: [(Self, &'static [&'static str]); 32] = [
+    pub const ALL: [(Self, &'static [&'static str]); 31] = [
         (Self::OutboxAfterCommit, &["carried"]),
         (Self::FenceOpen, &["authentic"]),
         (Self::SlotNotFreed, &["ends"]),
@@ -103,7 +101,6 @@ impl Defect {
         (Self::CacheKeyIgnored, &["kept"]),
         (Self::GroupOverrun, &["places"]),
         (Self::LetterLost, &["letters"]),
-        (Self::ErrandRemovedBlindly, &["children"]),
     ];
 
     /// Its name on the command line.

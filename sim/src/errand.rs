@@ -106,11 +106,7 @@ impl Store {
             asked.push(end_of(change.run));
         }
         for errand in asked {
-            if defect == Some(Defect::ErrandRemovedBlindly) {
-                self.errands.entry(errand).or_insert(0);
-            } else {
-                self.errands.insert(errand, 0);
-            }
+            self.errands.insert(errand, 0);
         }
     }
 
@@ -206,8 +202,7 @@ impl World {
         let claimed = std::mem::take(&mut self.replicas[at].errands.claimed);
         for (errand, lease, stage) in claimed {
             // one that was asked for again meanwhile is not the one that is done
-            let is_same = self.store.errands.get(&errand) == Some(&lease)
-                || self.plot.defect == Some(Defect::ErrandRemovedBlindly);
+            let is_same = self.store.errands.get(&errand) == Some(&lease);
             if matches!(stage, Stage::Done) && is_same {
                 self.store.errands.remove(&errand);
             }

@@ -3,7 +3,7 @@
 
 use runnel_engine::Plan;
 use runnel_engine::plan::Section;
-use runnel_engine::run::{Record, RecordKind, RunState, RunStatus, TaskStatus};
+use runnel_engine::run::{Record, RecordKind, RunState, RunStatus, TaskState, TaskStatus};
 use runnel_runtime::offline::Change;
 use serde_json::Value;
 
@@ -108,8 +108,6 @@ reaches! {
     NothingToUndo,
     /// A point of no return stopped it.
     PointOfNoReturn,
-    /// A failed compensation stopped the others.
-    CompensationHalted,
     /// An operator went on with a rollback.
     CompensationRetried,
     /// A run was paused while it was rolled back.
@@ -292,6 +290,7 @@ pub fn reached(change: &Change<'_>) -> Vec<Reach> {
     for record in change.records {
         found.extend(of_run(plan, change.state, change.records, record));
         found.extend(of_task(plan, change.state, record));
+        found.extend(of_kind(record));
         found.extend(of_reason(record));
         found.extend(of_failure(record));
     }
@@ -408,18 +407,7 @@ fn of_task(plan: &Plan, state: &RunState, record: &Record) -> Vec<Reach> {
             (_, TaskStatus::Waiting) => Reach::VoteNotEnough,
             _ => Reach::Approved,
         }),
-        RecordKind::ApprovalReminded => found.push(Reach::ApprovalReminded),
-        RecordKind::ApprovalEscalated => found.push(Reach::ApprovalEscalated),
-        RecordKind::CallbackReceived => {
-            let is_error = record.data.as_ref().is_some_and(|data| data["isError"] == true);
-            found.push(if is_error {
-                Reach::CallbackFailed
-            } else {
-                Reach::CallbackSucceeded
-            });
-            let has_waited = task.extra.as_deref().is_some_and(|extra| extra.contains("since"));
-            found.extend((!has_waited).then_some(Reach::CallbackEarly));
-        }
+        RecordKind::CallbackReceived => found.extend(of_callback(task, record)),
         RecordKind::TaskExpanded => {
             let is_batch = definition
                 .for_each
@@ -448,14 +436,6 @@ fn of_task(plan: &Plan, state: &RunState, record: &Record) -> Vec<Reach> {
                 found.extend(of_handler(plan.section(task.template), state));
             }
         }
-        RecordKind::TaskRepeated => found.push(Reach::Repeated),
-        RecordKind::FanoutLimitsChanged => found.push(Reach::LimitsChanged),
-        RecordKind::DeadLettered => found.push(Reach::DeadLettered),
-        RecordKind::TaskSlaMissed => found.push(Reach::TaskAlert),
-        RecordKind::TaskSkipRequested => found.push(Reach::SkippedByHand),
-        RecordKind::RetryScheduled => found.push(Reach::RetryScheduled),
-        RecordKind::LateReport => found.push(Reach::LateReport),
-        RecordKind::AttemptTimedOut => found.push(Reach::AttemptTimedOut),
         RecordKind::TaskRetryRequested if record.actor.is_some() => {
             let is_undo = plan.section(task.template) == Section::Compensation;
             for (is_so, reach) in [
@@ -471,6 +451,35 @@ fn of_task(plan: &Plan, state: &RunState, record: &Record) -> Vec<Reach> {
         RecordKind::TaskFailed if is_handler(plan.section(task.template)) => found.push(Reach::HandlerFailed),
         _ => {}
     }
+    found
+}
+
+/// What one kind of record says by itself.
+fn of_kind(record: &Record) -> Option<Reach> {
+    Some(match record.kind {
+        RecordKind::ApprovalReminded => Reach::ApprovalReminded,
+        RecordKind::ApprovalEscalated => Reach::ApprovalEscalated,
+        RecordKind::TaskRepeated => Reach::Repeated,
+        RecordKind::FanoutLimitsChanged => Reach::LimitsChanged,
+        RecordKind::DeadLettered => Reach::DeadLettered,
+        RecordKind::TaskSlaMissed => Reach::TaskAlert,
+        RecordKind::TaskSkipRequested => Reach::SkippedByHand,
+        RecordKind::RetryScheduled => Reach::RetryScheduled,
+        RecordKind::LateReport => Reach::LateReport,
+        RecordKind::AttemptTimedOut => Reach::AttemptTimedOut,
+        _ => return None,
+    })
+}
+
+fn of_callback(task: &TaskState, record: &Record) -> Vec<Reach> {
+    let is_error = record.data.as_ref().is_some_and(|data| data["isError"] == true);
+    let has_waited = task.extra.as_deref().is_some_and(|extra| extra.contains("since"));
+    let mut found = vec![if is_error {
+        Reach::CallbackFailed
+    } else {
+        Reach::CallbackSucceeded
+    }];
+    found.extend((!has_waited).then_some(Reach::CallbackEarly));
     found
 }
 
@@ -510,7 +519,6 @@ fn of_reason(record: &Record) -> Option<Reach> {
         (RecordKind::TaskSkipped, "WAIT_TIMED_OUT") => Reach::WaitSkipped,
         (RecordKind::TaskSkipped, "NOTHING_TO_UNDO") => Reach::NothingToUndo,
         (RecordKind::TaskSkipped, "POINT_OF_NO_RETURN") => Reach::PointOfNoReturn,
-        (RecordKind::TaskSkipped, "COMPENSATION_HALTED") => Reach::CompensationHalted,
         (RecordKind::TaskSkipped, "GROUP_FULL") => Reach::TaskTurned,
         (RecordKind::TaskSkipped, "CONDITION_FALSE") => Reach::ConditionFalse,
         (RecordKind::TaskCached, "KEPT") => Reach::RerunKept,

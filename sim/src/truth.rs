@@ -117,3 +117,57 @@ pub fn difference(plan: &Plan, calm: &RunState, rough: &RunState, stored: &[Task
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::plain_context;
+    use runnel_engine::Moment;
+    use runnel_engine::run::NewRun;
+    use runnel_engine::source::{Format, read};
+
+    /// `a` before `b`, both with a compensation, and what becomes of that of `a` with these statuses of `a`, `b` and the
+    /// compensation of `b`.
+    fn verdict(ends_at_b: bool, statuses: [TaskStatus; 3]) -> Result<(), String> {
+        let undo = r#""compensate": {"type": "work"}"#;
+        let source = format!(
+            r#"{{"id": "w", "tasks": {{"a": {{"type": "work", {undo}}},
+               "b": {{"type": "work", "needs": ["a"], "point_of_no_return": {ends_at_b}, {undo}}}}}}}"#
+        );
+        let plan =
+            Plan::build(read(&source, Format::Json).workflow.expect("it is valid")).expect("it has a plan");
+        let context = plain_context(1);
+        let moment = Moment {
+            now: context.created_at,
+            entropy: 1,
+        };
+        let new = NewRun {
+            context,
+            trigger: None,
+        };
+        let mut state = RunState::new(&plan, new, &moment);
+        let ix = |key: &str| plan.find(key).expect("it is a task");
+        let own = |key: &str| plan.compensation_of(ix(key)).expect("it has a compensation");
+        for (at, status) in [ix("a"), ix("b"), own("b")].into_iter().zip(statuses) {
+            state.tasks[at.at()].status = status;
+        }
+        may_undo(&plan, &state, own("a"))
+    }
+
+    #[test]
+    fn only_what_succeeded_is_undone_in_reverse_and_not_past_a_point_of_no_return() {
+        use TaskStatus::{Blocked, Failed, Running, Skipped, Succeeded};
+        assert_eq!(verdict(false, [Succeeded, Succeeded, Succeeded]), Ok(()));
+        assert_eq!(verdict(false, [Succeeded, Failed, Skipped]), Ok(()));
+        for (statuses, reason) in [
+            ([Failed, Skipped, Skipped], "has not succeeded"),
+            ([Succeeded, Succeeded, Running], "not undone yet"),
+            ([Succeeded, Succeeded, Blocked], "not undone yet"),
+        ] {
+            let verdict = verdict(false, statuses).expect_err("it may not be undone");
+            assert!(verdict.contains(reason), "{statuses:?}: {verdict}");
+        }
+        assert!(verdict(true, [Succeeded, Succeeded, Skipped]).is_err());
+        assert_eq!(verdict(true, [Succeeded, Failed, Skipped]), Ok(()));
+    }
+}
