@@ -150,6 +150,48 @@ async fn runs_are_found_by_the_run_above_them(stack: Stack) -> anyhow::Result<()
     cluster.finish().await
 }
 
+/// Replays the open dead letter of a failed run, which fails again, and discards the next one.
+async fn decide_by_aliases(
+    cluster: &Cluster,
+    client: &Client,
+    worker: &ScriptedWorker,
+    run: RunId,
+) -> anyhow::Result<()> {
+    let path = format!("/api/v1/dead-letters?status=open&run={}", id(run));
+    let (status, listed) = curl(client, Method::GET, &path, None).await?;
+    assert_eq!(status, StatusCode::OK, "{listed:#}");
+    let letter = &listed["dead_letters"][0];
+    assert_eq!(
+        (&letter["task"], &letter["error"]["code"]),
+        (&json!("only"), &json!("SCRIPTED"))
+    );
+    let letter = letter["id"].as_str().context("an id")?.to_owned();
+    let (status, _) = curl(client, Method::GET, "/api/v1/dead-letters?status=odd", None).await?;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let replay = format!("/api/v1/dead-letters/{letter}/replay");
+    let (status, replayed) = curl(client, Method::POST, &replay, None).await?;
+    assert_eq!(
+        (status, &replayed["status"]),
+        (StatusCode::OK, &json!("REPLAYED")),
+        "{replayed:#}"
+    );
+    fail_next(worker).await?;
+    cluster.ends(run, RunStatus::Failed).await?;
+    let (_, listed) = curl(client, Method::GET, "/api/v1/dead-letters?status=OPEN", None).await?;
+    let letter = listed["dead_letters"][0]["id"]
+        .as_str()
+        .context("another letter")?;
+    let discard = format!("/api/v1/dead-letters/{letter}/discard");
+    let (status, _) = curl(client, Method::POST, &discard, None).await?;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "a reason is needed");
+    let reason = json!({ "reason": "known" });
+    let (status, discarded) = curl(client, Method::POST, &discard, Some(reason)).await?;
+    assert_eq!((status, &discarded["reason"]), (StatusCode::OK, &json!("known")));
+    let (status, _) = curl(client, Method::POST, "/api/v1/dead-letters/nonsense/replay", None).await?;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    Ok(())
+}
+
 async fn the_aliases_do_again_and_decide(stack: Stack) -> anyhow::Result<()> {
     let mut cluster = Cluster::start(stack).await?;
     let client = cluster.serve().await?;
@@ -161,44 +203,7 @@ async fn the_aliases_do_again_and_decide(stack: Stack) -> anyhow::Result<()> {
     fail_next(&worker).await?;
     cluster.ends(run, RunStatus::Failed).await?;
 
-    let path = format!("/api/v1/dead-letters?status=open&run={}", id(run));
-    let (status, listed) = curl(&client, Method::GET, &path, None).await?;
-    assert_eq!(status, StatusCode::OK, "{listed:#}");
-    let letter = &listed["dead_letters"][0];
-    assert_eq!(
-        (&letter["task"], &letter["error"]["code"]),
-        (&json!("only"), &json!("SCRIPTED"))
-    );
-    let letter = letter["id"].as_str().context("an id")?.to_owned();
-    let (status, _) = curl(&client, Method::GET, "/api/v1/dead-letters?status=odd", None).await?;
-    assert_eq!(status, StatusCode::BAD_REQUEST);
-    let replay = format!("/api/v1/dead-letters/{letter}/replay");
-    let (status, replayed) = curl(&client, Method::POST, &replay, None).await?;
-    assert_eq!(
-        (status, &replayed["status"]),
-        (StatusCode::OK, &json!("REPLAYED")),
-        "{replayed:#}"
-    );
-    fail_next(&worker).await?;
-    cluster.ends(run, RunStatus::Failed).await?;
-    let (_, listed) = curl(&client, Method::GET, "/api/v1/dead-letters?status=OPEN", None).await?;
-    let letter = listed["dead_letters"][0]["id"]
-        .as_str()
-        .context("another letter")?;
-    let discard = format!("/api/v1/dead-letters/{letter}/discard");
-    let (status, _) = curl(&client, Method::POST, &discard, None).await?;
-    assert_eq!(status, StatusCode::BAD_REQUEST, "a reason is needed");
-    let reason = json!({ "reason": "known" });
-    let (status, discarded) = curl(&client, Method::POST, &discard, Some(reason)).await?;
-    assert_eq!((status, &discarded["reason"]), (StatusCode::OK, &json!("known")));
-    let (status, _) = curl(
-        &client,
-        Method::POST,
-        "/api/v1/dead-letters/nonsense/replay",
-        None,
-    )
-    .await?;
-    assert_eq!(status, StatusCode::NOT_FOUND);
+    decide_by_aliases(&cluster, &client, &worker, run).await?;
 
     let body = json!({ "from": "FAILED", "reason": "the service is back", "idempotency_key": "k" });
     let (status, again) = curl(&client, Method::POST, &rerun, Some(body.clone())).await?;

@@ -72,7 +72,7 @@ async fn keeps_what_it_was_given(store: PayloadStore) {
     let later = found.written_us + 1;
     assert_eq!(
         store.written_before(later, 10).await.expect("listed"),
-        [found.clone()]
+        std::slice::from_ref(&found)
     );
     assert_eq!(
         store.written_before(found.written_us, 10).await.expect("listed"),

@@ -154,7 +154,6 @@ impl Fixture {
             payloads: self.payloads.clone(),
             secret_keys: SecretKeys::new([("test".to_owned(), vec![9; 32])]),
             public_url: None,
-            audit_kept: runnel_runtime::config::AUDIT_KEPT,
             local_types: self.local_types.clone(),
         })
         .await
