@@ -206,6 +206,31 @@ async fn a_cancel_goes_down_to_the_last_child(stack: Stack) -> anyhow::Result<()
     cluster.finish().await
 }
 
+/// From now on every new errand is held, as if by a process that is gone.
+fn hold_errands(stack: Stack) -> &'static str {
+    match stack {
+        Stack::SqliteEmbedded => {
+            "CREATE TRIGGER hold AFTER INSERT ON errand BEGIN \
+             UPDATE errand SET leased_until = 9223372036854775807 WHERE run_id = NEW.run_id; END"
+        }
+        Stack::PostgresEmbedded | Stack::PostgresSqs => {
+            "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS \
+             'BEGIN NEW.leased_until := 9223372036854775807; RETURN NEW; END'; \
+             CREATE TRIGGER hold BEFORE INSERT ON errand FOR EACH ROW EXECUTE FUNCTION hold()"
+        }
+    }
+}
+
+/// The lease of the process that is gone is over.
+fn release_errands(stack: Stack) -> &'static str {
+    match stack {
+        Stack::SqliteEmbedded => "DROP TRIGGER hold; UPDATE errand SET leased_until = 0",
+        Stack::PostgresEmbedded | Stack::PostgresSqs => {
+            "DROP TRIGGER hold ON errand; DROP FUNCTION hold(); UPDATE errand SET leased_until = 0"
+        }
+    }
+}
+
 async fn an_end_that_the_parent_has_not_heard_of_survives_a_restart(stack: Stack) -> anyhow::Result<()> {
     let mut cluster = Cluster::start(stack).await?;
     let worker = cluster.scripted("scripted-1", &["scripted"]).await?;
@@ -214,26 +239,21 @@ async fn an_end_that_the_parent_has_not_heard_of_survives_a_restart(stack: Stack
     let held = worker.take(1).await?;
     let made = until_child(&cluster, run).await?;
     // the end of the child is committed, and whoever was to tell the parent is gone
-    let errand = format!(
-        "INSERT INTO errand (run_id, ix, attempt, kind, created_at, leased_until) \
-         SELECT id, 0, 0, 3, 0, {} FROM run WHERE parent_run_id IS NOT NULL",
-        i64::MAX
-    );
-    sql::execute(cluster.database_url(), &errand).await?;
+    sql::execute(cluster.database_url(), hold_errands(stack)).await?;
     worker.report(vec![succeeded(&held[0].at(), &json!(1))]).await?;
     worker.delete(&held).await?;
     cluster.ends(made.id, RunStatus::Succeeded).await?;
     cluster.orchestrator().settle().await;
     assert_eq!(cluster.task(run, "c").await?.status, TaskStatus::Waiting);
-    let release = "UPDATE errand SET leased_until = 0";
-    sql::execute(cluster.database_url(), release).await?;
+    sql::execute(cluster.database_url(), release_errands(stack)).await?;
     cluster.restart().await?;
     cluster.ends(run, RunStatus::Succeeded).await?;
 
     // told a second time, it changes nothing
     cluster.orchestrator().settle().await;
-    let again = errand.replace(&i64::MAX.to_string(), "0");
-    sql::execute(cluster.database_url(), &again).await?;
+    let again = "INSERT INTO errand (run_id, ix, attempt, kind, created_at, leased_until) \
+                 SELECT id, 0, 0, 3, 0, 0 FROM run WHERE parent_run_id IS NOT NULL";
+    sql::execute(cluster.database_url(), again).await?;
     cluster.orchestrator().settle().await;
     let history = cluster.history(run).await?;
     let heard = history

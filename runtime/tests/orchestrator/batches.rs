@@ -51,7 +51,7 @@ async fn completions_of_a_hundred_runs_take_as_many_statements_as_one() {
         // runs, tasks, events
         let expected = Applied {
             batches: 1,
-            statements: 3,
+            statements: fixture.statements(3),
         };
         assert_eq!(applied, [expected, expected], "of 1 run and of 100");
     }
@@ -91,7 +91,8 @@ async fn a_hundred_starts_take_as_many_statements_a_batch_as_one() {
             }
         };
         // runs, tasks, events, messages; and who holds the keys
-        for (keyed, statements) in [(false, 4), (true, 5)] {
+        for (keyed, asked) in [(false, 0), (true, 1)] {
+            let statements = fixture.statements(4) + asked;
             let key = |n: u32| keyed.then(|| format!("k{n}"));
             let one = applied_by(&orchestrator, start(key(0))).await;
             let expected = Applied {
