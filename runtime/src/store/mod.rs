@@ -1,7 +1,7 @@
 //! The database behind one handle: where it is opened, and the one way to write.
 //!
 //! Guarantees: every write is a transaction run by [`Store::tx`], in a task of its own, so that a caller that hangs up
-//! cannot leave half of it behind, or one statement sent by [`Store::once`], which the database runs whole or not at all; conflicts are retried as a whole; an unknown outcome of a commit is said and never
+//! cannot leave half of it behind, or one statement sent by `Store::once`, which the database runs whole or not at all; conflicts are retried as a whole; an unknown outcome of a commit is said and never
 //! blindly repeated. Reads go through connections that cannot write.
 
 mod fault;
