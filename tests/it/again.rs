@@ -10,19 +10,10 @@ use runnel_tests::scripted::{ScriptedWorker, failed};
 use runnel_tests::stack::Stack;
 use serde_json::{Value, json};
 
-runnel_tests::on_stack!(
-    sqlite_embedded,
-    SqliteEmbedded,
+runnel_tests::on_both_databases!(
     many_runs_are_run_again_once,
     runs_are_found_by_the_run_above_them,
-    the_aliases_do_again_and_decide
-);
-runnel_tests::on_stack!(
-    postgres_embedded,
-    PostgresEmbedded,
-    many_runs_are_run_again_once,
-    runs_are_found_by_the_run_above_them,
-    the_aliases_do_again_and_decide
+    the_aliases_do_again_and_decide,
 );
 
 const OPERATION: &str = "operation { id } matched { value } isReplay";

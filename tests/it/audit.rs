@@ -8,23 +8,12 @@ use runnel_tests::cluster::{Cluster, workflow};
 use runnel_tests::stack::Stack;
 use serde_json::{Value, json};
 
-runnel_tests::on_stack!(
-    sqlite_embedded,
-    SqliteEmbedded,
+runnel_tests::on_both_databases!(
     every_mutation_of_the_schema_leaves_one_row,
     an_operation_is_logged_with_the_states_around_it,
     aliases_are_logged_as_the_mutations_they_stand_for,
     a_dry_run_leaves_nothing,
-    a_repeated_request_answers_as_the_first_one_did
-);
-runnel_tests::on_stack!(
-    postgres_embedded,
-    PostgresEmbedded,
-    every_mutation_of_the_schema_leaves_one_row,
-    an_operation_is_logged_with_the_states_around_it,
-    aliases_are_logged_as_the_mutations_they_stand_for,
-    a_dry_run_leaves_nothing,
-    a_repeated_request_answers_as_the_first_one_did
+    a_repeated_request_answers_as_the_first_one_did,
 );
 
 /// Mutations that change nothing.

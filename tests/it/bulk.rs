@@ -8,19 +8,10 @@ use runnel_tests::cluster::{Cluster, workflow};
 use runnel_tests::stack::Stack;
 use serde_json::{Value, json};
 
-runnel_tests::on_stack!(
-    sqlite_embedded,
-    SqliteEmbedded,
+runnel_tests::on_both_databases!(
     what_matches_is_operated_on_and_nothing_else,
     an_operation_goes_on_after_a_restart,
-    a_namespace_sees_nothing_of_another
-);
-runnel_tests::on_stack!(
-    postgres_embedded,
-    PostgresEmbedded,
-    what_matches_is_operated_on_and_nothing_else,
-    an_operation_goes_on_after_a_restart,
-    a_namespace_sees_nothing_of_another
+    a_namespace_sees_nothing_of_another,
 );
 
 const OPERATION: &str = "operation { id status total done failed } matched { value isExact } isReplay";

@@ -6,9 +6,7 @@ use runnel_tests::scripted::{failed, succeeded};
 use runnel_tests::stack::Stack;
 use serde_json::{Map, Value, json};
 
-runnel_tests::on_stack!(
-    sqlite_embedded,
-    SqliteEmbedded,
+runnel_tests::on_both_databases!(
     every_trigger_rule_decides_as_its_name_says,
     a_join_starts_with_as_many_upstreams_as_it_asks_for,
     a_condition_of_an_edge_is_not_handed_down,
@@ -16,19 +14,7 @@ runnel_tests::on_stack!(
     fail_fast_cancels_what_still_runs,
     handlers_run_after_the_graph_and_do_not_change_its_outcome,
     a_run_keeps_its_version_when_another_is_published,
-    expressions_read_every_context
-);
-runnel_tests::on_stack!(
-    postgres_embedded,
-    PostgresEmbedded,
-    every_trigger_rule_decides_as_its_name_says,
-    a_join_starts_with_as_many_upstreams_as_it_asks_for,
-    a_condition_of_an_edge_is_not_handed_down,
-    branches_that_can_run_do_after_a_failure,
-    fail_fast_cancels_what_still_runs,
-    handlers_run_after_the_graph_and_do_not_change_its_outcome,
-    a_run_keeps_its_version_when_another_is_published,
-    expressions_read_every_context
+    expressions_read_every_context,
 );
 
 /// Each rule, and whether a task runs after two upstreams that succeeded (s), failed (f) or were skipped (k).

@@ -10,27 +10,14 @@ use runnel_tests::scripted::{failed, succeeded};
 use runnel_tests::stack::Stack;
 use serde_json::{Value, json};
 
-runnel_tests::on_stack!(
-    sqlite_embedded,
-    SqliteEmbedded,
+runnel_tests::on_both_databases!(
     a_full_group_names_its_holders_and_the_place_in_the_line,
     rates_breakers_and_retries_name_their_time,
     a_pause_a_timer_upstreams_and_a_missing_worker_are_named,
     a_pending_run_names_its_group,
     the_reasons_of_many_tasks_cost_a_constant_number_of_statements,
     a_child_run_is_named_and_a_page_of_reasons_takes_few_statements,
-    the_time_of_a_task_adds_up
-);
-runnel_tests::on_stack!(
-    postgres_embedded,
-    PostgresEmbedded,
-    a_full_group_names_its_holders_and_the_place_in_the_line,
-    rates_breakers_and_retries_name_their_time,
-    a_pause_a_timer_upstreams_and_a_missing_worker_are_named,
-    a_pending_run_names_its_group,
-    the_reasons_of_many_tasks_cost_a_constant_number_of_statements,
-    a_child_run_is_named_and_a_page_of_reasons_takes_few_statements,
-    the_time_of_a_task_adds_up
+    the_time_of_a_task_adds_up,
 );
 
 const BLOCKERS: &str =

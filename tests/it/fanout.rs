@@ -13,9 +13,7 @@ use runnel_tests::stack::Stack;
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
-runnel_tests::on_stack!(
-    sqlite_embedded,
-    SqliteEmbedded,
+runnel_tests::on_both_databases!(
     limits_change_while_it_runs,
     a_narrower_tolerance_fails_it_at_once,
     items_are_paged_filtered_and_counted,
@@ -24,20 +22,7 @@ runnel_tests::on_stack!(
     failures_up_to_the_tolerance_are_forgiven,
     a_batch_is_one_item_and_the_last_may_be_shorter,
     a_matrix_runs_each_combination_that_is_left,
-    each_item_repeats_for_itself
-);
-runnel_tests::on_stack!(
-    postgres_embedded,
-    PostgresEmbedded,
-    limits_change_while_it_runs,
-    a_narrower_tolerance_fails_it_at_once,
-    items_are_paged_filtered_and_counted,
-    items_are_addressed_by_key_and_by_position,
-    two_items_with_one_key_fail_before_any_begins,
-    failures_up_to_the_tolerance_are_forgiven,
-    a_batch_is_one_item_and_the_last_may_be_shorter,
-    a_matrix_runs_each_combination_that_is_left,
-    each_item_repeats_for_itself
+    each_item_repeats_for_itself,
 );
 
 /// A workflow of one task, `each`, with the given keys.

@@ -10,17 +10,9 @@ use runnel_tests::sql;
 use runnel_tests::stack::Stack;
 use serde_json::{Value, json};
 
-runnel_tests::on_stack!(
-    sqlite_embedded,
-    SqliteEmbedded,
+runnel_tests::on_both_databases!(
     audit_rows_keys_and_operations_leave_when_they_are_old,
-    what_comes_while_no_worker_and_no_server_runs_is_served_later
-);
-runnel_tests::on_stack!(
-    postgres_embedded,
-    PostgresEmbedded,
-    audit_rows_keys_and_operations_leave_when_they_are_old,
-    what_comes_while_no_worker_and_no_server_runs_is_served_later
+    what_comes_while_no_worker_and_no_server_runs_is_served_later,
 );
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);

@@ -19,9 +19,7 @@ use runnel_tests::stack::Stack;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-runnel_tests::on_stack!(
-    sqlite_embedded,
-    SqliteEmbedded,
+runnel_tests::on_both_databases!(
     a_schedule_fires_at_its_time_and_the_run_knows_it,
     replicas_that_race_fire_each_time_once,
     after_downtime_the_catch_up_decides,
@@ -33,23 +31,7 @@ runnel_tests::on_stack!(
     a_backfill_runs_a_range_with_its_own_limit,
     a_start_with_a_delay_takes_place_once,
     a_start_that_meets_its_key_does_as_it_was_told,
-    what_cannot_be_a_schedule_is_refused
-);
-runnel_tests::on_stack!(
-    postgres_embedded,
-    PostgresEmbedded,
-    a_schedule_fires_at_its_time_and_the_run_knows_it,
-    replicas_that_race_fire_each_time_once,
-    after_downtime_the_catch_up_decides,
-    while_a_run_goes_on_the_overlap_policy_decides,
-    cancel_other_starts_the_newest_when_the_run_has_ended,
-    a_schedule_is_paused_after_failures_in_a_row,
-    a_paused_schedule_makes_up_for_nothing,
-    the_triggers_of_a_file_are_schedules_and_survive_a_new_version,
-    a_backfill_runs_a_range_with_its_own_limit,
-    a_start_with_a_delay_takes_place_once,
-    a_start_that_meets_its_key_does_as_it_was_told,
-    what_cannot_be_a_schedule_is_refused
+    what_cannot_be_a_schedule_is_refused,
 );
 
 const HOUR: Duration = Duration::from_secs(3_600);

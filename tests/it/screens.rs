@@ -10,17 +10,9 @@ use runnel_tests::scripted::{failed, succeeded};
 use runnel_tests::stack::Stack;
 use serde_json::{Map, Value, json};
 
-runnel_tests::on_stack!(
-    sqlite_embedded,
-    SqliteEmbedded,
+runnel_tests::on_both_databases!(
     a_screen_takes_the_same_few_statements_for_few_and_for_many_rows,
-    lists_are_filtered_sorted_and_counted
-);
-runnel_tests::on_stack!(
-    postgres_embedded,
-    PostgresEmbedded,
-    a_screen_takes_the_same_few_statements_for_few_and_for_many_rows,
-    lists_are_filtered_sorted_and_counted
+    lists_are_filtered_sorted_and_counted,
 );
 
 /// On a machine that is busy with other tests, the keys of one level come late: the loaders wait for them.

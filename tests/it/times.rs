@@ -10,27 +10,14 @@ use runnel_tests::scripted::failed;
 use runnel_tests::stack::Stack;
 use serde_json::{Value, json};
 
-runnel_tests::on_stack!(
-    sqlite_embedded,
-    SqliteEmbedded,
+runnel_tests::on_both_databases!(
     start_within_ends_a_wait_in_the_queue,
     complete_within_spans_all_attempts,
     a_silent_attempt_is_lost_and_another_takes_over,
     losses_have_a_limit_of_their_own,
     a_retry_waits_as_long_as_the_other_side_asked,
     only_failures_that_are_named_are_tried_again,
-    an_sla_alerts_and_ends_nothing
-);
-runnel_tests::on_stack!(
-    postgres_embedded,
-    PostgresEmbedded,
-    start_within_ends_a_wait_in_the_queue,
-    complete_within_spans_all_attempts,
-    a_silent_attempt_is_lost_and_another_takes_over,
-    losses_have_a_limit_of_their_own,
-    a_retry_waits_as_long_as_the_other_side_asked,
-    only_failures_that_are_named_are_tried_again,
-    an_sla_alerts_and_ends_nothing
+    an_sla_alerts_and_ends_nothing,
 );
 
 /// A workflow of one task with further keys.

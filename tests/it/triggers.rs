@@ -11,27 +11,14 @@ use runnel_tests::cluster::{Cluster, workflow};
 use runnel_tests::stack::Stack;
 use serde_json::{Value, json};
 
-runnel_tests::on_stack!(
-    sqlite_embedded,
-    SqliteEmbedded,
+runnel_tests::on_both_databases!(
     events_come_in_all_modes_and_start_what_they_match,
     each_event_of_a_batch_has_its_own_outcomes,
     an_event_that_came_before_starts_nothing,
     a_rate_limit_and_a_dedupe_key_hold_back_runs,
     a_webhook_takes_what_is_signed_and_nothing_else,
     a_rotated_secret_overlaps_with_the_one_before,
-    what_is_no_event_is_refused
-);
-runnel_tests::on_stack!(
-    postgres_embedded,
-    PostgresEmbedded,
-    events_come_in_all_modes_and_start_what_they_match,
-    each_event_of_a_batch_has_its_own_outcomes,
-    an_event_that_came_before_starts_nothing,
-    a_rate_limit_and_a_dedupe_key_hold_back_runs,
-    a_webhook_takes_what_is_signed_and_nothing_else,
-    a_rotated_secret_overlaps_with_the_one_before,
-    what_is_no_event_is_refused
+    what_is_no_event_is_refused,
 );
 
 fn orders(triggers: Value) -> Value {

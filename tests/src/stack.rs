@@ -152,6 +152,15 @@ macro_rules! on_each_stack {
     };
 }
 
+/// Makes a test of each named scenario for each database, with the embedded queue.
+#[macro_export]
+macro_rules! on_both_databases {
+    ($($scenario:ident),+ $(,)?) => {
+        $crate::on_stack!(sqlite_embedded, SqliteEmbedded, $($scenario),+);
+        $crate::on_stack!(postgres_embedded, PostgresEmbedded, $($scenario),+);
+    };
+}
+
 /// Makes one test of each named scenario for one stack.
 #[macro_export]
 macro_rules! on_stack {

@@ -8,6 +8,7 @@ pub mod count;
 mod events;
 pub mod explain;
 pub mod family;
+mod heads;
 mod logs;
 pub mod predicate;
 mod runs;

@@ -4,11 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use runnel_engine::run::{RunExtra, RunStanding, RunStatus, TaskStanding, TaskStatus};
 use runnel_engine::{RunId, TaskIx, WorkflowVersionId};
-use runnel_entity::run;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryResult, QuerySelect};
-use uuid::Uuid;
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult};
 
-use super::{Found, Reads, TaskRef};
+use super::{Found, Reads, TaskRef, heads};
 use crate::actor::Actor;
 use crate::apply::{Column, Kind, RowSet, source};
 use crate::error::StoreError;
@@ -98,29 +96,15 @@ async fn runs(
     actor: &Actor,
     ids: &BTreeSet<RunId>,
 ) -> Result<HashMap<RunId, (WorkflowVersionId, RunStanding)>, StoreError> {
-    let rows: Vec<(Uuid, Uuid, i16, bool, String)> = run::Entity::find()
-        .filter(run::Column::Id.is_in(ids.iter().map(|id| id.0)))
-        .filter(run::Column::Namespace.eq(&*actor.namespace))
-        .select_only()
-        .columns([
-            run::Column::Id,
-            run::Column::WorkflowVersionId,
-            run::Column::Status,
-            run::Column::IsPaused,
-            run::Column::Extra,
-        ])
-        .into_tuple()
-        .all(reads.store.read())
-        .await
-        .map_err(failed_to("read how runs stand"))?;
-    let mut runs = HashMap::with_capacity(rows.len());
-    for (id, version, status, is_paused, extra) in rows {
+    let mut runs = HashMap::with_capacity(ids.len());
+    for head in heads::of_runs(reads, actor, ids).await? {
+        let (id, code) = (head.id, head.status);
         let status =
-            RunStatus::from_code(status).ok_or_else(|| corrupt("run", format!("status {status} of {id}")))?;
-        let extra: RunExtra = serde_json::from_str(&extra)
+            RunStatus::from_code(code).ok_or_else(|| corrupt("run", format!("status {code} of {id}")))?;
+        let extra: RunExtra = serde_json::from_str(&head.extra)
             .map_err(|error| corrupt("run", format!("extra of {id}: {error}")))?;
-        let standing = RunStanding::new(status, is_paused, &extra);
-        runs.insert(RunId(id), (WorkflowVersionId(version), standing));
+        let standing = RunStanding::new(status, head.is_paused, &extra);
+        runs.insert(id, (head.version, standing));
     }
     Ok(runs)
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use runnel_engine::explain::RunFacts;
 use runnel_engine::run::{RunExtra, RunStatus, TaskStatus};
 use runnel_engine::{RunId, TaskIx, Timestamp, WorkflowVersionId};
-use runnel_entity::run;
-use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, QueryResult, QuerySelect};
+use sea_orm::{DbBackend, QueryResult};
 use uuid::Uuid;
 
+use super::super::heads;
 use super::{Reads, TASK_KEY, TaskKey, answers, task_keys};
 use crate::actor::Actor;
 use crate::apply::{Column, Kind, RowSet, source};
@@ -81,38 +81,22 @@ pub(super) async fn parents(
     actor: &Actor,
     ids: &BTreeSet<RunId>,
 ) -> Result<HashMap<RunId, Parent>, StoreError> {
-    let rows: Vec<(Uuid, Uuid, i16, bool, String)> = run::Entity::find()
-        .filter(run::Column::Id.is_in(ids.iter().map(|id| id.0)))
-        .filter(run::Column::Namespace.eq(&*actor.namespace))
-        .select_only()
-        .columns([
-            run::Column::Id,
-            run::Column::WorkflowVersionId,
-            run::Column::Status,
-            run::Column::IsPaused,
-            run::Column::Extra,
-        ])
-        .into_tuple()
-        .all(reads.store.read())
-        .await
-        .map_err(failed_to("read runs"))?;
-    let mut wanted: Vec<WorkflowVersionId> = rows.iter().map(|row| WorkflowVersionId(row.1)).collect();
+    let heads = heads::of_runs(reads, actor, ids).await?;
+    let mut wanted: Vec<WorkflowVersionId> = heads.iter().map(|head| head.version).collect();
     wanted.sort_unstable();
     wanted.dedup();
     let versions = reads.versions.get_all(&wanted).await?;
-    let mut parents = HashMap::with_capacity(rows.len());
-    for (id, version, status, is_paused, extra) in rows {
-        let (Some(version), Some(status)) = (
-            versions.get(&WorkflowVersionId(version)),
-            RunStatus::from_code(status),
-        ) else {
+    let mut parents = HashMap::with_capacity(heads.len());
+    for head in heads {
+        let (Some(version), Some(status)) = (versions.get(&head.version), RunStatus::from_code(head.status))
+        else {
             continue;
         };
         // what cannot be read here is reported by whoever applies the run
-        let extra: RunExtra = serde_json::from_str(&extra).unwrap_or_default();
+        let extra: RunExtra = serde_json::from_str(&head.extra).unwrap_or_default();
         let facts = RunFacts {
             status,
-            is_paused,
+            is_paused: head.is_paused,
             pause: extra.pause.clone(),
             outcome: extra.outcome,
         };
@@ -120,7 +104,7 @@ pub(super) async fn parents(
             version: Arc::clone(version),
             facts,
         };
-        parents.insert(RunId(id), parent);
+        parents.insert(head.id, parent);
     }
     Ok(parents)
 }
