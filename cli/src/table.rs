@@ -30,7 +30,21 @@ pub fn age(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
 /// How long something took or has been going on.
 pub fn elapsed(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {
     let Some(from) = from else { return "-".to_owned() };
-    let millis = (to.unwrap_or(now) - from).num_milliseconds().max(0);
+    span((to.unwrap_or(now) - from).num_milliseconds().max(0))
+}
+
+/// A length of time as the API writes it, `PT1.5S`; `None` for none at all.
+pub fn length(iso: &str) -> Option<String> {
+    let seconds: f64 = iso.strip_prefix("PT")?.strip_suffix('S')?.parse().ok()?;
+    let millis = chrono::TimeDelta::from_std(std::time::Duration::try_from_secs_f64(seconds).ok()?).ok()?;
+    match millis.num_milliseconds() {
+        0 if seconds > 0.0 => Some("<1ms".to_owned()),
+        0 => None,
+        millis => Some(span(millis)),
+    }
+}
+
+fn span(millis: i64) -> String {
     match millis {
         0..1_000 => format!("{millis}ms"),
         1_000..60_000 => format!("{}.{}s", millis / 1_000, millis % 1_000 / 100),
@@ -78,6 +92,19 @@ mod tests {
             );
         }
         assert_eq!(elapsed(None, None, now), "-");
+    }
+
+    #[test]
+    fn a_length_of_the_api_reads_like_any_other() {
+        for (iso, expected) in [
+            ("PT0S", None),
+            ("PT0.000848S", Some("<1ms")),
+            ("PT1.106537S", Some("1.1s")),
+            ("PT3720S", Some("1h02m")),
+            ("P1D", None),
+        ] {
+            assert_eq!(length(iso).as_deref(), expected, "{iso}");
+        }
     }
 
     #[test]

@@ -102,9 +102,14 @@ fn text(of: &Value, tasks: Vec<Value>) -> String {
             ("waiting", "waiting"),
         ]
         .iter()
-        .filter_map(|(field, name)| Some(format!("{name} {}", spent.get(*field)?.as_str()?)))
+        .filter_map(|(field, name)| {
+            let length = table::length(spent.get(*field)?.as_str()?)?;
+            Some(format!("{name} {length}"))
+        })
         .collect();
-        out.push_str(&format!("time: {}\n", parts.join(", ")));
+        if !parts.is_empty() {
+            out.push_str(&format!("time: {}\n", parts.join(", ")));
+        }
     }
     out
 }
