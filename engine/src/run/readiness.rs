@@ -118,6 +118,8 @@ impl Machine<'_> {
 
     pub fn skip(&mut self, ix: TaskIx, note: Note<'_>) {
         self.stop(ix);
+        // a loop has the output of its last round, which is not the task's
+        self.task_mut(ix).output = None;
         self.set_status(ix, TaskStatus::Skipped);
         self.task_record(RecordKind::TaskSkipped, ix, note);
     }

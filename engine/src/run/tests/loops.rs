@@ -56,6 +56,20 @@ fn rounds_go_on_until_the_condition_holds_and_read_the_one_before() {
 }
 
 #[test]
+fn a_loop_that_is_skipped_between_its_rounds_keeps_no_output() {
+    let mut run = Driver::started(workflow(vec![looped(None, 3, EVERY)]));
+    run.succeed_with("l", json!({"n": 1}));
+    assert_eq!(run.status("l"), TaskStatus::Waiting);
+    run.feed(Input::TaskSkipRequested {
+        task: run.ix("l"),
+        actor: "operator".into(),
+        reason: None,
+    });
+    assert_eq!(run.status("l"), TaskStatus::Skipped);
+    assert_eq!(run.state.tasks[0].output, None);
+}
+
+#[test]
 fn a_condition_that_never_holds_fails_at_the_limit() {
     let mut run = Driver::started(workflow(vec![looped(Some("false"), 2, Duration::ZERO)]));
     run.succeed("l");
