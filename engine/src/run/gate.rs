@@ -82,7 +82,7 @@ pub enum GateCommand {
         task: TaskIx,
         /// The attempt.
         attempt: u32,
-        /// The breaker that had let it pass.
+        /// The breaker that let it pass, or may be about to.
         circuit: Option<String>,
         /// Whether it ended well, where that says something about the breaker.
         verdict: Option<bool>,
@@ -333,11 +333,11 @@ impl Machine<'_> {
         if hold.phase == HoldPhase::Withdrawn {
             return;
         }
-        let circuit = hold.circuit.clone().filter(|_| hold.phase == HoldPhase::Held);
         self.command(Command::Gate(GateCommand::Release {
             task: ix,
             attempt: hold.attempt,
-            circuit,
+            // also of one that still asks: a grant that is on its way may have made it the probe
+            circuit: hold.circuit.clone(),
             verdict,
         }));
     }
@@ -357,7 +357,7 @@ impl Machine<'_> {
         self.command(Command::Gate(GateCommand::Release {
             task: ix,
             attempt: hold.attempt,
-            // it never passed; but a grant that is on its way may have made it a probe
+            // as in `release`
             circuit: hold.circuit.clone(),
             verdict: None,
         }));

@@ -115,6 +115,41 @@ fn a_limited_task_is_ready_until_it_is_admitted() {
 }
 
 #[test]
+fn what_no_longer_asks_may_have_been_made_the_probe_and_lets_it_go() {
+    type End = fn(&mut Driver);
+    let ends: [(&str, End); 2] = [
+        ("skip", |run| {
+            drop(run.feed(Input::TaskSkipRequested {
+                task: TaskIx(0),
+                actor: "operator".into(),
+                reason: None,
+            }));
+        }),
+        ("cancel", |run| {
+            drop(run.feed(Input::CancelRequested {
+                mode: CancelMode::Now,
+                actor: "operator".into(),
+                reason: None,
+            }));
+        }),
+    ];
+    for (name, end) in ends {
+        let mut run = Driver::started(workflow(vec![guarded("a")]));
+        // the gates have decided, and their answer is on its way
+        let asked = said(&mut run);
+        let breaker = request(&asked).circuit.unwrap().key;
+        end(&mut run);
+        let release = GateCommand::Release {
+            task: TaskIx(0),
+            attempt: 1,
+            circuit: Some(breaker),
+            verdict: None,
+        };
+        assert!(said(&mut run).contains(&release), "{name}");
+    }
+}
+
+#[test]
 fn every_end_of_an_attempt_gives_back_what_it_held() {
     type End = fn(&mut Driver);
     let ends: [(&str, End, Option<bool>); 6] = [
