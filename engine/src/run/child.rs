@@ -191,6 +191,10 @@ impl Machine<'_> {
                 self.fail_attempt(*task, failure.clone());
                 Outcome::Applied
             }
+            // its end may be heard of before its start, and means no more
+            ChildInput::Ended { task, child, .. } if !self.must_wait(*task) => {
+                self.on_child_started(*task, *child)
+            }
             ChildInput::Ended {
                 task,
                 child,
@@ -218,11 +222,15 @@ impl Machine<'_> {
         self.task_mut(ix).extra = extra.store();
         let data = json!({"run": child});
         self.task_record(RecordKind::ChildStarted, ix, Note::data(data));
-        let waits = ChildRequest::of_task(self.task(ix)).is_none_or(|request| request.wait);
-        if !waits {
+        if !self.must_wait(ix) {
             self.succeed(ix, Arc::from(json!({"run_id": child}).to_string()));
         }
         Outcome::Applied
+    }
+
+    /// Whether the task goes on until its child has ended.
+    fn must_wait(&self, ix: TaskIx) -> bool {
+        ChildRequest::of_task(self.task(ix)).is_none_or(|request| request.wait)
     }
 
     fn on_child_ended(&mut self, ix: TaskIx, ended: &Ended<'_>, outputs: Option<Arc<str>>) -> Outcome {

@@ -114,6 +114,18 @@ fn a_child_that_is_not_waited_for_is_a_result_at_once() {
 }
 
 #[test]
+fn the_end_of_a_child_that_is_not_waited_for_means_that_it_has_started() {
+    for status in [RunStatus::Succeeded, RunStatus::Failed] {
+        let mut run = Driver::started(workflow(vec![parent(json!({"id": "other", "wait": false}))]));
+        assert_eq!(ended(&mut run, 1, status, None), Outcome::Applied);
+        assert_eq!(run.run_status(), RunStatus::Succeeded, "{status:?}");
+        let output: Value = serde_json::from_str(run.state.tasks[0].output.as_deref().unwrap()).unwrap();
+        assert_eq!(output, json!({"run_id": CHILD}));
+        assert!(matches!(begun(&mut run, 1), Outcome::Ignored(_)));
+    }
+}
+
+#[test]
 fn the_failure_of_the_child_names_it() {
     let mut run = Driver::started(workflow(vec![waiting()]));
     let cause = TaskFailure::new(Category::Unavailable, "HTTP_503", "no answer", true);
