@@ -306,6 +306,8 @@ impl Machine<'_> {
             again.insert(ix);
         }
         self.stop(ix);
+        // what a person says is no verdict about a breaker, and no result for later runs
+        self.give_back(ix, None);
         let now = self.now();
         let task = self.task_mut(ix);
         task.ready_at = task.ready_at.or(Some(now));

@@ -8,8 +8,8 @@ use crate::definition::{CachePolicy, Circuit, Concurrency, ForEach, OnConflict, 
 use crate::gate::GateRequest;
 use crate::run::testkit::{Driver, retry, root, task, workflow};
 use crate::run::{
-    CancelMode, Category, Command, GateCommand, GateInput, Input, Outcome, RecordKind, RunStatus, Stale,
-    TaskFailure, TaskStatus,
+    CancelMode, Category, Command, GateCommand, GateInput, Input, Outcome, RecordKind, RerunInput, RunStatus,
+    Stale, TaskFailure, TaskStatus,
 };
 use crate::{TaskIx, Timestamp, Workflow};
 
@@ -354,6 +354,33 @@ fn a_kept_result_stands_for_the_attempt() {
     );
     second.succeed("b");
     assert_eq!(second.run_status(), RunStatus::Succeeded);
+}
+
+#[test]
+fn a_result_set_by_hand_is_not_kept_and_says_nothing_about_a_breaker() {
+    let mut run = Driver::started(workflow(vec![Task {
+        cache: Some(CachePolicy {
+            key: None,
+            ttl: Duration::from_secs(60),
+        }),
+        ..guarded("a")
+    }]));
+    admit(&mut run, "a");
+    said(&mut run);
+    run.feed(Input::Rerun(RerunInput::Override {
+        task: TaskIx(0),
+        result: Ok("7".into()),
+        actor: "operator".into(),
+        reason: None,
+    }));
+    assert_eq!(run.status("a"), TaskStatus::Succeeded);
+    let said = said(&mut run);
+    assert_eq!(releases(&said), [(1, None)]);
+    assert!(
+        !said
+            .iter()
+            .any(|command| matches!(command, GateCommand::Keep { .. }))
+    );
 }
 
 #[test]
