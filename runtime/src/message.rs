@@ -49,12 +49,17 @@ pub(crate) fn body_if_wanted(
     attempt: u32,
     moment: &Moment,
 ) -> Body {
-    match state.tasks.get(ix.at()) {
-        Some(task) if task.attempt == attempt && is_out(task.status) && !state.status.is_terminal() => {
-            body(keys, callbacks, meta, state, ix, moment)
-        }
-        Some(_) | None => Body::Gone,
+    if is_wanted(state, ix, attempt) {
+        body(keys, callbacks, meta, state, ix, moment)
+    } else {
+        Body::Gone
     }
+}
+
+/// Whether anybody waits for the end of an attempt.
+pub(crate) fn is_wanted(state: &RunState, ix: TaskIx, attempt: u32) -> bool {
+    let task = state.tasks.get(ix.at());
+    !state.status.is_terminal() && task.is_some_and(|task| task.attempt == attempt && is_out(task.status))
 }
 
 fn body(

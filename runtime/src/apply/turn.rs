@@ -12,6 +12,7 @@ use super::convert::corrupt;
 use super::offload::Stored;
 use crate::audit::Draft;
 use crate::error::StoreError;
+use crate::message;
 use crate::workflows::CompiledVersion;
 
 /// A run between two batches: its state, and the version of the row that it equals.
@@ -229,6 +230,7 @@ impl Turn {
         self.effects.touched.sort_unstable();
         self.effects.touched.dedup();
         forget_stopped(&mut self.effects.commands);
+        forget_ended(&self.known.state, &mut self.effects.commands);
         self.is_changed |= !self.effects.records.is_empty() || !self.effects.touched.is_empty();
     }
 
@@ -286,6 +288,18 @@ fn forget_stopped(commands: &mut Vec<Command>) {
     }
     let mut kept = kept.into_iter();
     commands.retain(|_| kept.next().unwrap_or(true));
+}
+
+/// An attempt that was dispatched anew and has ended in the same batch leaves nothing to send either: nobody waits for it.
+fn forget_ended(state: &RunState, commands: &mut Vec<Command>) {
+    commands.retain(|command| match command {
+        Command::Dispatch { task, attempt } => message::is_wanted(state, *task, *attempt),
+        Command::Stop { .. }
+        | Command::DeadLetter { .. }
+        | Command::Wait(_)
+        | Command::Child(_)
+        | Command::Gate(_) => true,
+    });
 }
 
 /// SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators").
