@@ -6,7 +6,7 @@ use runnel_engine::run::{Category, RunStatus, TaskStatus};
 use runnel_queue::{AttemptRef, FailureCategory, Outcome, Report};
 use runnel_runtime::Clock as _;
 use runnel_tests::cluster::{Cluster, workflow};
-use runnel_tests::scripted::failed;
+use runnel_tests::scripted::{Held, ScriptedWorker, failed, succeeded};
 use runnel_tests::stack::Stack;
 use serde_json::{Value, json};
 
@@ -27,6 +27,17 @@ fn one(id: &str, more: Value) -> Value {
         task.extend(more);
     }
     workflow(id, json!({ "only": task }))
+}
+
+/// The message of an attempt. One before it may come twice when the clock jumps beyond the lease of its row.
+async fn take_attempt(worker: &ScriptedWorker, attempt: u32) -> anyhow::Result<Held> {
+    loop {
+        let held = worker.take(1).await?;
+        worker.delete(&held).await?;
+        if let Some(held) = held.into_iter().find(|held| held.message.at.attempt == attempt) {
+            return Ok(held);
+        }
+    }
 }
 
 fn begun(at: &AttemptRef) -> Report {
@@ -93,8 +104,8 @@ async fn a_silent_attempt_is_lost_and_another_takes_over(stack: Stack) -> anyhow
         .until_task(run, "only", |task| task.status == TaskStatus::Running)
         .await?;
     cluster.clock.advance(Duration::from_secs(31));
-    let again = worker.succeed_next(1).await?;
-    assert_eq!(again[0].message.at.attempt, 2);
+    let again = take_attempt(&worker, 2).await?;
+    worker.report(vec![succeeded(&again.at(), &json!(1))]).await?;
     cluster.ends(run, RunStatus::Succeeded).await?;
     let task = cluster.task(run, "only").await?;
     assert_eq!((task.losses, task.retries), (1, 0), "a loss is no retry");
@@ -110,9 +121,8 @@ async fn losses_have_a_limit_of_their_own(stack: Stack) -> anyhow::Result<()> {
     );
     let run = cluster.launch(&file).await?;
     for attempt in 1..=2 {
-        let held = worker.take(1).await?;
-        worker.delete(&held).await?;
-        worker.report(vec![begun(&held[0].at())]).await?;
+        let held = take_attempt(&worker, attempt).await?;
+        worker.report(vec![begun(&held.at())]).await?;
         cluster
             .until_task(run, "only", |task| {
                 task.status == TaskStatus::Running && task.attempt == attempt
@@ -220,9 +230,7 @@ async fn an_sla_alerts_and_ends_nothing(stack: Stack) -> anyhow::Result<()> {
         anyhow::Ok(kinds.filter(|kind| kind.contains("Sla")).count())
     };
     assert_eq!(alerts().await?, 1);
-    worker
-        .report(vec![runnel_tests::scripted::succeeded(&held[0].at(), &json!(1))])
-        .await?;
+    worker.report(vec![succeeded(&held[0].at(), &json!(1))]).await?;
     cluster.ends(run, RunStatus::Succeeded).await?;
     assert_eq!(alerts().await?, 1, "noted once");
     cluster.finish().await
