@@ -2,12 +2,12 @@
 
 use runnel_engine::Timestamp;
 use runnel_engine::gate::{Breaker, BreakerPhase, GateKind};
-use sea_orm::ConnectionTrait;
+use sea_orm::QueryResult;
 
 use crate::actor::Actor;
 use crate::error::StoreError;
 use crate::orchestrator::Orchestrator;
-use crate::store::{Store, failed_to};
+use crate::store::Store;
 use crate::view::{Page, PageRequest};
 
 /// Most breakers of one list.
@@ -120,17 +120,7 @@ impl Orchestrator {
                 key.to_owned().into(),
             ],
         );
-        let failed = failed_to("reset a breaker");
-        self.reads()
-            .store
-            .tx("reset a breaker", move |tx| {
-                let statement = statement.clone();
-                Box::pin(async move {
-                    tx.execute_raw(statement).await.map_err(failed)?;
-                    Ok(())
-                })
-            })
-            .await?;
+        self.reads().store.execute("reset a breaker", statement).await?;
         self.ring_gates();
         self.find_circuit(actor, key).await
     }
@@ -157,18 +147,11 @@ async fn read(
         "SELECT name, state FROM gate WHERE namespace = {mark}1 AND kind = {} AND name {sign} {mark}2 ORDER BY name LIMIT {first}",
         GateKind::Circuit as u8
     );
-    let failed = failed_to("read breakers");
-    let rows = store
-        .read()
-        .query_all_raw(backend.statement(sql, [namespace.to_owned().into(), key.to_owned().into()]))
-        .await
-        .map_err(failed)?;
+    let statement = backend.statement(sql, [namespace.to_owned().into(), key.to_owned().into()]);
+    let read = |row: &QueryResult| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+    let rows: Vec<(String, String)> = store.rows("read breakers", statement, read).await?;
     let mut circuits = Vec::with_capacity(rows.len());
-    for row in rows {
-        let (key, state): (String, String) = (
-            row.try_get_by_index(0).map_err(failed)?,
-            row.try_get_by_index(1).map_err(failed)?,
-        );
+    for (key, state) in rows {
         let breaker = if state == "{}" {
             Breaker::default()
         } else {
