@@ -12,14 +12,7 @@ use runnel_tests::stack::Stack;
 use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
-macro_rules! on_both_databases {
-    ($($scenario:ident),+ $(,)?) => {
-        runnel_tests::on_stack!(sqlite_embedded, SqliteEmbedded, $($scenario),+);
-        runnel_tests::on_stack!(postgres_embedded, PostgresEmbedded, $($scenario),+);
-    };
-}
-
-on_both_databases!(
+runnel_tests::on_both_databases!(
     a_task_waits_without_a_message_until_its_token_is_used,
     a_callback_before_the_report_ends_the_task,
     a_token_is_good_once_and_a_forged_one_never,

@@ -12,21 +12,15 @@ use runnel_tests::stack::Stack;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-runnel_tests::on_stack!(
-    sqlite_embedded,
-    SqliteEmbedded,
-    a_long_list_becomes_tasks_a_window_at_a_time,
-    a_cancel_in_the_middle_begins_no_more_items,
-    another_orchestrator_goes_on_in_the_middle,
-    every_batch_costs_the_same_however_long_the_list
-);
-runnel_tests::on_stack!(
-    postgres_embedded,
-    PostgresEmbedded,
+runnel_tests::on_both_databases!(
     a_long_list_becomes_tasks_a_window_at_a_time,
     a_cancel_in_the_middle_begins_no_more_items,
     another_orchestrator_goes_on_in_the_middle,
     every_batch_costs_the_same_however_long_the_list,
+);
+runnel_tests::on_stack!(
+    postgres_alone,
+    PostgresEmbedded,
     rows_read_grow_with_the_list_and_no_faster
 );
 

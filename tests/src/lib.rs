@@ -13,6 +13,7 @@ pub mod process;
 pub mod programs;
 pub mod scripted;
 pub mod services;
+pub mod socket;
 pub mod sql;
 pub mod stack;
 pub mod supply;
