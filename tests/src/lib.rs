@@ -16,5 +16,6 @@ pub mod services;
 pub mod socket;
 pub mod sql;
 pub mod stack;
+pub mod statements;
 pub mod supply;
 pub mod verify;
