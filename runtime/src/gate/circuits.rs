@@ -7,6 +7,7 @@ use sea_orm::QueryResult;
 use crate::actor::Actor;
 use crate::error::StoreError;
 use crate::orchestrator::Orchestrator;
+use crate::query::page as page_of;
 use crate::store::Store;
 use crate::view::{Page, PageRequest};
 
@@ -80,14 +81,8 @@ impl Orchestrator {
         let size = page.first.clamp(1, CIRCUITS_MAX);
         let has_previous = page.after.is_some();
         let filter = Filter::After(page.after.as_deref().unwrap_or_default());
-        let mut items = read(&self.reads().store, &actor.namespace, filter, size + 1).await?;
-        let has_next = items.len() > size as usize;
-        items.truncate(size as usize);
-        Ok(Page {
-            items,
-            has_next,
-            has_previous,
-        })
+        let items = read(&self.reads().store, &actor.namespace, filter, size + 1).await?;
+        Ok(page_of(items, size as usize, has_previous))
     }
 
     /// One breaker; one that nobody has used is closed.

@@ -10,14 +10,14 @@ use uuid::Uuid;
 
 use super::error::ScheduleError;
 use super::outcome;
-use super::stored::{self, Scoped, page_of};
+use super::stored::{self, Scoped};
 use super::view::{
     BackfillStatus, BackfillView, Origin, OutcomeFilter, OutcomeStatus, OutcomeView, ScheduleView,
 };
 use crate::actor::Actor;
 use crate::error::StoreError;
 use crate::orchestrator::Orchestrator;
-use crate::query::PAGE_MAX;
+use crate::query::{PAGE_MAX, page as page_of};
 use crate::store::failed_to;
 use crate::view::convert::{corrupt, json};
 use crate::view::{Page, PageRequest};
@@ -114,7 +114,11 @@ impl Orchestrator {
             .all(self.reads().store.read())
             .await
             .map_err(failed_to("list trigger outcomes"))?;
-        page_of(rows, limit, has_previous, outcome::from_row)
+        let items = rows
+            .into_iter()
+            .map(outcome::from_row)
+            .collect::<Result<_, _>>()?;
+        Ok(page_of(items, limit, has_previous))
     }
 
     /// One outcome.

@@ -4,13 +4,13 @@
 use runnel_entity::{backfill, event_trigger, schedule, trigger_outcome};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, ModelTrait, QueryFilter, QueryOrder,
-    QuerySelect, Select,
+    ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, ModelTrait, QueryFilter, QuerySelect,
+    Select,
 };
 use uuid::Uuid;
 
 use crate::error::StoreError;
-use crate::query::PAGE_MAX;
+use crate::query::window::{Window, Windowed};
 use crate::store::{Store, failed_to};
 use crate::view::{Page, PageRequest};
 
@@ -113,17 +113,16 @@ pub(crate) async fn list<E: Keyed, V>(
     page: PageRequest<String>,
     view: impl Fn(E::Model) -> Result<V, StoreError>,
 ) -> Result<Page<V>, StoreError> {
-    let limit = page.first.clamp(1, PAGE_MAX) as usize;
-    let mut rows = E::of(namespace).order_by_asc(E::KEY).limit(limit as u64 + 1);
+    let mut rows = E::of(namespace);
     if let Some(workflow) = workflow {
         rows = rows.filter(E::WORKFLOW_KEY.eq(workflow));
     }
-    let has_previous = page.after.is_some();
-    if let Some(after) = page.after {
-        rows = rows.filter(E::KEY.gt(after));
-    }
+    let window = Window::from(page);
+    let walk = Windowed::new(&window);
+    let rows = walk.ascending(rows, E::KEY, window.place());
     let rows = rows.all(store.read()).await.map_err(failed_to(action))?;
-    page_of(rows, limit, has_previous, view)
+    let items = rows.into_iter().map(view).collect::<Result<_, _>>()?;
+    Ok(walk.page(items))
 }
 
 /// Inserts a row unless its key is there; answers what is there.
@@ -159,20 +158,4 @@ where
             })
         })
         .await
-}
-
-/// A page from up to one row more than it holds.
-pub(super) fn page_of<R, V>(
-    mut rows: Vec<R>,
-    limit: usize,
-    has_previous: bool,
-    view: impl Fn(R) -> Result<V, StoreError>,
-) -> Result<Page<V>, StoreError> {
-    let has_next = rows.len() > limit;
-    rows.truncate(limit);
-    Ok(Page {
-        items: rows.into_iter().map(view).collect::<Result<_, _>>()?,
-        has_next,
-        has_previous,
-    })
 }
