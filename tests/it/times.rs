@@ -20,6 +20,9 @@ runnel_tests::on_both_databases!(
     an_sla_alerts_and_ends_nothing,
 );
 
+/// Longer than an attempt has for its first heartbeat, whatever the task says.
+const SILENCE: Duration = Duration::from_secs(61);
+
 /// A workflow of one task with further keys.
 fn one(id: &str, more: Value) -> Value {
     let mut task = json!({ "type": "scripted" });
@@ -103,7 +106,7 @@ async fn a_silent_attempt_is_lost_and_another_takes_over(stack: Stack) -> anyhow
     cluster
         .until_task(run, "only", |task| task.status == TaskStatus::Running)
         .await?;
-    cluster.clock.advance(Duration::from_secs(31));
+    cluster.clock.advance(SILENCE);
     let again = take_attempt(&worker, 2).await?;
     worker.report(vec![succeeded(&again.at(), &json!(1))]).await?;
     cluster.ends(run, RunStatus::Succeeded).await?;
@@ -128,7 +131,7 @@ async fn losses_have_a_limit_of_their_own(stack: Stack) -> anyhow::Result<()> {
                 task.status == TaskStatus::Running && task.attempt == attempt
             })
             .await?;
-        cluster.clock.advance(Duration::from_secs(31));
+        cluster.clock.advance(SILENCE);
         worker.hello().await?;
     }
     cluster.ends(run, RunStatus::Failed).await?;
