@@ -16,6 +16,11 @@ pub fn render(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> S
     table.lines().map(|line| format!("{}\n", line.trim())).collect()
 }
 
+/// The cell of a text; a dash where there is none.
+pub fn cell(value: &serde_json::Value) -> String {
+    value.as_str().unwrap_or("-").to_owned()
+}
+
 /// How long ago, in the largest unit that fits.
 pub fn age(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let seconds = (now - at).num_seconds().max(0);

@@ -13,14 +13,13 @@ use runnel_engine::run::{Input, RunStatus, TaskStatus};
 use runnel_engine::{RunId, TaskIx};
 use runnel_queue::message::{decode_reports, decode_task};
 use runnel_queue::{Delivery, MessageError, QueueError, QueueName, Receipt, ReportBatch, TaskQueue};
-use sea_orm::ConnectionTrait;
+use sea_orm::QueryResult;
 use tokio_util::sync::CancellationToken;
 
 use crate::apply::{Appliers, Shell};
 use crate::dead_letters::{self, Poison};
 use crate::error::StoreError;
 use crate::intake::Intake;
-use crate::store::failed_to;
 
 /// Messages of one call; SQS gives at most ten.
 const RECEIVE_MAX: usize = 500;
@@ -217,15 +216,10 @@ impl DeadLetters {
             TaskStatus::Queued as u8,
             TaskStatus::Running as u8
         );
-        let (store, failed) = (&self.shell.store, failed_to("look for queues in use"));
-        let rows = store
-            .read()
-            .query_all_raw(store.backend().statement(sql, []))
-            .await
-            .map_err(failed)?;
-        rows.iter()
-            .map(|row| row.try_get_by_index(0).map_err(failed))
-            .collect()
+        let store = &self.shell.store;
+        let statement = store.backend().statement(sql, []);
+        let read = |row: &QueryResult| row.try_get_by_index(0);
+        store.rows("look for queues in use", statement, read).await
     }
 
     async fn end(&self, queue: &str, name: &QueueName, delivery: Delivery) {

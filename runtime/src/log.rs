@@ -208,15 +208,10 @@ async fn stored_lines(shell: &Shell, keys: &[AttemptKey]) -> Result<HashMap<Atte
          AND l.ix = c.ix AND l.attempt = c.attempt GROUP BY l.run_id, l.ix, l.attempt",
         source(shell.backend, OUTBOX_KEY)
     );
-    let failed = failed_to("count log lines");
-    let found = shell
-        .store
-        .read()
-        .query_all_raw(set.bind(shell.backend, &sql, vec![]))
-        .await
-        .map_err(failed)?;
-    let count = |row| counted(row, |row| row.try_get_by_index(3));
-    found.iter().map(|row| count(row).map_err(failed)).collect()
+    let count = |row: &sea_orm::QueryResult| counted(row, |row| row.try_get_by_index(3));
+    let statement = set.bind(shell.backend, &sql, vec![]);
+    let found = shell.store.rows("count log lines", statement, count).await?;
+    Ok(found.into_iter().collect())
 }
 
 fn counted(

@@ -3,7 +3,7 @@
 use runnel_engine::Timestamp;
 use runnel_entity::namespace;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{EntityTrait, IntoActiveModel};
 
 use crate::error::StoreError;
 use crate::orchestrator::Orchestrator;
@@ -81,15 +81,7 @@ impl Orchestrator {
     /// The store fails.
     pub async fn list_namespaces(&self, window: Window<String>) -> Result<Page<NamespaceView>, StoreError> {
         let walk = Windowed::new(&window);
-        let mut rows = namespace::Entity::find()
-            .order_by(namespace::Column::Id, walk.order(false))
-            .limit(walk.fetch());
-        if let Some(place) = window.place() {
-            rows = rows.filter(match walk.ascends(false) {
-                true => namespace::Column::Id.gt(place),
-                false => namespace::Column::Id.lt(place),
-            });
-        }
+        let rows = walk.ascending(namespace::Entity::find(), namespace::Column::Id, window.place());
         let rows = rows
             .all(self.reads().store.read())
             .await

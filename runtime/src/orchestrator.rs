@@ -33,17 +33,6 @@ pub use settle::Applied;
 
 use loops::Loops;
 
-/// Places where a test kills the process; nothing may be lost at any of them.
-pub const CRASH_POINTS: &[&str] = &[
-    "start.before_commit",
-    "start.after_commit",
-    "relay.before_send",
-    "relay.after_send",
-    "complete.before_commit",
-    "complete.after_commit",
-    "gate.after_grant",
-];
-
 /// First pause of a report that could not be committed; doubles up to [`REPORT_PAUSE_MAX`].
 const REPORT_PAUSE: Duration = Duration::from_millis(50);
 const REPORT_PAUSE_MAX: Duration = Duration::from_secs(2);

@@ -65,6 +65,23 @@ pub struct RerunRequest {
     pub reason: Option<String>,
 }
 
+impl RerunRequest {
+    /// A run again as it is: the same version and inputs, in the same run where that is possible.
+    #[must_use]
+    pub fn new(run: RunId, from: RerunFrom) -> Self {
+        Self {
+            run,
+            from,
+            tasks: Vec::new(),
+            version: RerunVersion::Pinned,
+            inputs: None,
+            is_new_run: false,
+            idempotency_key: None,
+            reason: None,
+        }
+    }
+}
+
 /// What a rerun did.
 #[derive(Debug, Clone)]
 pub struct Reran {

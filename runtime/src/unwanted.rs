@@ -4,11 +4,10 @@ use std::collections::HashSet;
 
 use runnel_engine::run::{RunStatus, TaskStatus};
 use runnel_queue::AttemptRef;
-use sea_orm::ConnectionTrait;
+use sea_orm::QueryResult;
 
 use crate::apply::{Column, Kind, RowSet, Shell, source};
 use crate::error::StoreError;
-use crate::store::failed_to;
 
 const ATTEMPTS: &[Column] = &[("run_id", Kind::Id), ("ix", Kind::Int), ("attempt", Kind::Int)];
 
@@ -30,19 +29,14 @@ pub(crate) async fn find(shell: &Shell, attempts: &[AttemptRef]) -> Result<Vec<A
             TaskStatus::Running as u8,
             RunStatus::Succeeded as u8
         );
-        let failed = failed_to("look for unwanted attempts");
-        let found = shell
-            .store
-            .read()
-            .query_all_raw(rows.bind(shell.backend, &sql, vec![]))
-            .await
-            .map_err(failed)?;
-        for row in found {
-            let run: uuid::Uuid = row.try_get_by_index(0).map_err(failed)?;
-            let task: i32 = row.try_get_by_index(1).map_err(failed)?;
-            let attempt: i32 = row.try_get_by_index(2).map_err(failed)?;
-            wanted.insert((run, i64::from(task), i64::from(attempt)));
-        }
+        let read = |row: &QueryResult| {
+            let run: uuid::Uuid = row.try_get_by_index(0)?;
+            let (task, attempt): (i32, i32) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
+            Ok((run, i64::from(task), i64::from(attempt)))
+        };
+        let statement = rows.bind(shell.backend, &sql, vec![]);
+        let found = shell.store.rows("look for unwanted attempts", statement, read);
+        wanted.extend(found.await?);
     }
     let is_wanted = |at: &AttemptRef| {
         is_valid(shell, at) && wanted.contains(&(at.run, at.task.into(), at.attempt.into()))

@@ -11,13 +11,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use runnel_engine::run::Input;
 use runnel_engine::{RunId, Timestamp};
-use sea_orm::ConnectionTrait;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::apply::{Appliers, Column, Kind, RowSet, Shell, source};
 use crate::error::StoreError;
-use crate::store::failed_to;
 
 /// Runs that tick in one turn.
 const DUE_MAX: i64 = 500;
@@ -191,20 +189,10 @@ async fn earliest(shell: &Shell, now: Timestamp, max: i64) -> Result<Vec<(RunId,
         );
         rows.bind(shell.backend, &sql, vec![])
     };
-    let failed = failed_to("find due runs");
-    let rows = shell
-        .store
-        .read()
-        .query_all_raw(statement)
-        .await
-        .map_err(failed)?;
     let pair = |row: &sea_orm::QueryResult| {
         let id: uuid::Uuid = row.try_get_by_index(0)?;
         let at: i64 = row.try_get_by_index(1)?;
         Ok((RunId(id), Timestamp(at)))
     };
-    rows.iter()
-        .map(pair)
-        .collect::<Result<_, sea_orm::DbErr>>()
-        .map_err(failed)
+    shell.store.rows("find due runs", statement, pair).await
 }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::client::plain_context;
 use crate::outside::callback;
 use crate::script::{Ending, Lineage, Script, Tries, lineage_of_child};
+use crate::secret::{REDACTED, TOKEN};
 
 /// What is answered next.
 enum Next {
@@ -221,12 +222,18 @@ fn report(
     };
     let tries = Tries::of(plan, &state.tasks[task.at()]);
     match script.ending(lineage, &state.key(plan, task), tries) {
-        Ending::Output(output) => Input::AttemptSucceeded {
-            task,
-            attempt,
-            output: output.to_string().into(),
-            timings,
-        },
+        Ending::Output(mut output) => {
+            let template = state.tasks[task.at()].template;
+            if plan.task(template).input["token"] == TOKEN {
+                output["told"] = REDACTED.into();
+            }
+            Input::AttemptSucceeded {
+                task,
+                attempt,
+                output: output.to_string().into(),
+                timings,
+            }
+        }
         Ending::Failure(is_retryable) => Input::AttemptFailed {
             task,
             attempt,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use runnel_engine::run::{Input, Outcome, RunContext};
+use runnel_engine::run::{CancelMode, Input, Outcome, RunContext};
 use runnel_engine::{RunId, TaskIx, Timestamp};
 use runnel_runtime::offline::{Answer, Item};
 use serde_json::Map;
@@ -18,6 +18,9 @@ use crate::world::{SECOND, World};
 /// A client that has heard nothing for so long asks again.
 const IMPATIENCE: i64 = 3 * SECOND;
 
+/// So often are paused runs resumed after the faults; whatever pauses then is cancelled.
+const RESUMES_MAX: u32 = 300;
+
 /// Results of tasks that a run takes over, as JSON texts.
 pub type Results = Vec<(TaskIx, Arc<str>)>;
 
@@ -28,6 +31,8 @@ pub struct Client {
     operations: Vec<Operation>,
     asked: Vec<Asked>,
     resume_at: i64,
+    /// How often paused runs were resumed after the faults.
+    resumes: u32,
 }
 
 /// A run to be started.
@@ -96,6 +101,7 @@ impl Client {
             operations,
             asked: Vec::new(),
             resume_at: calm_at,
+            resumes: 0,
         }
     }
 
@@ -172,9 +178,17 @@ impl World {
         }
         if self.is_calm && self.client.resume_at <= self.now {
             self.client.resume_at = self.now + 2 * SECOND;
+            self.client.resumes += 1;
+            // runs that take each other's time may use up every round of attempts: at last a person gives them up
+            let is_hopeless = self.client.resumes > RESUMES_MAX && !self.script.is_settled;
             for run in self.store.paused() {
-                let actor = "operator".into();
-                self.order(run, Input::ResumeRequested { actor });
+                let (actor, mode, reason) = ("operator".into(), CancelMode::Graceful, None);
+                let order = if is_hopeless {
+                    Input::CancelRequested { mode, actor, reason }
+                } else {
+                    Input::ResumeRequested { actor }
+                };
+                self.order(run, order);
             }
         }
     }

@@ -65,11 +65,13 @@ pub enum Defect {
     GroupOverrun,
     /// A dead letter is not kept.
     LetterLost,
+    /// Workers report what they were told in confidence.
+    SecretTold,
 }
 
 impl Defect {
     /// All of them, each with the rule that names it.
-    pub const ALL: [(Self, &'static [&'static str]); 31] = [
+    pub const ALL: [(Self, &'static [&'static str]); 32] = [
         (Self::OutboxAfterCommit, &["carried"]),
         (Self::FenceOpen, &["authentic"]),
         (Self::SlotNotFreed, &["ends"]),
@@ -101,6 +103,7 @@ impl Defect {
         (Self::CacheKeyIgnored, &["kept"]),
         (Self::GroupOverrun, &["places"]),
         (Self::LetterLost, &["letters"]),
+        (Self::SecretTold, &["secret"]),
     ];
 
     /// Its name on the command line.

@@ -34,11 +34,13 @@ pub enum Feature {
     Exhausted,
     /// Times that are only alerted.
     Alert,
+    /// Secrets in inputs, which whoever executes them repeats in outputs and failures.
+    Secret,
 }
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Child,
         Self::Deep,
         Self::Event,
@@ -53,6 +55,7 @@ impl Feature {
         Self::RunGroup,
         Self::Exhausted,
         Self::Alert,
+        Self::Secret,
     ];
 }
 

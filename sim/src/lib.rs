@@ -26,6 +26,7 @@ pub mod reach;
 pub mod relay;
 pub mod replica;
 pub mod script;
+pub mod secret;
 pub mod store;
 pub mod truth;
 pub mod wait;

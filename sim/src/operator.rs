@@ -55,7 +55,7 @@ impl Operation {
     /// One of those that the seed allows: in a settled script only what changes nothing about the end.
     pub fn drawn(chance: &mut Chance, is_settled: bool, due: i64) -> Self {
         let run = chance.bits();
-        let what = match chance.below(if is_settled { 5 } else { 24 }) {
+        let what = match chance.below(if is_settled { 5 } else { 26 }) {
             0 | 1 => What::Pause,
             2 | 3 => What::Resume,
             4 => What::Send,
@@ -65,12 +65,21 @@ impl Operation {
             12 | 13 => What::Skip(chance.bits()),
             14 | 15 => What::Override(chance.bits()),
             16 | 17 => What::Limits(chance.bits()),
-            18 => What::Replay(chance.bits()),
-            19 | 20 => What::RerunFailed,
-            21 | 22 => What::RerunTasks(chance.bits()),
+            18..=20 => What::Replay(chance.bits()),
+            21 | 22 => What::RerunFailed,
+            23 | 24 => What::RerunTasks(chance.bits()),
             _ => What::RerunAsNew,
         };
         Self { due, run, what }
+    }
+
+    /// What is done to a run: a rollback has the attention that it gets from people.
+    fn what_about(&self, status: Option<RunStatus>, is_settled: bool) -> What {
+        match (status, self.run % 5) {
+            (Some(RunStatus::Compensating), 0 | 1) => What::Pause,
+            (Some(RunStatus::CompensationFailed), 0..=2) if !is_settled => What::Retry(self.run),
+            _ => self.what,
+        }
     }
 }
 
@@ -85,7 +94,9 @@ impl World {
         let runs: Vec<RunId> = self.store.runs.keys().copied().collect();
         // what is short is found more often than by chance: a rollback, an end that a parent has not heard of
         let is_short = |run: &RunId| {
-            let is_undoing = self.store.status(*run) == Some(RunStatus::Compensating);
+            let status = self.store.status(*run);
+            let undoing = [RunStatus::Compensating, RunStatus::CompensationFailed];
+            let is_undoing = status.is_some_and(|status| undoing.contains(&status));
             is_undoing || self.store.errands.contains_key(&end_of(*run))
         };
         let short = runs.iter().copied().find(is_short);
@@ -94,7 +105,7 @@ impl World {
             return;
         };
         let (actor, reason): (Arc<str>, _) = ("operator".into(), None);
-        let input = match operation.what {
+        let input = match operation.what_about(self.store.status(run), self.script.is_settled) {
             What::Cancel(mode) => Some(Input::CancelRequested { mode, actor, reason }),
             What::Pause => Some(Input::PauseRequested { actor, reason }),
             What::Resume => Some(Input::ResumeRequested { actor }),

@@ -30,6 +30,7 @@
 //! | `undo` | only what succeeded is undone, once, after what was made of it, and never past a point of no return |
 //! | `kept` | a kept result was given by an attempt of the same task with the same key |
 //! | `letters` | a dead letter that the history tells of is kept |
+//! | `secret` | no row, record or message tells a secret, whatever a worker does with it |
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,6 +46,7 @@ use crate::calm;
 use crate::promise::{self, Promises};
 use crate::queue::Queue;
 use crate::script::{Ending, Script, Tries};
+use crate::secret;
 use crate::store::Store;
 use crate::truth::{difference, may_begin};
 use crate::wait;
@@ -201,6 +203,9 @@ impl Oracle {
             for (rule, message) in self.promises.after_commit(store, change, row, &state) {
                 self.fail(rule, message);
             }
+            if let Some((rule, message)) = secret::told(row, change, records) {
+                self.fail(rule, message);
+            }
             self.check_records(change, row.tasks(), records);
             self.is_family_changed |= !store.children.is_empty() || !store.errands.is_empty();
             self.check_commands(plan, &state, change);
@@ -321,10 +326,11 @@ impl Oracle {
             if matches!(command, Command::Dispatch { .. }) {
                 self.tries.entry(at).or_insert_with(|| Tries::of(plan, row));
             }
-            // several inputs may share a transaction: resumed and paused again in one
+            // several inputs may share a transaction: resumed, or cancelled, and paused again in one
             let has = |kind| change.records.iter().any(|record| record.kind == kind);
             let is_free_again = has(RecordKind::RunResumed) || has(RecordKind::RunReopened);
-            let was_paused = before.is_some_and(|before| before.is_paused) && !is_free_again;
+            let is_let_go = is_free_again || has(RecordKind::RunCancelRequested);
+            let was_paused = before.is_some_and(|before| before.is_paused) && !is_let_go;
             let was_cancelling =
                 before.is_some_and(|before| before.status == RunStatus::Cancelling) && !is_free_again;
             let is_handler = plan.section(row.template) != Section::Main;

@@ -106,6 +106,8 @@ reaches! {
     CompensationFailed,
     /// What had not run needed no undoing.
     NothingToUndo,
+    /// A failure stopped it.
+    CompensationHalted,
     /// A point of no return stopped it.
     PointOfNoReturn,
     /// An operator went on with a rollback.
@@ -238,6 +240,10 @@ reaches! {
     Redelivered,
     /// A report came too late.
     LateReport,
+    /// An output repeated a secret.
+    SecretInOutput,
+    /// A failure repeated one.
+    SecretInFailure,
     /// A failure was tolerated and the run succeeded.
     SucceededAllTheSame,
 }
@@ -518,6 +524,7 @@ fn of_reason(record: &Record) -> Option<Reach> {
         (RecordKind::SignalReceived, "KEPT") => Reach::SignalKept,
         (RecordKind::TaskSkipped, "WAIT_TIMED_OUT") => Reach::WaitSkipped,
         (RecordKind::TaskSkipped, "NOTHING_TO_UNDO") => Reach::NothingToUndo,
+        (RecordKind::TaskSkipped, "COMPENSATION_HALTED") => Reach::CompensationHalted,
         (RecordKind::TaskSkipped, "POINT_OF_NO_RETURN") => Reach::PointOfNoReturn,
         (RecordKind::TaskSkipped, "GROUP_FULL") => Reach::TaskTurned,
         (RecordKind::TaskSkipped, "CONDITION_FALSE") => Reach::ConditionFalse,

@@ -5,6 +5,7 @@ use runnel_runtime::offline::{Attempt, Parcel};
 use crate::defect::Defect;
 use crate::fault::Fault;
 use crate::replica::{Sending, Work};
+use crate::secret;
 use crate::world::{POLL_INTERVAL, World};
 
 /// Sent rows wait this long for a commit to take them along.
@@ -98,6 +99,10 @@ impl World {
                 } else {
                     0
                 };
+                if secret::is_told(parcel.body.as_deref().unwrap_or_default()) {
+                    let text = format!("the message of {} tells it", short(parcel.at));
+                    self.oracle.fail("secret", text);
+                }
                 self.tasks.send(
                     parcel.body.clone().unwrap_or_default(),
                     vec![parcel.at],

@@ -12,6 +12,7 @@ use serde_json::value::to_raw_value;
 use crate::fault::Fault;
 use crate::queue::Receipt;
 use crate::script::Ending;
+use crate::secret::{self, FAULT};
 use crate::world::{SECOND, World};
 
 /// Between two heartbeats of an attempt without a setting of its own.
@@ -43,6 +44,8 @@ pub struct Running {
     extend_at: i64,
     end_at: i64,
     ending: Ending,
+    /// What is said about a failure.
+    fault: String,
     /// Whether its end is reported, so that only the message is left to be deleted.
     is_reported: bool,
 }
@@ -139,6 +142,7 @@ impl World {
             takes = limit;
             ending = Ending::Failure(true);
         }
+        let (ending, fault) = self.repeat_secrets(&message, ending);
         let gap = message.heartbeat_ms.and_then(|ms| i64::try_from(ms * 1_000).ok());
         let every = gap.map_or(HEARTBEAT_EVERY, |gap| {
             (gap / 3).clamp(SECOND / 5, HEARTBEAT_EVERY)
@@ -152,6 +156,7 @@ impl World {
             extend_at: now + self.visibility / 2,
             end_at: now + takes,
             ending,
+            fault,
             is_reported: false,
         };
         if self.strikes(Fault::Silence, 8) {
@@ -264,7 +269,7 @@ impl World {
         let (name, key) = (self.workers[at].name.clone(), running.at());
         let attempt = Ended {
             at: running.message.at.clone(),
-            outcome: outcome(&running.ending),
+            outcome: outcome(&running.ending, &running.fault),
             started_us: running.started_at + clock - self.now,
             finished_us: clock,
         };
@@ -288,6 +293,9 @@ impl World {
             0
         };
         match encode_reports(&batch) {
+            Ok(body) if secret::is_told(&body) => {
+                self.oracle.fail("secret", format!("a report tells it: {body}"));
+            }
             Ok(body) => self.completions.send(body, carries, self.now + delay),
             Err(error) => self
                 .oracle
@@ -332,7 +340,7 @@ impl World {
                 attempt: key.attempt,
                 token,
             },
-            outcome: outcome(&Ending::Output(serde_json::json!("forged"))),
+            outcome: outcome(&Ending::Output(serde_json::json!("forged")), FAULT),
             started_us: self.now,
             finished_us: self.now,
         };
@@ -341,13 +349,13 @@ impl World {
     }
 }
 
-fn outcome(ending: &Ending) -> Outcome {
+fn outcome(ending: &Ending, fault: &str) -> Outcome {
     match ending {
         Ending::Output(value) => match to_raw_value(value) {
             Ok(output) => Outcome::Output(output),
             Err(error) => Outcome::Error(failure(&error.to_string(), false)),
         },
-        Ending::Failure(is_retryable) => Outcome::Error(failure("it failed", *is_retryable)),
+        Ending::Failure(is_retryable) => Outcome::Error(failure(fault, *is_retryable)),
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::chance::Chance;
 use crate::feature::{Feature, Features};
+use crate::secret::TOKEN;
 
 /// Key of the workflow that starts itself.
 pub const DEEP: &str = "deep";
@@ -241,7 +242,8 @@ impl Writer {
     /// Chooses upstreams among the tasks before this one; answers whether it waits for the success of all of them.
     fn needs(&mut self, at: u64, task: &mut Fields) -> bool {
         const ACCEPTED: [&str; 4] = ["succeeded", "failed", "skipped", "done"];
-        let mut upstreams: Vec<u64> = (0..at).filter(|_| self.chance.percent(45)).collect();
+        let percent = if self.features.has(Feature::Saga) { 60 } else { 45 };
+        let mut upstreams: Vec<u64> = (0..at).filter(|_| self.chance.percent(percent)).collect();
         upstreams.truncate(4);
         if upstreams.is_empty() {
             return false;
@@ -296,11 +298,19 @@ impl Writer {
             }
             _ => json!({"at": at}),
         };
-        set(task, "input", input);
+        set(task, "input", self.confided(input));
         self.gates(task);
         self.policies(task);
         self.exhaustion(task);
         self.cache(task);
+    }
+
+    /// An input that may name secrets.
+    fn confided(&mut self, mut input: Value) -> Value {
+        if self.features.has(Feature::Secret) && self.chance.percent(50) {
+            input["token"] = json!(TOKEN);
+        }
+        input
     }
 
     /// Names are few, so that tasks and runs meet at the same gates.
@@ -395,12 +405,14 @@ impl Writer {
 
     fn each(&mut self, task: &mut Fields, input: Value) {
         set(task, "type", json!(self.kind()));
-        set(task, "input", input);
         if task.get("type") == Some(&json!("work")) {
+            set(task, "input", self.confided(input));
             self.gates(task);
             self.policies(task);
             self.exhaustion(task);
             self.cache(task);
+        } else {
+            set(task, "input", input);
         }
     }
 

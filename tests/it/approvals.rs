@@ -12,14 +12,7 @@ use runnel_tests::cluster::{Cluster, workflow};
 use runnel_tests::stack::Stack;
 use serde_json::{Value, json};
 
-macro_rules! on_both_databases {
-    ($($scenario:ident),+ $(,)?) => {
-        runnel_tests::on_stack!(sqlite_embedded, SqliteEmbedded, $($scenario),+);
-        runnel_tests::on_stack!(postgres_embedded, PostgresEmbedded, $($scenario),+);
-    };
-}
-
-on_both_databases!(
+runnel_tests::on_both_databases!(
     an_approval_survives_a_restart_and_is_decided_once,
     a_quorum_of_different_members_of_a_group_is_needed,
     a_form_that_does_not_fit_is_refused_with_every_problem,

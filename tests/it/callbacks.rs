@@ -12,14 +12,7 @@ use runnel_tests::stack::Stack;
 use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
-macro_rules! on_both_databases {
-    ($($scenario:ident),+ $(,)?) => {
-        runnel_tests::on_stack!(sqlite_embedded, SqliteEmbedded, $($scenario),+);
-        runnel_tests::on_stack!(postgres_embedded, PostgresEmbedded, $($scenario),+);
-    };
-}
-
-on_both_databases!(
+runnel_tests::on_both_databases!(
     a_task_waits_without_a_message_until_its_token_is_used,
     a_callback_before_the_report_ends_the_task,
     a_token_is_good_once_and_a_forged_one_never,
@@ -68,15 +61,21 @@ async fn report(worker: &ScriptedWorker, held: Held) -> anyhow::Result<()> {
     worker.delete(&[held]).await
 }
 
+/// A run whose worker has reported, and whose task waits for the use of the token.
+async fn reported(cluster: &Cluster, worker: &ScriptedWorker) -> anyhow::Result<(RunId, String)> {
+    let (run, held, token) = launched(cluster, worker).await?;
+    report(worker, held).await?;
+    cluster
+        .until_task(run, "call", |task| task.status == TaskStatus::Waiting)
+        .await?;
+    Ok((run, token))
+}
+
 async fn a_task_waits_without_a_message_until_its_token_is_used(stack: Stack) -> anyhow::Result<()> {
     let mut cluster = Cluster::start(stack).await?;
     let worker = cluster.scripted("scripted-1", &["scripted"]).await?;
-    let (run, held, token) = launched(&cluster, &worker).await?;
-    report(&worker, held).await?;
-    let task = cluster
-        .until_task(run, "call", |task| task.status == TaskStatus::Waiting)
-        .await?;
-    assert_eq!(task.waiting_for, Some("CALLBACK"));
+    let (run, token) = reported(&cluster, &worker).await?;
+    assert_eq!(cluster.task(run, "call").await?.waiting_for, Some("CALLBACK"));
     cluster.restart().await?;
     cluster.orchestrator().settle().await;
     assert!(
@@ -158,11 +157,7 @@ async fn a_retry_has_a_new_token_and_the_old_one_is_over(stack: Stack) -> anyhow
 async fn heartbeats_keep_a_callback_alive(stack: Stack) -> anyhow::Result<()> {
     let cluster = Cluster::start(stack).await?;
     let worker = cluster.scripted("scripted-1", &["scripted"]).await?;
-    let (run, held, token) = launched(&cluster, &worker).await?;
-    report(&worker, held).await?;
-    cluster
-        .until_task(run, "call", |task| task.status == TaskStatus::Waiting)
-        .await?;
+    let (run, token) = reported(&cluster, &worker).await?;
     for _ in 0..3 {
         cluster.clock.advance(Duration::from_secs(540));
         cluster.orchestrator().heartbeat_callback(&token).await?;
@@ -187,11 +182,7 @@ async fn heartbeats_keep_a_callback_alive(stack: Stack) -> anyhow::Result<()> {
 async fn the_token_is_in_no_row(stack: Stack) -> anyhow::Result<()> {
     let cluster = Cluster::start(stack).await?;
     let worker = cluster.scripted("scripted-1", &["scripted"]).await?;
-    let (run, held, token) = launched(&cluster, &worker).await?;
-    report(&worker, held).await?;
-    cluster
-        .until_task(run, "call", |task| task.status == TaskStatus::Waiting)
-        .await?;
+    let (run, token) = reported(&cluster, &worker).await?;
     let secret = token.rsplit('.').next().context("the signature")?.to_owned();
     let db = sea_orm::Database::connect(cluster.database_url()).await?;
     for (table, columns) in [

@@ -5,7 +5,7 @@ use std::time::Duration;
 use runnel_engine::RunId;
 use runnel_engine::run::{CancelMode, RunStatus, TaskStatus};
 use runnel_runtime::OperateError;
-use runnel_runtime::rerun::{RerunError, RerunFrom, RerunRequest, RerunVersion};
+use runnel_runtime::rerun::{RerunError, RerunFrom, RerunRequest};
 use runnel_tests::cluster::{Cluster, workflow};
 use runnel_tests::scripted::{ScriptedWorker, failed};
 use runnel_tests::stack::Stack;
@@ -70,16 +70,7 @@ async fn operate(cluster: &Cluster, run: RunId, operation: &str) -> Result<(), O
             .await
             .map(drop),
         _ => {
-            let request = RerunRequest {
-                run,
-                from: RerunFrom::Failed,
-                tasks: Vec::new(),
-                version: RerunVersion::Pinned,
-                inputs: None,
-                is_new_run: false,
-                idempotency_key: None,
-                reason: None,
-            };
+            let request = RerunRequest::new(run, RerunFrom::Failed);
             match orchestrator.rerun_run(actor, request).await {
                 Ok(_) => Ok(()),
                 Err(RerunError::Operate(error)) => Err(error),

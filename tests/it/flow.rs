@@ -10,23 +10,7 @@ use runnel_tests::scripted::{ScriptedWorker, failed, succeeded};
 use runnel_tests::stack::Stack;
 use serde_json::{Value, json};
 
-runnel_tests::on_stack!(
-    sqlite_embedded,
-    SqliteEmbedded,
-    a_group_of_tasks_is_never_passed_and_never_leaks,
-    the_next_of_a_group_begins_when_one_ends_in_any_way,
-    runs_of_a_group_wait_skip_or_displace,
-    a_rate_limit_paces_starts_of_all_runs,
-    an_open_breaker_holds_tasks_and_a_probe_closes_it,
-    a_breaker_can_be_reset_by_hand,
-    a_kept_result_spares_the_next_run_its_work,
-    what_cannot_begin_does_not_delay_what_can,
-    a_paused_run_gives_its_place_in_the_queue_to_others,
-    a_decision_that_was_not_handed_over_is_handed_over_again
-);
-runnel_tests::on_stack!(
-    postgres_embedded,
-    PostgresEmbedded,
+runnel_tests::on_both_databases!(
     a_group_of_tasks_is_never_passed_and_never_leaks,
     the_next_of_a_group_begins_when_one_ends_in_any_way,
     runs_of_a_group_wait_skip_or_displace,
@@ -37,6 +21,10 @@ runnel_tests::on_stack!(
     what_cannot_begin_does_not_delay_what_can,
     a_paused_run_gives_its_place_in_the_queue_to_others,
     a_decision_that_was_not_handed_over_is_handed_over_again,
+);
+runnel_tests::on_stack!(
+    postgres_alone,
+    PostgresEmbedded,
     replicas_that_race_never_pass_a_limit
 );
 

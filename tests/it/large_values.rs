@@ -9,7 +9,7 @@ use runnel_engine::run::{RunStatus, TaskStatus};
 use runnel_queue::PayloadRef;
 use runnel_queue::message::MESSAGE_BYTES_MAX;
 use runnel_runtime::payload::PayloadText;
-use runnel_runtime::rerun::{RerunFrom, RerunRequest, RerunVersion};
+use runnel_runtime::rerun::{RerunFrom, RerunRequest};
 use runnel_runtime::{DatabaseConfig, StartRequest, verify};
 use runnel_tests::cluster::{Cluster, workflow};
 use runnel_tests::scripted::{failed, succeeded};
@@ -266,14 +266,8 @@ async fn a_rerun_and_an_override_carry_large_values(stack: Stack) -> anyhow::Res
     cluster.restart().await?;
     worker.hello().await?;
     let request = RerunRequest {
-        run,
-        from: RerunFrom::Failed,
-        tasks: Vec::new(),
-        version: RerunVersion::Pinned,
-        inputs: None,
         is_new_run: true,
-        idempotency_key: None,
-        reason: None,
+        ..RerunRequest::new(run, RerunFrom::Failed)
     };
     let orchestrator = cluster.orchestrator();
     let new = orchestrator.rerun_run(&cluster.actor, request).await?.run.id;

@@ -9,24 +9,18 @@ use runnel_engine::run::{CancelMode, Counts, RunStatus, TaskStatus};
 use runnel_tests::cluster::{Cluster, workflow};
 use runnel_tests::scripted::{EchoWorker, Held, ScriptedWorker, succeeded};
 use runnel_tests::stack::Stack;
+use runnel_tests::statements::Statements;
 use serde_json::{Value, json};
-use sqlx::Connection as _;
 
-runnel_tests::on_stack!(
-    sqlite_embedded,
-    SqliteEmbedded,
-    a_long_list_becomes_tasks_a_window_at_a_time,
-    a_cancel_in_the_middle_begins_no_more_items,
-    another_orchestrator_goes_on_in_the_middle,
-    every_batch_costs_the_same_however_long_the_list
-);
-runnel_tests::on_stack!(
-    postgres_embedded,
-    PostgresEmbedded,
+runnel_tests::on_both_databases!(
     a_long_list_becomes_tasks_a_window_at_a_time,
     a_cancel_in_the_middle_begins_no_more_items,
     another_orchestrator_goes_on_in_the_middle,
     every_batch_costs_the_same_however_long_the_list,
+);
+runnel_tests::on_stack!(
+    postgres_alone,
+    PostgresEmbedded,
     rows_read_grow_with_the_list_and_no_faster
 );
 
@@ -188,32 +182,21 @@ async fn every_batch_costs_the_same_however_long_the_list(stack: Stack) -> anyho
     cluster.finish().await
 }
 
-/// Rows that statements about runs have returned in this database since the last reset; those written in one statement with
-/// others are not among them.
-const ROWS: &str = "SELECT coalesce(sum(rows), 0)::bigint FROM pg_stat_statements \
-                    WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-                    AND query ~* '(from|into|update|join) \"?(task|outbox|event|run)\"?'";
+/// Statements about runs. The rows that one of them returns are counted; those written in one statement with others are not
+/// among them.
+const ROWS: &str = r#"(from|into|update|join) "?(task|outbox|event|run)"?"#;
 
 /// Rows for each item of a list.
-async fn rows_of_a_list(
-    cluster: &Cluster,
-    watcher: &mut sqlx::PgConnection,
-    items: u32,
-) -> anyhow::Result<f64> {
-    sqlx::query("SELECT pg_stat_statements_reset()")
-        .execute(&mut *watcher)
-        .await?;
+async fn rows_of_a_list(cluster: &Cluster, watcher: &mut Statements, items: u32) -> anyhow::Result<f64> {
+    watcher.reset().await?;
     statements_of_batches(cluster, &format!("rows-{items}"), items).await?;
-    let rows: i64 = sqlx::query_scalar(ROWS).fetch_one(&mut *watcher).await?;
+    let rows = watcher.sum("rows", ROWS).await?;
     Ok(rows as f64 / f64::from(items))
 }
 
 async fn rows_read_grow_with_the_list_and_no_faster(stack: Stack) -> anyhow::Result<()> {
     let cluster = Cluster::start(stack).await?;
-    let mut watcher = sqlx::PgConnection::connect(cluster.database_url()).await?;
-    sqlx::query("CREATE EXTENSION pg_stat_statements")
-        .execute(&mut watcher)
-        .await?;
+    let mut watcher = Statements::of(&cluster).await?;
     let few = rows_of_a_list(&cluster, &mut watcher, 1_000).await?;
     let many = rows_of_a_list(&cluster, &mut watcher, 5_000).await?;
     assert!(few > 0.0, "nothing was counted");

@@ -2,7 +2,7 @@
 
 use runnel_engine::RunId;
 use runnel_engine::run::{RunStatus, TaskStatus};
-use runnel_runtime::rerun::{RerunFrom, RerunRequest, RerunVersion};
+use runnel_runtime::rerun::{RerunFrom, RerunRequest};
 use runnel_tests::cluster::{Cluster, workflow};
 use runnel_tests::scripted::{ScriptedWorker, failed};
 use runnel_tests::stack::Stack;
@@ -27,19 +27,6 @@ fn file() -> Value {
     file
 }
 
-fn request(run: RunId, from: RerunFrom) -> RerunRequest {
-    RerunRequest {
-        run,
-        from,
-        tasks: Vec::new(),
-        version: RerunVersion::Pinned,
-        inputs: None,
-        is_new_run: false,
-        idempotency_key: None,
-        reason: None,
-    }
-}
-
 /// A run whose last task failed.
 async fn failed_run(cluster: &Cluster, worker: &ScriptedWorker) -> anyhow::Result<RunId> {
     let run = cluster.launch(&file()).await?;
@@ -57,7 +44,7 @@ async fn what_failed_runs_again_in_the_same_run(stack: Stack) -> anyhow::Result<
     let run = failed_run(&cluster, &worker).await?;
     let orchestrator = cluster.orchestrator();
     let again = orchestrator
-        .rerun_run(&cluster.actor, request(run, RerunFrom::Failed))
+        .rerun_run(&cluster.actor, RerunRequest::new(run, RerunFrom::Failed))
         .await?;
     assert_eq!((again.run.id, again.is_new), (run, false));
     let held = worker.succeed_next(1).await?;
@@ -76,7 +63,7 @@ async fn starting_a_finished_run_again_makes_a_new_run(stack: Stack) -> anyhow::
     let orchestrator = cluster.orchestrator();
     let keyed = RerunRequest {
         idempotency_key: Some("k".to_owned()),
-        ..request(run, RerunFrom::Start)
+        ..RerunRequest::new(run, RerunFrom::Start)
     };
     let first = orchestrator.rerun_run(&cluster.actor, keyed.clone()).await?;
     let again = orchestrator.rerun_run(&cluster.actor, keyed).await?;
@@ -105,7 +92,7 @@ async fn a_new_run_takes_over_good_results(stack: Stack) -> anyhow::Result<()> {
     let run = failed_run(&cluster, &worker).await?;
     let other_inputs = RerunRequest {
         inputs: Some(Map::from_iter([("n".to_owned(), Value::from(2))])),
-        ..request(run, RerunFrom::Failed)
+        ..RerunRequest::new(run, RerunFrom::Failed)
     };
     let again = cluster
         .orchestrator()

@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
-use futures_util::{SinkExt as _, StreamExt as _};
 use runnel_api::{ApiConfig, SocketConfig};
 use runnel_queue::{LogLine, LogStream, Report};
 use runnel_tests::client::Client;
 use runnel_tests::cluster::{Cluster, PATIENCE, workflow};
 use runnel_tests::scripted::succeeded;
+use runnel_tests::socket::{Heard, Socket};
 use runnel_tests::stack::Stack;
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 runnel_tests::on_stack!(
     sqlite_embedded,
@@ -29,52 +26,10 @@ runnel_tests::on_stack!(
     the_log_of_a_task_begins_with_its_place
 );
 
-type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
-
-async fn open(client: &Client) -> anyhow::Result<Socket> {
-    let mut request = client
-        .at("/graphql/ws")
-        .replacen("http", "ws", 1)
-        .into_client_request()?;
-    request
-        .headers_mut()
-        .insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
-    let (mut socket, _) = tokio_tungstenite::connect_async(request).await?;
-    say(&mut socket, &json!({ "type": "connection_init" })).await?;
-    let Heard::Message(ack) = hear(&mut socket).await? else {
-        anyhow::bail!("no acknowledgement")
-    };
-    anyhow::ensure!(ack["type"] == "connection_ack", "{ack}");
-    Ok(socket)
-}
-
-async fn say(socket: &mut Socket, message: &Value) -> anyhow::Result<()> {
-    Ok(socket.send(Message::text(message.to_string())).await?)
-}
-
-/// What the server says.
-enum Heard {
-    Message(Value),
-    Closed(u16),
-}
-
-async fn hear(socket: &mut Socket) -> anyhow::Result<Heard> {
-    loop {
-        let message = tokio::time::timeout(PATIENCE, socket.next())
-            .await
-            .context("nothing came")?;
-        match message.context("the socket ended without a close")?? {
-            Message::Text(text) => return Ok(Heard::Message(serde_json::from_str(&text)?)),
-            Message::Close(Some(frame)) => return Ok(Heard::Closed(frame.code.into())),
-            _ => {}
-        }
-    }
-}
-
 /// The next answer of an operation; pings are left unanswered.
 async fn answer(socket: &mut Socket, id: &str) -> anyhow::Result<Value> {
     loop {
-        match hear(socket).await? {
+        match socket.hear().await? {
             Heard::Message(mut message) if message["id"] == id => {
                 return Ok(message["payload"]["data"].take());
             }
@@ -82,15 +37,6 @@ async fn answer(socket: &mut Socket, id: &str) -> anyhow::Result<Value> {
             Heard::Closed(code) => anyhow::bail!("closed with {code}"),
         }
     }
-}
-
-async fn subscribe(socket: &mut Socket, id: &str, query: &str, variables: Value) -> anyhow::Result<()> {
-    let payload = json!({ "query": query, "variables": variables });
-    say(
-        socket,
-        &json!({ "type": "subscribe", "id": id, "payload": payload }),
-    )
-    .await
 }
 
 async fn served(stack: Stack, socket: SocketConfig) -> anyhow::Result<(Cluster, Client)> {
@@ -114,10 +60,10 @@ async fn a_client_that_does_not_answer_pings_is_given_up_and_one_that_does_stays
         ..SocketConfig::default()
     };
     let (cluster, client) = served(stack, patience).await?;
-    let mut dumb = open(&client).await?;
+    let mut dumb = Socket::open(&client).await?;
     let mut pings = 0;
     let code = loop {
-        match hear(&mut dumb).await? {
+        match dumb.hear().await? {
             Heard::Message(message) => {
                 assert_eq!(message["type"], "ping");
                 pings += 1;
@@ -127,17 +73,19 @@ async fn a_client_that_does_not_answer_pings_is_given_up_and_one_that_does_stays
     };
     assert_eq!((code, pings), (4499, patience.pings_max));
 
-    let mut alive = open(&client).await?;
+    let mut alive = Socket::open(&client).await?;
     for _ in 0..3 * patience.pings_max {
-        let Heard::Message(ping) = hear(&mut alive).await? else {
+        let Heard::Message(ping) = alive.hear().await? else {
             anyhow::bail!("a client that answers was given up")
         };
         assert_eq!(ping["type"], "ping");
-        say(&mut alive, &json!({ "type": "pong" })).await?;
+        alive.say(&json!({ "type": "pong" })).await?;
     }
-    say(&mut alive, &json!({ "type": "ping", "payload": { "n": 7 } })).await?;
+    alive
+        .say(&json!({ "type": "ping", "payload": { "n": 7 } }))
+        .await?;
     loop {
-        let Heard::Message(message) = hear(&mut alive).await? else {
+        let Heard::Message(message) = alive.hear().await? else {
             anyhow::bail!("closed")
         };
         if message["type"] == "pong" {
@@ -162,17 +110,14 @@ async fn a_slow_client_is_cut_off_with_a_code_and_resumes(stack: Stack) -> anyho
         ..SocketConfig::default()
     };
     let (cluster, client) = served(stack, patience).await?;
-    let mut slow = open(&client).await?;
-    subscribe(&mut slow, "events", EVENTS, json!({ "after": null })).await?;
+    let mut slow = Socket::open(&client).await?;
+    slow.subscribe("events", EVENTS, json!({ "after": null })).await?;
     let sync = answer(&mut slow, "events").await?;
     assert_eq!(sync["events"]["kind"], "SYNC", "{sync:#}");
     let cursor = sync["events"]["cursor"].clone();
     for n in 0..60 {
         // a server that has closed takes nothing more
-        if subscribe(&mut slow, &n.to_string(), LARGE, json!({}))
-            .await
-            .is_err()
-        {
+        if slow.subscribe(&n.to_string(), LARGE, json!({})).await.is_err() {
             break;
         }
     }
@@ -180,19 +125,16 @@ async fn a_slow_client_is_cut_off_with_a_code_and_resumes(stack: Stack) -> anyho
     for _ in 0..20 {
         client.post(LARGE, json!({})).await?;
     }
-    let code = loop {
-        if let Heard::Closed(code) = hear(&mut slow).await? {
-            break code;
-        }
-    };
-    assert_eq!(code, 4500);
+    assert_eq!(slow.close_code().await?, 4500);
 
     let run = cluster
         .launch(&workflow("seen", json!({ "only": { "type": "pass" } })))
         .await?;
     cluster.orchestrator().settle().await;
-    let mut again = open(&client).await?;
-    subscribe(&mut again, "events", EVENTS, json!({ "after": cursor })).await?;
+    let mut again = Socket::open(&client).await?;
+    again
+        .subscribe("events", EVENTS, json!({ "after": cursor }))
+        .await?;
     let sync = answer(&mut again, "events").await?;
     assert_eq!(
         sync["events"]["cursor"], cursor,
@@ -209,16 +151,12 @@ async fn a_slow_client_is_cut_off_with_a_code_and_resumes(stack: Stack) -> anyho
 
 async fn a_server_that_stops_says_so(stack: Stack) -> anyhow::Result<()> {
     let (cluster, client) = served(stack, SocketConfig::default()).await?;
-    let mut socket = open(&client).await?;
-    subscribe(&mut socket, "events", EVENTS, json!({ "after": null })).await?;
+    let mut socket = Socket::open(&client).await?;
+    socket
+        .subscribe("events", EVENTS, json!({ "after": null }))
+        .await?;
     answer(&mut socket, "events").await?;
-    let closed = tokio::spawn(async move {
-        loop {
-            if let Heard::Closed(code) = hear(&mut socket).await? {
-                return anyhow::Ok(code);
-            }
-        }
-    });
+    let closed = tokio::spawn(async move { socket.close_code().await });
     cluster.finish().await?;
     assert_eq!(closed.await??, 1001);
     Ok(())
@@ -243,8 +181,10 @@ async fn the_log_of_a_task_begins_with_its_place(stack: Stack) -> anyhow::Result
         "subscription($run: ID!, $after: String) { taskLogs(run: $run, task: \"only\", after: $after) {
                  kind cursor attempt lines { text } } }";
     let id = format!("run_{}", run.0.simple());
-    let mut socket = open(&client).await?;
-    subscribe(&mut socket, "log", query, json!({ "run": id, "after": null })).await?;
+    let mut socket = Socket::open(&client).await?;
+    socket
+        .subscribe("log", query, json!({ "run": id, "after": null }))
+        .await?;
     let sync = answer(&mut socket, "log").await?["taskLogs"].take();
     assert_eq!(
         (&sync["kind"], &sync["lines"]),
@@ -267,8 +207,10 @@ async fn the_log_of_a_task_begins_with_its_place(stack: Stack) -> anyhow::Result
         (start, vec!["one", "two"]),
         (lines["cursor"].clone(), vec!["two"]),
     ] {
-        let mut socket = open(&client).await?;
-        subscribe(&mut socket, "log", query, json!({ "run": id, "after": after })).await?;
+        let mut socket = Socket::open(&client).await?;
+        socket
+            .subscribe("log", query, json!({ "run": id, "after": after }))
+            .await?;
         let sync = answer(&mut socket, "log").await?["taskLogs"].take();
         assert_eq!((&sync["kind"], &sync["cursor"]), (&json!("SYNC"), &after));
         let mut heard = Vec::new();

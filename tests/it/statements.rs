@@ -4,8 +4,8 @@ use runnel_engine::run::RunStatus;
 use runnel_tests::cluster::{Cluster, workflow};
 use runnel_tests::scripted::succeeded;
 use runnel_tests::stack::Stack;
+use runnel_tests::statements::Statements;
 use serde_json::{Map, Value, json};
-use sqlx::Connection as _;
 
 runnel_tests::on_stack!(
     postgres_embedded,
@@ -13,17 +13,11 @@ runnel_tests::on_stack!(
     statements_do_not_grow_with_the_batch
 );
 
-/// Writing statements that the server has executed in this database since the last reset.
-const WRITES: &str = "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements \
-                      WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-                      AND query ~* '(insert into|update) \"?(event|task|run|outbox)\"?'";
+/// Statements that write.
+const WRITES: &str = r#"(insert into|update) "?(event|task|run|outbox)"?"#;
 
 /// Applies one batch of `size` completions, which make `size` further tasks ready; answers the writes that it took.
-async fn writes_of_a_batch(
-    cluster: &Cluster,
-    watcher: &mut sqlx::PgConnection,
-    size: usize,
-) -> anyhow::Result<i64> {
+async fn writes_of_a_batch(cluster: &Cluster, watcher: &mut Statements, size: usize) -> anyhow::Result<i64> {
     let worker = cluster.scripted("scripted-1", &["scripted"]).await?;
     let mut tasks = Map::new();
     for n in 0..size {
@@ -38,9 +32,7 @@ async fn writes_of_a_batch(
     worker.delete(&first).await?;
     cluster.orchestrator().settle().await;
 
-    sqlx::query("SELECT pg_stat_statements_reset()")
-        .execute(&mut *watcher)
-        .await?;
+    watcher.reset().await?;
     let reports = first
         .iter()
         .map(|held| succeeded(&held.at(), &json!({ "n": 1 })))
@@ -54,7 +46,7 @@ async fn writes_of_a_batch(
         after.batches - before.batches,
         "a batch is one statement"
     );
-    let writes: i64 = sqlx::query_scalar(WRITES).fetch_one(&mut *watcher).await?;
+    let writes = watcher.sum("calls", WRITES).await?;
 
     worker.delete(&second).await?;
     worker
@@ -71,10 +63,7 @@ async fn writes_of_a_batch(
 
 async fn statements_do_not_grow_with_the_batch(stack: Stack) -> anyhow::Result<()> {
     let cluster = Cluster::start(stack).await?;
-    let mut watcher = sqlx::PgConnection::connect(cluster.database_url()).await?;
-    sqlx::query("CREATE EXTENSION pg_stat_statements")
-        .execute(&mut watcher)
-        .await?;
+    let mut watcher = Statements::of(&cluster).await?;
     let one = writes_of_a_batch(&cluster, &mut watcher, 1).await?;
     let many = writes_of_a_batch(&cluster, &mut watcher, 250).await?;
     assert!(one > 0, "nothing was counted");

@@ -1,17 +1,16 @@
 //! A subscriber sees every event once and in order, and a cut in between changes nothing about that.
 
 use anyhow::Context as _;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use runnel_engine::RunId;
 use runnel_engine::run::RunStatus;
 use runnel_queue::{Progress, Report};
 use runnel_tests::client::Client;
 use runnel_tests::cluster::{Cluster, PATIENCE, workflow};
 use runnel_tests::scripted::{EchoWorker, succeeded};
+use runnel_tests::socket::Socket;
 use runnel_tests::stack::Stack;
 use serde_json::{Map, Value, json};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 runnel_tests::on_each_stack!(
     a_websocket_subscriber_resumes_without_gap_or_repeat,
@@ -33,49 +32,6 @@ async fn launch(cluster: &Cluster) -> anyhow::Result<(RunId, String)> {
         .launch(&workflow("observed", Value::Object(tasks)))
         .await?;
     Ok((run, format!("run_{}", run.0.simple())))
-}
-
-type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
-
-async fn connect(client: &Client) -> anyhow::Result<Socket> {
-    let mut request = client
-        .at("/graphql/ws")
-        .replacen("http", "ws", 1)
-        .into_client_request()?;
-    request
-        .headers_mut()
-        .insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
-    let (mut socket, _) = tokio_tungstenite::connect_async(request)
-        .await
-        .context("opening a WebSocket")?;
-    send(&mut socket, &json!({ "type": "connection_init" })).await?;
-    let ack = next(&mut socket).await?;
-    anyhow::ensure!(ack["type"] == "connection_ack", "{ack}");
-    Ok(socket)
-}
-
-async fn send(socket: &mut Socket, message: &Value) -> anyhow::Result<()> {
-    Ok(socket.send(Message::text(message.to_string())).await?)
-}
-
-/// The next message; pings are answered.
-async fn next(socket: &mut Socket) -> anyhow::Result<Value> {
-    loop {
-        let message = tokio::time::timeout(PATIENCE, socket.next())
-            .await
-            .context("no message came")?;
-        match message.context("the socket was closed")?? {
-            Message::Text(text) => {
-                let message: Value = serde_json::from_str(&text)?;
-                if message["type"] != "ping" {
-                    return Ok(message);
-                }
-                send(socket, &json!({ "type": "pong" })).await?;
-            }
-            Message::Close(frame) => anyhow::bail!("the server closed: {frame:?}"),
-            _ => {}
-        }
-    }
 }
 
 /// Collects sequence numbers of the events until `enough`; answers the cursor of the last one.
@@ -115,17 +71,14 @@ async fn a_websocket_subscriber_resumes_without_gap_or_repeat(stack: Stack) -> a
     let mut echo = None;
     let mut is_over = false;
     while !is_over {
-        let mut socket = connect(&client).await?;
-        let payload = json!({ "query": EVENTS, "variables": { "run": id, "after": cursor } });
-        send(
-            &mut socket,
-            &json!({ "type": "subscribe", "id": "1", "payload": payload }),
-        )
-        .await?;
+        let mut socket = Socket::open(&client).await?;
+        socket
+            .subscribe("1", EVENTS, json!({ "run": id, "after": cursor }))
+            .await?;
         // cut off after a few events, with more on their way
         let until = seqs.len() + 13;
         while seqs.len() < until && !is_over {
-            let message = next(&mut socket).await?;
+            let message = socket.next().await?;
             anyhow::ensure!(message["type"] == "next", "{message:#}");
             is_over = take_event(&message["payload"], &mut seqs, &mut cursor)?;
             if echo.is_none() && !seqs.is_empty() {
@@ -187,14 +140,11 @@ async fn an_sse_subscriber_resumes_without_gap_or_repeat(stack: Stack) -> anyhow
 
 /// The place of the feed before the run: what the first message of a subscription tells.
 async fn place(client: &Client) -> anyhow::Result<String> {
-    let mut socket = connect(client).await?;
-    let payload = json!({ "query": "subscription { events { kind cursor } }" });
-    send(
-        &mut socket,
-        &json!({ "type": "subscribe", "id": "1", "payload": payload }),
-    )
-    .await?;
-    let first = next(&mut socket).await?;
+    let mut socket = Socket::open(client).await?;
+    socket
+        .subscribe("1", "subscription { events { kind cursor } }", json!({}))
+        .await?;
+    let first = socket.next().await?;
     let sync = &first["payload"]["data"]["events"];
     anyhow::ensure!(sync["kind"] == "SYNC", "{first:#}");
     sync["cursor"]
@@ -207,23 +157,18 @@ async fn run_updates_end_with_the_run(stack: Stack) -> anyhow::Result<()> {
     let mut cluster = Cluster::start(stack).await?;
     let client = cluster.serve().await?;
     let (run, id) = launch(&cluster).await?;
-    let mut socket = connect(&client).await?;
+    let mut socket = Socket::open(&client).await?;
     let query =
         "subscription($id: ID!) { runUpdates(id: $id) { kind cursor run { status counts { succeeded } } } }";
-    let payload = json!({ "query": query, "variables": { "id": id } });
-    send(
-        &mut socket,
-        &json!({ "type": "subscribe", "id": "1", "payload": payload }),
-    )
-    .await?;
-    let first = next(&mut socket).await?;
+    socket.subscribe("1", query, json!({ "id": id })).await?;
+    let first = socket.next().await?;
     assert_eq!(
         first["payload"]["data"]["runUpdates"]["kind"], "SNAPSHOT",
         "{first:#}"
     );
     let _echo = EchoWorker::start(cluster.scripted("scripted-1", &["scripted"]).await?);
     let last = loop {
-        let message = next(&mut socket).await?;
+        let message = socket.next().await?;
         anyhow::ensure!(message["type"] == "next", "{message:#}");
         let update = message["payload"]["data"]["runUpdates"].clone();
         if update["kind"] == "END" {
@@ -232,7 +177,7 @@ async fn run_updates_end_with_the_run(stack: Stack) -> anyhow::Result<()> {
     };
     assert_eq!(last["run"]["status"], "SUCCEEDED");
     assert_eq!(last["run"]["counts"]["succeeded"], TASKS);
-    let complete = next(&mut socket).await?;
+    let complete = socket.next().await?;
     assert_eq!(complete["type"], "complete");
     cluster.ends(run, RunStatus::Succeeded).await?;
     cluster.finish().await
@@ -246,14 +191,11 @@ async fn progress_reaches_a_subscriber_while_the_task_runs(stack: Stack) -> anyh
         .launch(&workflow("long", json!({ "work": { "type": "scripted" } })))
         .await?;
     let held = worker.take(1).await?;
-    let mut socket = connect(&client).await?;
+    let mut socket = Socket::open(&client).await?;
     let query = "subscription($id: ID!) { runUpdates(id: $id) { kind tasks { status progress { fraction message } } } }";
-    let payload = json!({ "query": query, "variables": { "id": format!("run_{}", run.0.simple()) } });
-    send(
-        &mut socket,
-        &json!({ "type": "subscribe", "id": "1", "payload": payload }),
-    )
-    .await?;
+    socket
+        .subscribe("1", query, json!({ "id": format!("run_{}", run.0.simple()) }))
+        .await?;
     for fraction in [0.25, 0.5, 0.75] {
         let beat = Report::Heartbeat {
             at: held[0].at(),
@@ -267,7 +209,7 @@ async fn progress_reaches_a_subscriber_while_the_task_runs(stack: Stack) -> anyh
         worker.report(vec![beat]).await?;
         // each is told before the next one is reported: nothing else would wake the subscriber
         loop {
-            let message = next(&mut socket).await?;
+            let message = socket.next().await?;
             anyhow::ensure!(message["type"] == "next", "{message:#}");
             let task = &message["payload"]["data"]["runUpdates"]["tasks"][0];
             if task["progress"]["fraction"] == fraction {

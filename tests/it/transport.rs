@@ -1,14 +1,12 @@
 //! The transport's own rules, on the real server: hostile documents, forged browsers, slow clients, limits.
 
 use anyhow::Context as _;
-use futures_util::StreamExt as _;
 use runnel_tests::client::Client;
 use runnel_tests::cluster::{Cluster, PATIENCE};
+use runnel_tests::socket::Socket;
 use runnel_tests::stack::Stack;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 runnel_tests::on_stack!(
     sqlite_embedded,
@@ -172,61 +170,34 @@ async fn half_a_request_is_cut_off(stack: Stack) -> anyhow::Result<()> {
     cluster.finish().await
 }
 
-type Opened = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
-
-async fn open(client: &Client, origin: Option<&str>) -> anyhow::Result<Opened> {
-    let mut request = client
-        .at("/graphql/ws")
-        .replacen("http", "ws", 1)
-        .into_client_request()?;
-    request
-        .headers_mut()
-        .insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
-    if let Some(origin) = origin {
-        request.headers_mut().insert("origin", origin.parse()?);
-    }
-    Ok(tokio_tungstenite::connect_async(request).await?.0)
-}
-
-/// The code with which the server closes the socket.
-async fn close_code(socket: &mut Opened) -> anyhow::Result<u16> {
-    loop {
-        let message = tokio::time::timeout(PATIENCE, socket.next())
-            .await
-            .context("the socket was kept open")?;
-        match message {
-            Some(Ok(Message::Close(Some(frame)))) => return Ok(frame.code.into()),
-            Some(Ok(_)) => {}
-            other => anyhow::bail!("closed without a code: {other:?}"),
-        }
-    }
-}
-
 async fn a_foreign_origin_opens_no_websocket(stack: Stack) -> anyhow::Result<()> {
     let (cluster, client) = served(stack).await?;
-    assert!(open(&client, Some("https://elsewhere.example")).await.is_err());
-    assert!(open(&client, Some("null")).await.is_err());
-    open(&client, Some(&client.base)).await?;
-    open(&client, None).await?;
+    assert!(
+        Socket::connect(&client, Some("https://elsewhere.example"))
+            .await
+            .is_err()
+    );
+    assert!(Socket::connect(&client, Some("null")).await.is_err());
+    Socket::connect(&client, Some(&client.base)).await?;
+    Socket::connect(&client, None).await?;
     cluster.finish().await
 }
 
 async fn a_websocket_without_init_is_closed(stack: Stack) -> anyhow::Result<()> {
     let (cluster, client) = served(stack).await?;
-    let mut socket = open(&client, None).await?;
-    assert_eq!(close_code(&mut socket).await?, 4408);
+    let mut socket = Socket::connect(&client, None).await?;
+    assert_eq!(socket.close_code().await?, 4408);
     cluster.finish().await
 }
 
 async fn a_second_operation_under_a_live_id_closes_the_socket(stack: Stack) -> anyhow::Result<()> {
-    use futures_util::SinkExt as _;
     let (cluster, client) = served(stack).await?;
-    let mut socket = open(&client, None).await?;
+    let mut socket = Socket::connect(&client, None).await?;
     let subscribe =
         json!({ "type": "subscribe", "id": "1", "payload": { "query": "subscription { events { kind } }" } });
     for message in [json!({ "type": "connection_init" }), subscribe.clone(), subscribe] {
-        socket.send(Message::text(message.to_string())).await?;
+        socket.say(&message).await?;
     }
-    assert_eq!(close_code(&mut socket).await?, 4409);
+    assert_eq!(socket.close_code().await?, 4409);
     cluster.finish().await
 }

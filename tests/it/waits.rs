@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use runnel_engine::RunId;
 use runnel_engine::run::{RecordKind, RunStatus, TaskStatus};
+use runnel_engine::{RunId, Timestamp};
 use runnel_runtime::trigger::InboundEvent;
 use runnel_runtime::wait::{SignalRequest, WaitError};
 use runnel_runtime::{Clock as _, OperateError};
@@ -13,14 +13,7 @@ use runnel_tests::stack::Stack;
 use sea_orm::ConnectionTrait as _;
 use serde_json::{Map, Value, json};
 
-macro_rules! on_both_databases {
-    ($($scenario:ident),+ $(,)?) => {
-        runnel_tests::on_stack!(sqlite_embedded, SqliteEmbedded, $($scenario),+);
-        runnel_tests::on_stack!(postgres_embedded, PostgresEmbedded, $($scenario),+);
-    };
-}
-
-on_both_databases!(
+runnel_tests::on_both_databases!(
     an_event_after_the_wait_began_ends_it,
     an_event_just_before_the_wait_is_found_by_its_look_back,
     an_event_before_the_look_back_is_not_found,
@@ -133,23 +126,33 @@ async fn an_event_before_the_look_back_is_not_found(stack: Stack) -> anyhow::Res
     cluster.finish().await
 }
 
-/// The wait committed first, then the event; the process died before it offered the event to anybody.
-async fn an_event_that_a_crash_kept_from_delivery_is_delivered_after_the_start(
-    stack: Stack,
-) -> anyhow::Result<()> {
-    let mut cluster = Cluster::start(stack).await?;
+/// A run that waits for an event; its processes have ended, and the event is there, delivered or not.
+async fn crashed_with_an_event(
+    cluster: &mut Cluster,
+    delivered_at: Option<Timestamp>,
+) -> anyhow::Result<RunId> {
     let run = cluster.launch(&workflow("w", shipped(7))).await?;
-    waiting(&cluster, run, "wait").await?;
+    waiting(cluster, run, "wait").await?;
     for replica in cluster.replicas.drain(..) {
         replica.stop(Duration::from_secs(10)).await;
     }
     let now = cluster.clock.now().0;
     let event = json!({ "id": "e1", "source": "/shop", "type": "order.shipped", "data": { "order": 7 } });
+    let delivered_at = delivered_at.map_or("NULL".to_owned(), |at| at.0.to_string());
     let sql = format!(
-        "INSERT INTO inbound_event (namespace, source, event_id, event_type, received_at, event) \
-         VALUES ('default', '/shop', 'e1', 'order.shipped', {now}, '{event}')"
+        "INSERT INTO inbound_event (namespace, source, event_id, event_type, received_at, event, delivered_at) \
+         VALUES ('default', '/shop', 'e1', 'order.shipped', {now}, '{event}', {delivered_at})"
     );
-    assert_eq!(execute(&cluster, &sql).await?, 1);
+    assert_eq!(execute(cluster, &sql).await?, 1);
+    Ok(run)
+}
+
+/// The wait committed first, then the event; the process died before it offered the event to anybody.
+async fn an_event_that_a_crash_kept_from_delivery_is_delivered_after_the_start(
+    stack: Stack,
+) -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(stack).await?;
+    let run = crashed_with_an_event(&mut cluster, None).await?;
     cluster.add_replica().await?;
     cluster.ends(run, RunStatus::Succeeded).await?;
     cluster.finish().await
@@ -160,18 +163,8 @@ async fn a_wait_that_a_crash_kept_from_looking_back_looks_back_after_the_start(
     stack: Stack,
 ) -> anyhow::Result<()> {
     let mut cluster = Cluster::start(stack).await?;
-    let run = cluster.launch(&workflow("w", shipped(7))).await?;
-    waiting(&cluster, run, "wait").await?;
-    for replica in cluster.replicas.drain(..) {
-        replica.stop(Duration::from_secs(10)).await;
-    }
-    let now = cluster.clock.now().0;
-    let event = json!({ "id": "e1", "source": "/shop", "type": "order.shipped", "data": { "order": 7 } });
-    let sql = format!(
-        "INSERT INTO inbound_event (namespace, source, event_id, event_type, received_at, event, delivered_at) \
-         VALUES ('default', '/shop', 'e1', 'order.shipped', {now}, '{event}', {now})"
-    );
-    assert_eq!(execute(&cluster, &sql).await?, 1);
+    let delivered_at = cluster.clock.now();
+    let run = crashed_with_an_event(&mut cluster, Some(delivered_at)).await?;
     assert_eq!(execute(&cluster, "UPDATE wait SET must_look_back = 1").await?, 1);
     cluster.add_replica().await?;
     cluster.ends(run, RunStatus::Succeeded).await?;

@@ -1,6 +1,5 @@
 //! A worker that does exactly what a test tells it: it speaks the messages, and executes nothing.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -225,16 +224,6 @@ impl EchoWorker {
     #[must_use]
     pub fn seen(&self) -> Vec<TaskMessage> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// How many different attempts it was sent.
-    #[must_use]
-    pub fn distinct(&self) -> usize {
-        self.seen()
-            .into_iter()
-            .map(|message| message.at)
-            .collect::<HashSet<_>>()
-            .len()
     }
 
     /// Stops it and answers what it was sent.

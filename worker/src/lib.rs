@@ -37,6 +37,7 @@ pub use handlers::{BuiltinOptions, HttpPolicy};
 pub use log::AttemptLog;
 pub use runnel_queue::Progress;
 pub use runnel_queue::{Failure, FailureCategory, LogStream};
+pub use secret::{Redactor, Secrets};
 pub use sink::{HttpSink, QueueSink, SplitSink};
 pub use supply::{ControlChannel, Supplies};
 pub use task::{Handler, Handlers, TaskContext, TaskError};

@@ -23,9 +23,9 @@ const LINE_BYTES_MIN: usize = 8;
 
 const REPLACEMENT: &str = "***";
 
-/// The secrets of one attempt.
+/// The secrets of one attempt: where its message names them, and what they are.
 #[derive(Default)]
-pub(crate) struct Secrets {
+pub struct Secrets {
     /// (mark, value).
     marks: Vec<(String, String)>,
     redactor: Redactor,
@@ -46,10 +46,21 @@ impl Secrets {
             }
         }
         values.extend(supplies.secrets(&message.at, &missing).await?);
+        if let Some(name) = message.secrets.iter().find(|name| !values.contains_key(*name)) {
+            return Err(not_found(name, supplies.channel.is_some()));
+        }
+        Self::of(message, values)
+    }
+
+    /// Of values by name that are at hand.
+    ///
+    /// # Errors
+    /// A value is missing, or so short that it could not be kept out of what is reported.
+    pub fn of(message: &TaskMessage, mut values: BTreeMap<String, String>) -> Result<Self, TaskError> {
         let mut marks = Vec::with_capacity(message.secrets.len());
         let mut redactor = Redactor::default();
         for name in &message.secrets {
-            let value = values.remove(name).ok_or_else(|| not_found(name, supplies))?;
+            let value = values.remove(name).ok_or_else(|| not_found(name, false))?;
             if value.len() < VALUE_BYTES_MIN {
                 return Err(too_short(name));
             }
@@ -61,7 +72,7 @@ impl Secrets {
     }
 
     /// Puts the values in place of the marks, in every string of the value.
-    pub(crate) fn reveal(&self, value: &mut Value) {
+    pub fn reveal(&self, value: &mut Value) {
         if !self.marks.is_empty() {
             for_each_string(value, &mut |text| self.reveal_text(text));
         }
@@ -71,7 +82,9 @@ impl Secrets {
         env.values_mut().for_each(|text| self.reveal_text(text));
     }
 
-    pub(crate) fn into_redactor(self) -> Redactor {
+    /// What takes the values out of everything that is reported.
+    #[must_use]
+    pub fn into_redactor(self) -> Redactor {
         self.redactor
     }
 
@@ -99,7 +112,7 @@ pub(crate) fn fill(value: &mut Value, marks: &BTreeMap<String, String>) {
 
 /// Replaces secret values, plain and in the usual encodings. Its Debug shows none of them.
 #[derive(Default, Clone)]
-pub(crate) struct Redactor {
+pub struct Redactor {
     patterns: Vec<String>,
 }
 
@@ -142,7 +155,9 @@ impl Redactor {
         self.patterns.is_empty()
     }
 
-    pub(crate) fn text(&self, text: String) -> String {
+    /// A text without them.
+    #[must_use]
+    pub fn text(&self, text: String) -> String {
         self.patterns.iter().fold(text, |text, pattern| {
             if text.contains(pattern.as_str()) {
                 text.replace(pattern.as_str(), REPLACEMENT)
@@ -152,7 +167,8 @@ impl Redactor {
         })
     }
 
-    pub(crate) fn value(&self, value: &mut Value) {
+    /// Takes them out of every text, key and number of a value.
+    pub fn value(&self, value: &mut Value) {
         if !self.is_idle() {
             for_each_string(value, &mut |text| *text = self.text(std::mem::take(text)));
             self.numbers(value);
@@ -178,7 +194,8 @@ impl Redactor {
         }
     }
 
-    pub(crate) fn failure(&self, failure: &mut Failure) {
+    /// Takes them out of a failure.
+    pub fn failure(&self, failure: &mut Failure) {
         failure.message = self.text(std::mem::take(&mut failure.message));
         failure.traceback = failure.traceback.take().map(|text| self.text(text));
         if let Some(details) = &mut failure.details {
@@ -193,9 +210,9 @@ impl std::fmt::Debug for Redactor {
     }
 }
 
-fn not_found(name: &str, supplies: &Supplies) -> TaskError {
+fn not_found(name: &str, has_channel: bool) -> TaskError {
     let variable = variable_name(name);
-    let stored = if supplies.channel.is_some() {
+    let stored = if has_channel {
         "or store it with `runnel secret set`"
     } else {
         "or store it with `runnel secret set` and give the worker RUNNEL_API_URL"

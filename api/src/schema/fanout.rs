@@ -3,19 +3,16 @@
 use async_graphql::{Context, ID, InputObject, Object};
 use runnel_engine::RunId;
 use runnel_engine::definition::Tolerate;
-use runnel_runtime::OperateError;
 use runnel_runtime::fanout::FanoutLimits;
 use runnel_runtime::view::{RunFilter, RunOrder, RunView, TaskFilter as TaskFilterView, TaskView};
 
 use super::connection::Connection;
-use super::cursor::Cursor;
 use super::filters::TaskFilter;
-use super::id;
-use super::mutation_run::{TaskPayload, task_payload};
-use super::paging::{wants_count, window};
+use super::mutation_run::{TaskPayload, of_run, task_payload};
+use super::paging::window;
 use super::run::{Run, RunList, TaskCounts, list_runs};
 use super::session::{ChildOf, ItemsOf, load, open};
-use super::task::Task;
+use super::task::{Task, list_tasks};
 use super::user_error::UserError;
 use crate::auth::Permission;
 use crate::error::ApiError;
@@ -56,26 +53,14 @@ pub(crate) async fn items(
     place: Place,
     filter: Option<TaskFilter>,
 ) -> Result<Connection<Task>, ApiError> {
-    let session = open(ctx, Permission::RunsRead)?;
+    open(ctx, Permission::RunsRead)?;
     let filter = TaskFilterView {
         items_of: Some(task.view.ix),
         all: Some(vec![filter.unwrap_or_default().into_view()?]),
         ..TaskFilterView::default()
     };
     let window = window(place.size, place.after.as_deref(), None, None)?;
-    let (orchestrator, run) = (session.orchestrator, task.view.run_id);
-    let count = if wants_count(ctx) {
-        let count = orchestrator.count_tasks(session.actor, run, filter.clone()).await;
-        Some(count.map_err(|e| ApiError::store(&e))?)
-    } else {
-        None
-    };
-    let page = orchestrator
-        .list_tasks_without_payloads(session.actor, run, filter, window)
-        .await;
-    let page = page.map_err(|e| ApiError::store(&e))?;
-    let version = task.version;
-    Ok(Connection::new(page, |item| item.ix.encode(), |view| Task { view, version }).counted(count))
+    list_tasks(ctx, (task.view.run_id, task.version), filter, window).await
 }
 
 /// The run that started a run.
@@ -135,21 +120,18 @@ impl FanoutMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which fan-out, and its limits.")] input: TaskFanoutUpdateInput,
     ) -> Result<TaskPayload, ApiError> {
-        let (session, run) = (open(ctx, Permission::RunsOperate)?, id::parse_run(&input.run));
+        let session = open(ctx, Permission::RunsOperate)?;
         let limits = match limits(&input) {
             Ok(limits) => limits,
             Err(problem) => return Ok(TaskPayload::refused(*problem, input.client_mutation_id)),
         };
-        let done = match run {
-            Some(run) => {
-                session
-                    .orchestrator
-                    .change_fanout_limits(session.actor, run, &input.task, limits)
-                    .await
-            }
-            None => Err(OperateError::UnknownRun),
-        };
-        task_payload(done, input.client_mutation_id)
+        let (orchestrator, task) = (session.orchestrator, &input.task);
+        let done = of_run(&input.run, async |run| {
+            orchestrator
+                .change_fanout_limits(session.actor, run, task, limits)
+                .await
+        });
+        task_payload(done.await, input.client_mutation_id)
     }
 }
 

@@ -5,6 +5,18 @@ use runnel_engine::{RunId, TaskIx, WorkflowId, WorkflowVersionId};
 use runnel_runtime::view::NodeRef;
 use uuid::Uuid;
 
+/// Does something to what an id names. Text that is no id of its type names what there is not.
+pub(crate) async fn act_on<I, T, E>(
+    named: Option<I>,
+    unknown: E,
+    act: impl AsyncFnOnce(I) -> Result<T, E>,
+) -> Result<T, E> {
+    match named {
+        Some(id) => act(id).await,
+        None => Err(unknown),
+    }
+}
+
 /// The id of a run.
 pub(crate) fn run(id: RunId) -> ID {
     ID(format!("run_{}", id.0.simple()))

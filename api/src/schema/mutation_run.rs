@@ -12,7 +12,7 @@ use super::id;
 use super::run::Run;
 use super::scalars::{DateTime, Duration, Json};
 use super::schedule::Schedule;
-use super::session::{Session, open};
+use super::session::open;
 use super::task::Task;
 use super::user_error::UserError;
 use crate::auth::Permission;
@@ -102,6 +102,18 @@ pub(crate) struct RunPayload {
     pub(crate) user_errors: Vec<UserError>,
     /// As given.
     pub(crate) client_mutation_id: Option<String>,
+}
+
+impl RunPayload {
+    /// Nothing was done.
+    pub(crate) fn refused(user_errors: Vec<UserError>, client_mutation_id: Option<String>) -> Self {
+        Self {
+            run: None,
+            is_replay: false,
+            user_errors,
+            client_mutation_id,
+        }
+    }
 }
 
 /// Names a task.
@@ -215,23 +227,12 @@ impl RunMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which run, and how.")] input: RunCancelInput,
     ) -> Result<RunPayload, ApiError> {
-        let RunCancelInput {
-            id,
-            mode,
-            reason,
-            client_mutation_id,
-        } = input;
-        let (session, run) = (open(ctx, Permission::RunsOperate)?, id::parse_run(&id));
-        let done = match run {
-            Some(run) => {
-                session
-                    .orchestrator
-                    .cancel_run(session.actor, run, mode.into(), clip(reason))
-                    .await
-            }
-            None => Err(OperateError::UnknownRun),
-        };
-        run_payload(done, client_mutation_id)
+        let session = open(ctx, Permission::RunsOperate)?;
+        let (orchestrator, mode, reason) = (session.orchestrator, input.mode.into(), clip(input.reason));
+        let done = of_run(&input.id, async |run| {
+            orchestrator.cancel_run(session.actor, run, mode, reason).await
+        });
+        run_payload(done.await, input.client_mutation_id)
     }
 
     /// Pauses a run: running attempts finish, nothing new starts.
@@ -240,17 +241,12 @@ impl RunMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which run.")] input: RunIdInput,
     ) -> Result<RunPayload, ApiError> {
-        let (session, run) = (open(ctx, Permission::RunsOperate)?, id::parse_run(&input.id));
-        let done = match run {
-            Some(run) => {
-                session
-                    .orchestrator
-                    .pause_run(session.actor, run, clip(input.reason))
-                    .await
-            }
-            None => Err(OperateError::UnknownRun),
-        };
-        run_payload(done, input.client_mutation_id)
+        let session = open(ctx, Permission::RunsOperate)?;
+        let (orchestrator, reason) = (session.orchestrator, clip(input.reason));
+        let done = of_run(&input.id, async |run| {
+            orchestrator.pause_run(session.actor, run, reason).await
+        });
+        run_payload(done.await, input.client_mutation_id)
     }
 
     /// Resumes a paused run.
@@ -259,12 +255,11 @@ impl RunMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which run.")] input: RunIdInput,
     ) -> Result<RunPayload, ApiError> {
-        let (session, run) = (open(ctx, Permission::RunsOperate)?, id::parse_run(&input.id));
-        let done = match run {
-            Some(run) => session.orchestrator.resume_run(session.actor, run).await,
-            None => Err(OperateError::UnknownRun),
-        };
-        run_payload(done, input.client_mutation_id)
+        let session = open(ctx, Permission::RunsOperate)?;
+        let done = of_run(&input.id, async |run| {
+            session.orchestrator.resume_run(session.actor, run).await
+        });
+        run_payload(done.await, input.client_mutation_id)
     }
 
     /// Gives a failed task another attempt, and what was skipped because of it another chance; opens an ended run again.
@@ -273,17 +268,12 @@ impl RunMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which task.")] input: TaskIdInput,
     ) -> Result<TaskPayload, ApiError> {
-        let (session, run) = (open(ctx, Permission::RunsOperate)?, id::parse_run(&input.run));
-        let done = match run {
-            Some(run) => {
-                session
-                    .orchestrator
-                    .retry_task(session.actor, run, &input.task)
-                    .await
-            }
-            None => Err(OperateError::UnknownRun),
-        };
-        task_payload(done, input.client_mutation_id)
+        let session = open(ctx, Permission::RunsOperate)?;
+        let (orchestrator, task) = (session.orchestrator, &input.task);
+        let done = of_run(&input.run, async |run| {
+            orchestrator.retry_task(session.actor, run, task).await
+        });
+        task_payload(done.await, input.client_mutation_id)
     }
 
     /// Skips a task that has not ended.
@@ -292,27 +282,21 @@ impl RunMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which task.")] input: TaskIdInput,
     ) -> Result<TaskPayload, ApiError> {
-        let (session, run) = (open(ctx, Permission::RunsOperate)?, id::parse_run(&input.run));
-        let done = skip(session, run, &input.task, clip(input.reason)).await;
-        task_payload(done, input.client_mutation_id)
+        let session = open(ctx, Permission::RunsOperate)?;
+        let (orchestrator, task, reason) = (session.orchestrator, &input.task, clip(input.reason));
+        let done = of_run(&input.run, async |run| {
+            orchestrator.skip_task(session.actor, run, task, reason).await
+        });
+        task_payload(done.await, input.client_mutation_id)
     }
 }
 
-async fn skip(
-    session: Session<'_>,
-    run: Option<RunId>,
-    task: &str,
-    reason: Option<String>,
-) -> Result<(RunView, TaskView), OperateError> {
-    match run {
-        Some(run) => {
-            session
-                .orchestrator
-                .skip_task(session.actor, run, task, reason)
-                .await
-        }
-        None => Err(OperateError::UnknownRun),
-    }
+/// Does something to the run that an id names.
+pub(crate) async fn of_run<T>(
+    id: &ID,
+    act: impl AsyncFnOnce(RunId) -> Result<T, OperateError>,
+) -> Result<T, OperateError> {
+    id::act_on(id::parse_run(id), OperateError::UnknownRun, act).await
 }
 
 pub(crate) fn run_payload(
@@ -326,12 +310,10 @@ pub(crate) fn run_payload(
             user_errors: Vec::new(),
             client_mutation_id,
         }),
-        Err(error) => Ok(RunPayload {
-            run: None,
-            is_replay: false,
-            user_errors: vec![UserError::of_operate(error, "id")?],
-            client_mutation_id,
-        }),
+        Err(error) => {
+            let problem = UserError::of_operate(error, "id")?;
+            Ok(RunPayload::refused(vec![problem], client_mutation_id))
+        }
     }
 }
 
@@ -354,14 +336,8 @@ pub(crate) fn task_payload(
             })
         }
         Err(error) => {
-            let user_errors = vec![UserError::of_operate(error, "run")?];
-            Ok(TaskPayload {
-                task: None,
-                run: None,
-                is_replay: false,
-                user_errors,
-                client_mutation_id,
-            })
+            let problem = UserError::of_operate(error, "run")?;
+            Ok(TaskPayload::refused(problem, client_mutation_id))
         }
     }
 }

@@ -208,11 +208,11 @@ impl ScheduleMutation {
         #[graphql(desc = "Which backfill.")] input: BackfillCancelInput,
     ) -> Result<BackfillPayload, ApiError> {
         let session = open(ctx, Permission::RunsOperate)?;
-        let done = match id::parse_backfill(&input.id) {
-            Some(id) => session.orchestrator.cancel_backfill(session.actor, id).await,
-            None => Err(ScheduleError::UnknownBackfill),
-        };
-        backfill_payload(done, input.client_mutation_id)
+        let id = id::parse_backfill(&input.id);
+        let done = id::act_on(id, ScheduleError::UnknownBackfill, async |id| {
+            session.orchestrator.cancel_backfill(session.actor, id).await
+        });
+        backfill_payload(done.await, input.client_mutation_id)
     }
 }
 
@@ -221,10 +221,7 @@ async fn of_schedule<T>(
     id: &ID,
     act: impl AsyncFnOnce(Uuid) -> Result<T, ScheduleError>,
 ) -> Result<T, ScheduleError> {
-    match id::parse_schedule(id) {
-        Some(id) => act(id).await,
-        None => Err(ScheduleError::UnknownSchedule),
-    }
+    id::act_on(id::parse_schedule(id), ScheduleError::UnknownSchedule, act).await
 }
 
 /// What was done, or why not as data.

@@ -3,7 +3,8 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use runnel_engine::trigger::{EventRule, Rate};
 use runnel_runtime::schedule::ScheduleError;
-use runnel_runtime::trigger::{EventError, NewWebhook, TriggerView};
+use runnel_runtime::trigger::{EventError, NewWebhook, TriggerView, WebhookSecret};
+use uuid::Uuid;
 
 use super::id;
 use super::mutation_schedule::{object, split};
@@ -136,14 +137,7 @@ impl TriggerMutation {
             Ok(new) => session.orchestrator.create_webhook(session.actor, new).await,
             Err(problem) => Err(problem),
         };
-        let (made, user_errors) = split(done)?;
-        let (trigger, secret) = made.map_or((None, None), |(trigger, secret)| (Some(trigger), secret));
-        Ok(WebhookPayload {
-            trigger: trigger.map(Trigger),
-            secret: secret.map(|secret| secret.0),
-            user_errors,
-            client_mutation_id,
-        })
+        webhook_payload(done, client_mutation_id)
     }
 
     /// Gives a webhook a new secret; the one before is accepted for a while.
@@ -153,29 +147,15 @@ impl TriggerMutation {
         #[graphql(desc = "Which webhook.")] input: WebhookRotateSecretInput,
     ) -> Result<WebhookPayload, ApiError> {
         let session = open(ctx, Permission::WorkflowsWrite)?;
-        let done = match id::parse_trigger(&input.id) {
-            Some(id) => {
-                session
-                    .orchestrator
-                    .rotate_webhook_secret(
-                        session.actor,
-                        id,
-                        input.overlap.map(|overlap| overlap.0),
-                        input.expected_generation,
-                    )
-                    .await
-            }
-            None => Err(ScheduleError::UnknownTrigger),
-        };
-        let (rotated, user_errors) = split(done)?;
-        let (trigger, secret) =
-            rotated.map_or((None, None), |(trigger, secret)| (Some(trigger), Some(secret)));
-        Ok(WebhookPayload {
-            trigger: trigger.map(Trigger),
-            secret: secret.map(|secret| secret.0),
-            user_errors,
-            client_mutation_id: input.client_mutation_id,
-        })
+        let (overlap, expected) = (input.overlap.map(|overlap| overlap.0), input.expected_generation);
+        let done = of_trigger(&input.id, async |id| {
+            let orchestrator = session.orchestrator;
+            orchestrator
+                .rotate_webhook_secret(session.actor, id, overlap, expected)
+                .await
+        });
+        let rotated = done.await.map(|(trigger, secret)| (trigger, Some(secret)));
+        webhook_payload(rotated, input.client_mutation_id)
     }
 
     /// Pauses a trigger: what comes meanwhile starts nothing.
@@ -185,16 +165,11 @@ impl TriggerMutation {
         #[graphql(desc = "Which trigger.")] input: TriggerIdInput,
     ) -> Result<TriggerPayload, ApiError> {
         let session = open(ctx, Permission::RunsOperate)?;
-        let done = match id::parse_trigger(&input.id) {
-            Some(id) => {
-                session
-                    .orchestrator
-                    .pause_trigger(session.actor, id, input.reason)
-                    .await
-            }
-            None => Err(ScheduleError::UnknownTrigger),
-        };
-        payload(done, input.client_mutation_id)
+        let (orchestrator, actor, reason) = (session.orchestrator, session.actor, input.reason);
+        let done = of_trigger(&input.id, async |id| {
+            orchestrator.pause_trigger(actor, id, reason).await
+        });
+        payload(done.await, input.client_mutation_id)
     }
 
     /// Resumes a trigger.
@@ -204,11 +179,10 @@ impl TriggerMutation {
         #[graphql(desc = "Which trigger.")] input: TriggerIdInput,
     ) -> Result<TriggerPayload, ApiError> {
         let session = open(ctx, Permission::RunsOperate)?;
-        let done = match id::parse_trigger(&input.id) {
-            Some(id) => session.orchestrator.resume_trigger(session.actor, id).await,
-            None => Err(ScheduleError::UnknownTrigger),
-        };
-        payload(done, input.client_mutation_id)
+        let done = of_trigger(&input.id, async |id| {
+            session.orchestrator.resume_trigger(session.actor, id).await
+        });
+        payload(done.await, input.client_mutation_id)
     }
 
     /// Deletes a webhook. One that is part of a workflow file is removed there. Deleting what is not there is no error.
@@ -218,11 +192,10 @@ impl TriggerMutation {
         #[graphql(desc = "Which trigger.")] input: TriggerIdInput,
     ) -> Result<TriggerDeletePayload, ApiError> {
         let session = open(ctx, Permission::WorkflowsWrite)?;
-        let done = match id::parse_trigger(&input.id) {
-            Some(id) => session.orchestrator.delete_trigger(session.actor, id).await,
-            None => Err(ScheduleError::UnknownTrigger),
-        };
-        let (deleted_id, user_errors) = split(done.map(|_| input.id))?;
+        let done = of_trigger(&input.id, async |id| {
+            session.orchestrator.delete_trigger(session.actor, id).await
+        });
+        let (deleted_id, user_errors) = split(done.await.map(|_| input.id))?;
         Ok(TriggerDeletePayload {
             deleted_id,
             user_errors,
@@ -266,6 +239,28 @@ impl TriggerMutation {
     }
 }
 
+/// Does something to the trigger that an id names.
+async fn of_trigger<T>(
+    id: &ID,
+    act: impl AsyncFnOnce(Uuid) -> Result<T, ScheduleError>,
+) -> Result<T, ScheduleError> {
+    id::act_on(id::parse_trigger(id), ScheduleError::UnknownTrigger, act).await
+}
+
+fn webhook_payload(
+    done: Result<(TriggerView, Option<WebhookSecret>), ScheduleError>,
+    client_mutation_id: Option<String>,
+) -> Result<WebhookPayload, ApiError> {
+    let (done, user_errors) = split(done)?;
+    let (trigger, secret) = done.unzip();
+    Ok(WebhookPayload {
+        trigger: trigger.map(Trigger),
+        secret: secret.flatten().map(|secret| secret.0),
+        user_errors,
+        client_mutation_id,
+    })
+}
+
 fn payload(
     done: Result<TriggerView, ScheduleError>,
     client_mutation_id: Option<String>,
@@ -280,10 +275,7 @@ fn payload(
 
 fn new_webhook(input: WebhookCreateInput) -> Result<NewWebhook, ScheduleError> {
     let rate_limit = input.rate_limit.as_deref().map(Rate::parse).transpose();
-    let rate_limit = rate_limit.map_err(|message| ScheduleError::Invalid {
-        field: "rateLimit",
-        message,
-    })?;
+    let rate_limit = rate_limit.map_err(|message| ScheduleError::invalid("rateLimit", message))?;
     Ok(NewWebhook {
         key: input.key,
         workflow: input.workflow,

@@ -1,6 +1,7 @@
 //! The arguments of a list: a part from its beginning or from its end, and whether it is to be counted.
 
 use async_graphql::{Context, SimpleObject};
+use runnel_runtime::StoreError;
 use runnel_runtime::query::count::Count as Counted;
 use runnel_runtime::query::window::Window;
 
@@ -35,9 +36,15 @@ impl From<Counted> for Count {
     }
 }
 
-/// Whether the caller asks for the number of items of the list being resolved.
-pub(crate) fn wants_count(ctx: &Context<'_>) -> bool {
-    ctx.look_ahead().field("totalCount").exists()
+/// The number of items of the list being resolved; nothing is counted unless the caller asks for it.
+pub(crate) async fn count_if_asked(
+    ctx: &Context<'_>,
+    count: impl Future<Output = Result<Counted, StoreError>>,
+) -> Result<Option<Counted>, ApiError> {
+    if !ctx.look_ahead().field("totalCount").exists() {
+        return Ok(None);
+    }
+    count.await.map(Some).map_err(|e| ApiError::store(&e))
 }
 
 /// The part of a list that `first` and `after`, or `last` and `before`, name.

@@ -12,7 +12,7 @@ use super::enums::Permission as PermissionName;
 use super::event::Event;
 use super::filters::{EventFilter, RunFilter, RunOrder, WorkflowFilter, run_filter};
 use super::id;
-use super::paging::{wants_count, window};
+use super::paging::{count_if_asked, window};
 use super::run::{Run, RunList, list_runs};
 use super::schedule::{self, Schedule};
 use super::secret::{self, Secret};
@@ -124,12 +124,8 @@ impl CoreQuery {
         let filter = filter.unwrap_or_default().into_view();
         let window = window(size, after.as_deref(), last, before.as_deref())?;
         let orchestrator = session.orchestrator;
-        let count = if wants_count(ctx) {
-            let count = orchestrator.count_workflows(session.actor, filter.clone()).await;
-            Some(count.map_err(|e| ApiError::store(&e))?)
-        } else {
-            None
-        };
+        let count = orchestrator.count_workflows(session.actor, filter.clone());
+        let count = count_if_asked(ctx, count).await?;
         let page = orchestrator.find_workflows(session.actor, filter, window).await;
         let page = page.map_err(|e| ApiError::store(&e))?;
         Ok(Connection::new(page, |workflow| workflow.key.encode(), Workflow).counted(count))

@@ -9,7 +9,7 @@ use runnel_runtime::rerun::{RerunError, RerunRequest, RerunVersion};
 use serde_json::Value;
 
 use super::id;
-use super::mutation_run::{RunPayload, TaskPayload, clip, run_payload, task_payload};
+use super::mutation_run::{RunPayload, TaskPayload, clip, of_run, run_payload, task_payload};
 use super::run::Run;
 use super::scalars::Json;
 use super::session::open;
@@ -110,26 +110,18 @@ impl RerunMutation {
     ) -> Result<RunPayload, ApiError> {
         let session = open(ctx, Permission::RunsOperate)?;
         let client_mutation_id = input.client_mutation_id.clone();
-        let refused = |error| RunPayload {
-            run: None,
-            is_replay: false,
-            user_errors: vec![error],
-            client_mutation_id: client_mutation_id.clone(),
-        };
         let request = match rerun_request(input) {
             Ok(Some(request)) => request,
             Ok(None) => return run_payload(Err(OperateError::UnknownRun), client_mutation_id),
-            Err(problem) => return Ok(refused(*problem)),
+            Err(problem) => return Ok(RunPayload::refused(vec![*problem], client_mutation_id)),
         };
         match session.orchestrator.rerun_run(session.actor, request).await {
             Ok(reran) => run_payload(Ok(reran.run), client_mutation_id),
             Err(RerunError::Operate(error)) => run_payload(Err(error), client_mutation_id),
-            Err(RerunError::Start(error)) => Ok(RunPayload {
-                run: None,
-                is_replay: false,
-                user_errors: UserError::of_start(error, None)?,
-                client_mutation_id,
-            }),
+            Err(RerunError::Start(error)) => {
+                let problems = UserError::of_start(error, None)?;
+                Ok(RunPayload::refused(problems, client_mutation_id))
+            }
         }
     }
 
@@ -142,27 +134,15 @@ impl RerunMutation {
         let session = open(ctx, Permission::RunsOperate)?;
         let result = match override_result(input.result, input.output, input.error) {
             Ok(result) => result,
-            Err(problem) => {
-                return Ok(TaskPayload {
-                    task: None,
-                    run: None,
-                    is_replay: false,
-                    user_errors: vec![*problem],
-                    client_mutation_id: input.client_mutation_id,
-                });
-            }
+            Err(problem) => return Ok(TaskPayload::refused(*problem, input.client_mutation_id)),
         };
-        let done = match id::parse_run(&input.run) {
-            Some(run) => {
-                let reason = clip(input.reason);
-                session
-                    .orchestrator
-                    .override_task(session.actor, run, &input.task, result, reason)
-                    .await
-            }
-            None => Err(OperateError::UnknownRun),
-        };
-        task_payload(done, input.client_mutation_id)
+        let (orchestrator, task, reason) = (session.orchestrator, &input.task, clip(input.reason));
+        let done = of_run(&input.run, async |run| {
+            orchestrator
+                .override_task(session.actor, run, task, result, reason)
+                .await
+        });
+        task_payload(done.await, input.client_mutation_id)
     }
 }
 

@@ -17,12 +17,12 @@ use super::event::{Event, run_events_after};
 use super::fanout;
 use super::filters::TaskFilter;
 use super::id;
-use super::paging::{Count, wants_count, window};
+use super::paging::{Count, count_if_asked, window};
 use super::payload::{self, Part, PayloadView};
 use super::scalars::{DateTime, Duration, Json};
 use super::schedule::RunTrigger;
 use super::session::{RunBlockersOf, RunPayloads, TimesOf, load, load_referred, may_operate, open};
-use super::task::Task;
+use super::task::{Task, list_tasks};
 use super::warnings;
 use super::workflow::{Workflow, WorkflowVersion};
 use crate::auth::Permission;
@@ -283,22 +283,11 @@ impl Run {
         #[graphql(desc = "With `last`: only items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Only these tasks.")] filter: Option<TaskFilter>,
     ) -> Result<Connection<Task>, ApiError> {
-        let session = open(ctx, Permission::RunsRead)?;
+        open(ctx, Permission::RunsRead)?;
         let filter = filter.unwrap_or_default().into_view()?;
         let window = window(size, after.as_deref(), last, before.as_deref())?;
-        let (orchestrator, id) = (session.orchestrator, self.0.id);
-        let count = if wants_count(ctx) {
-            let count = orchestrator.count_tasks(session.actor, id, filter.clone()).await;
-            Some(count.map_err(|e| ApiError::store(&e))?)
-        } else {
-            None
-        };
-        let page = orchestrator
-            .list_tasks_without_payloads(session.actor, id, filter, window)
-            .await;
-        let page = page.map_err(|e| ApiError::store(&e))?;
         let version = Some(self.0.workflow_version_id);
-        Ok(Connection::new(page, |task| task.ix.encode(), |view| Task { view, version }).counted(count))
+        list_tasks(ctx, (self.0.id, version), filter, window).await
     }
 
     /// History of the run, oldest first, without a gap.
@@ -384,12 +373,8 @@ pub(crate) async fn list_runs(ctx: &Context<'_>, list: RunList) -> Result<Connec
         RunOrderField::FinishedAt => warnings::unindexed(ctx, &["orderBy.FINISHED_AT"]),
     }
     let orchestrator = session.orchestrator;
-    let count = if wants_count(ctx) {
-        let count = orchestrator.count_runs(session.actor, filter.clone()).await;
-        Some(count.map_err(|e| ApiError::store(&e))?)
-    } else {
-        None
-    };
+    let count = orchestrator.count_runs(session.actor, filter.clone());
+    let count = count_if_asked(ctx, count).await?;
     let page = orchestrator
         .list_runs_without_payloads(session.actor, filter, order, window)
         .await;

@@ -1,19 +1,22 @@
 //! Tasks of a run.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
-use runnel_engine::WorkflowVersionId;
+use runnel_engine::{RunId, TaskIx, WorkflowVersionId};
 use runnel_queue::Progress;
-use runnel_runtime::view::{TaskPayloads, TaskView};
+use runnel_runtime::query::window::Window;
+use runnel_runtime::view::{TaskFilter as TaskFilterView, TaskPayloads, TaskView};
 use runnel_runtime::wait::ApprovalView;
 
 use super::approval::Approval;
 use super::attempt::{self, TaskAttempt};
 use super::blocker::{Blocker, TimeSpent};
 use super::connection::Connection;
+use super::cursor::Cursor;
 use super::enums::TaskStatus;
 use super::fanout;
 use super::filters::TaskFilter;
 use super::id;
+use super::paging::count_if_asked;
 use super::payload::{self, Part, PayloadView};
 use super::run::{Run, TaskCounts, TaskFailure};
 use super::scalars::{DateTime, Duration, Json};
@@ -309,4 +312,20 @@ impl Task {
     async fn wake_at(&self) -> Option<DateTime> {
         self.view.wake_at.map(DateTime)
     }
+}
+
+/// One page of the tasks of a run, whose version is known or not.
+pub(crate) async fn list_tasks(
+    ctx: &Context<'_>,
+    (run, version): (RunId, Option<WorkflowVersionId>),
+    filter: TaskFilterView,
+    window: Window<TaskIx>,
+) -> Result<Connection<Task>, ApiError> {
+    let session = open(ctx, Permission::RunsRead)?;
+    let (orchestrator, actor) = (session.orchestrator, session.actor);
+    let count = orchestrator.count_tasks(actor, run, filter.clone());
+    let count = count_if_asked(ctx, count).await?;
+    let page = orchestrator.list_tasks_without_payloads(actor, run, filter, window);
+    let page = page.await.map_err(|e| ApiError::store(&e))?;
+    Ok(Connection::new(page, |task| task.ix.encode(), |view| Task { view, version }).counted(count))
 }

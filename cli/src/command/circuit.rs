@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::client::documents;
-use crate::command::options::{Output, OutputArgs, ServerArgs, print, print_json};
-use crate::exit::{Ended, Exit};
+use crate::command::call::CallArgs;
+use crate::exit::Ended;
 use crate::table;
 
 /// Options of `runnel circuit`.
@@ -29,9 +29,7 @@ struct List {
     #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200), env = "RUNNEL_LIMIT")]
     limit: u32,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 #[derive(Debug, Args)]
@@ -39,9 +37,7 @@ struct Reset {
     /// Key of the breaker, as `circuit.key` of the workflow file says
     key: String,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 impl Circuit {
@@ -56,44 +52,38 @@ impl Circuit {
 
 impl List {
     async fn execute(self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let data = client
             .send(documents::CIRCUITS, json!({ "first": self.limit }))
             .await?;
         let nodes = &data["circuits"]["nodes"];
-        match self.form.output {
-            Output::Json => print_json(nodes)?,
-            Output::Table => print(&table_of(nodes.as_array().map_or(&[][..], Vec::as_slice)))?,
-        }
-        Ok(Exit::Ok)
+        self.call.show(nodes, || {
+            Ok(table_of(nodes.as_array().map_or(&[][..], Vec::as_slice)))
+        })
     }
 }
 
 impl Reset {
     async fn execute(self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let input = json!({ "key": self.key });
         let payload = client
             .mutate(documents::CIRCUIT_RESET, "circuitReset", input)
             .await?;
         let circuit = &payload["circuit"];
-        match self.form.output {
-            Output::Json => print_json(circuit)?,
-            Output::Table => print(&table_of(std::slice::from_ref(circuit)))?,
-        }
-        Ok(Exit::Ok)
+        self.call
+            .show(circuit, || Ok(table_of(std::slice::from_ref(circuit))))
     }
 }
 
 fn table_of(circuits: &[Value]) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let rows = circuits.iter().map(|circuit| {
         vec![
-            text(&circuit["key"]),
-            text(&circuit["state"]),
+            table::cell(&circuit["key"]),
+            table::cell(&circuit["state"]),
             circuit["failures"].to_string(),
-            text(&circuit["openedAt"]),
-            text(&circuit["probeAt"]),
+            table::cell(&circuit["openedAt"]),
+            table::cell(&circuit["probeAt"]),
         ]
     });
     table::render(&["circuit", "state", "failures", "opened", "tried at"], rows)

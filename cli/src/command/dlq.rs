@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::client::documents;
-use crate::command::options::{Output, OutputArgs, ServerArgs, print, print_json, print_line, switch};
+use crate::command::call::CallArgs;
+use crate::command::options::{Output, print, print_json, print_line, switch};
 use crate::exit::{Ended, Exit, Failure};
 use crate::table;
 
@@ -62,9 +63,7 @@ struct List {
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 /// Options of `runnel dlq show`.
@@ -73,9 +72,7 @@ struct Show {
     /// Id of the letter
     id: String,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 /// Options of `runnel dlq groups`.
@@ -84,9 +81,7 @@ struct Groups {
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 /// Options of `runnel dlq replay`.
@@ -95,9 +90,7 @@ struct Replay {
     #[command(flatten)]
     which: WhichArgs,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 /// Options of `runnel dlq discard`.
@@ -109,9 +102,7 @@ struct Discard {
     #[arg(long, env = "RUNNEL_REASON")]
     reason: String,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 /// Letters by id, or all open ones that the options name.
@@ -135,20 +126,20 @@ impl Dlq {
             DlqCommand::Groups(groups) => groups.execute().await,
             DlqCommand::Replay(replay) => {
                 let input = replay.which.input()?;
-                let client = replay.server.client()?;
+                let client = replay.call.client()?;
                 let payload = client
                     .mutate(documents::DLQ_REPLAY, "deadLetterReplay", input)
                     .await?;
-                tell(&payload, replay.form.output, replay.which.dry_run)
+                tell(&payload, replay.call.output(), replay.which.dry_run)
             }
             DlqCommand::Discard(discard) => {
                 let mut input = discard.which.input()?;
                 input["reason"] = json!(discard.reason);
-                let client = discard.server.client()?;
+                let client = discard.call.client()?;
                 let payload = client
                     .mutate(documents::DLQ_DISCARD, "deadLetterDiscard", input)
                     .await?;
-                tell(&payload, discard.form.output, discard.which.dry_run)
+                tell(&payload, discard.call.output(), discard.which.dry_run)
             }
         }
     }
@@ -156,21 +147,17 @@ impl Dlq {
 
 impl List {
     async fn execute(self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let variables = json!({ "first": self.limit, "filter": self.filter.value() });
         let data = client.send(documents::DLQ_LIST, variables).await?;
         let nodes = &data["deadLetters"]["nodes"];
-        match self.form.output {
-            Output::Json => print_json(nodes)?,
-            Output::Table => print(&letters(nodes))?,
-        }
-        Ok(Exit::Ok)
+        self.call.show(nodes, || Ok(letters(nodes)))
     }
 }
 
 impl Show {
     async fn execute(self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let data = client.send(documents::DLQ_SHOW, json!({ "id": self.id })).await?;
         let letter = &data["deadLetter"];
         if letter.is_null() {
@@ -179,7 +166,7 @@ impl Show {
                 format!("there is no dead letter {}", self.id),
             ));
         }
-        match self.form.output {
+        match self.call.output() {
             Output::Json => print_json(letter)?,
             Output::Table => {
                 for (name, value) in letter.as_object().into_iter().flatten() {
@@ -197,11 +184,11 @@ impl Show {
 
 impl Groups {
     async fn execute(self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let variables = json!({ "filter": self.filter.value() });
         let data = client.send(documents::DLQ_GROUPS, variables).await?;
         let groups = &data["deadLetterGroups"];
-        match self.form.output {
+        match self.call.output() {
             Output::Json => print_json(groups)?,
             Output::Table => {
                 let rows = groups.as_array().into_iter().flatten().map(|group| {

@@ -6,8 +6,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::client::documents;
-use crate::command::options::{Output, OutputArgs, ServerArgs, print_json, print_line, read_text};
+use crate::command::call::CallArgs;
+use crate::command::options::{Output, print_json, print_line, read_text};
 use crate::exit::{Ended, Exit, Failure};
+use crate::table;
 
 /// Options of `runnel event`.
 #[derive(Debug, Args)]
@@ -43,9 +45,7 @@ struct Send {
     #[arg(long, value_name = "FILE", env = "RUNNEL_EVENT_DATA_FILE")]
     data_file: Option<PathBuf>,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 impl Event {
@@ -59,7 +59,7 @@ impl Event {
 
 impl Send {
     async fn execute(self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let payload = client
             .mutate(
                 documents::EVENT_PUBLISH,
@@ -68,26 +68,28 @@ impl Send {
             )
             .await?;
         let receipt = &payload["receipts"][0];
-        if self.form.output == Output::Json {
+        if self.call.output() == Output::Json {
             print_json(receipt)?;
             return Ok(Exit::Ok);
         }
-        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
         let again = if receipt["isDuplicate"] == true {
             "  (came before)"
         } else {
             ""
         };
-        print_line(&format!("{}{again}", text(&receipt["eventId"])))?;
+        print_line(&format!("{}{again}", table::cell(&receipt["eventId"])))?;
         for outcome in receipt["outcomes"].as_array().into_iter().flatten() {
             let detail = outcome["detail"]
                 .as_str()
                 .map(|why| format!("  {why}"))
                 .unwrap_or_default();
-            let (trigger, status) = (text(&outcome["triggerKey"]), text(&outcome["status"]));
+            let (trigger, status) = (
+                table::cell(&outcome["triggerKey"]),
+                table::cell(&outcome["status"]),
+            );
             print_line(&format!(
                 "{trigger}  {status}  {}{detail}",
-                text(&outcome["run"]["id"])
+                table::cell(&outcome["run"]["id"])
             ))?;
         }
         Ok(Exit::Ok)

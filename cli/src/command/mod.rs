@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::exit::Ended;
 
 mod bulk;
+mod call;
 mod circuit;
 mod convert;
 mod dev;

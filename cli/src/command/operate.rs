@@ -3,11 +3,11 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::client::model::{Run, Task};
-use crate::client::{decode, documents};
+use crate::client::documents;
 use crate::command::bulk::ManyArgs;
-use crate::command::options::{Output, OutputArgs, ServerArgs, print_json, print_line, switch};
-use crate::exit::{Ended, Exit};
+use crate::command::call::CallArgs;
+use crate::command::options::switch;
+use crate::exit::Ended;
 
 /// A run to operate on, or many.
 #[derive(Debug, Args)]
@@ -18,9 +18,7 @@ struct RunArgs {
     #[command(flatten)]
     many: ManyArgs,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 /// A task to operate on.
@@ -31,9 +29,7 @@ struct TaskArgs {
     /// Key of the task; an item of a fan-out is `clean[3]`
     task: String,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 /// Options of `runnel cancel`.
@@ -78,9 +74,7 @@ pub struct Retry {
     #[command(flatten)]
     many: ManyArgs,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 /// Options of `runnel skip`.
@@ -124,15 +118,14 @@ impl Retry {
     /// Retries.
     pub async fn execute(self) -> Ended {
         if self.many.is_meant() {
-            let client = self.server.client()?;
+            let client = self.call.client()?;
             let input = json!({ "action": "RETRY_FAILED" });
-            return self.many.execute(&client, self.form.output, input).await;
+            return self.many.execute(&client, self.call.output(), input).await;
         }
         let task = TaskArgs {
             run: self.run.unwrap_or_default(),
             task: self.task.unwrap_or_default(),
-            server: self.server,
-            form: self.form,
+            call: self.call,
         };
         task.send(documents::RETRY, "taskRetry").await
     }
@@ -147,40 +140,26 @@ impl Skip {
 
 impl RunArgs {
     async fn send(&self, document: &str, field: &str, mut input: Value) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         if self.many.is_meant() {
             let action = field.trim_start_matches("run").to_uppercase();
             input["action"] = Value::String(action);
-            return self.many.execute(&client, self.form.output, input).await;
+            return self.many.execute(&client, self.call.output(), input).await;
         }
         let named = self.run.as_deref().unwrap_or_default();
         input["id"] = Value::String(client.run_id(named).await?);
         let payload = client.mutate(document, field, input).await?;
-        match self.form.output {
-            Output::Json => print_json(&payload["run"])?,
-            Output::Table => {
-                let run: Run = decode(&payload["run"])?;
-                print_line(&format!("{}  {}", run.id, run.shown_status()))?;
-            }
-        }
-        Ok(Exit::Ok)
+        self.call.show_run(&payload["run"])
     }
 }
 
 impl TaskArgs {
     async fn send(&self, document: &str, field: &str) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let run = client.run_id(&self.run).await?;
         let payload = client
             .mutate(document, field, json!({ "run": run, "task": self.task }))
             .await?;
-        match self.form.output {
-            Output::Json => print_json(&payload["task"])?,
-            Output::Table => {
-                let task: Task = decode(&payload["task"])?;
-                print_line(&format!("{}  {}", task.key, task.status))?;
-            }
-        }
-        Ok(Exit::Ok)
+        self.call.show_task(&payload["task"])
     }
 }

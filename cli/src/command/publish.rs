@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 
 use crate::client::problem::InvalidWorkflow;
 use crate::client::{Client, documents};
-use crate::command::options::{
-    Output, OutputArgs, ServerArgs, print_json, print_line, read_text, shown, switch,
-};
+use crate::command::call::CallArgs;
+use crate::command::options::{Output, print_json, print_line, read_text, shown, switch};
 use crate::diagnostics::render;
 use crate::exit::{Ended, Exit, Failure};
 
@@ -23,25 +22,23 @@ pub struct Publish {
     #[arg(long, env = "RUNNEL_DRY_RUN", value_parser = switch())]
     dry_run: bool,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 impl Publish {
     /// Publishes the files in order; stops at the first that is refused.
     pub async fn execute(self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let mut published = Vec::new();
         for file in &self.files {
             let source = read_text(file)?;
             let payload = publish(&client, &shown(file), &source, self.dry_run).await?;
-            if self.form.output == Output::Table {
+            if self.call.output() == Output::Table {
                 print_line(&sentence(&payload))?;
             }
             published.push(payload);
         }
-        if self.form.output == Output::Json {
+        if self.call.output() == Output::Json {
             print_json(&Value::Array(published))?;
         }
         Ok(Exit::Ok)

@@ -3,12 +3,12 @@
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use crate::client::model::{Run, Task};
-use crate::client::{decode, documents};
+use crate::client::documents;
 use crate::command::bulk::ManyArgs;
-use crate::command::options::{Output, OutputArgs, ServerArgs, print_json, print_line, switch};
+use crate::command::call::CallArgs;
+use crate::command::options::switch;
 use crate::command::run::key_value;
-use crate::exit::{Ended, Exit, Failure};
+use crate::exit::{Ended, Failure};
 
 /// Where a rerun begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -54,9 +54,7 @@ pub struct Rerun {
     #[arg(long, env = "RUNNEL_REASON")]
     reason: Option<String>,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 /// Options of `runnel override`.
@@ -86,15 +84,13 @@ pub struct Override {
     #[arg(long, env = "RUNNEL_REASON")]
     reason: Option<String>,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 impl Rerun {
     /// Runs it again.
     pub async fn execute(self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let from = match self.from {
             _ if !self.tasks.is_empty() => "TASKS",
             From::Failed => "FAILED",
@@ -109,7 +105,7 @@ impl Rerun {
                     "idempotencyKey": self.idempotency_key,
                     "reason": self.reason,
                 });
-                return self.many.execute(&client, self.form.output, input).await;
+                return self.many.execute(&client, self.call.output(), input).await;
             }
         };
         let id = client.run_id(run).await?;
@@ -133,21 +129,14 @@ impl Rerun {
             "reason": self.reason,
         });
         let payload = client.mutate(documents::RERUN, "runRerun", input).await?;
-        match self.form.output {
-            Output::Json => print_json(&payload["run"])?,
-            Output::Table => {
-                let run: Run = decode(&payload["run"])?;
-                print_line(&format!("{}  {}", run.id, run.shown_status()))?;
-            }
-        }
-        Ok(Exit::Ok)
+        self.call.show_run(&payload["run"])
     }
 }
 
 impl Override {
     /// Sets the result.
     pub async fn execute(self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let run = client.run_id(&self.run).await?;
         let mut input = json!({ "run": run, "task": self.task, "reason": self.reason });
         match (&self.succeed, &self.fail) {
@@ -163,14 +152,7 @@ impl Override {
             }
         }
         let payload = client.mutate(documents::OVERRIDE, "taskOverride", input).await?;
-        match self.form.output {
-            Output::Json => print_json(&payload["task"])?,
-            Output::Table => {
-                let task: Task = decode(&payload["task"])?;
-                print_line(&format!("{}  {}", task.key, task.status))?;
-            }
-        }
-        Ok(Exit::Ok)
+        self.call.show_task(&payload["task"])
     }
 }
 

@@ -11,9 +11,8 @@ use runnel_runtime::PayloadConfig;
 use crate::client::model::Run as RunModel;
 use crate::client::watch::Finished;
 use crate::client::{Client, decode, documents};
-use crate::command::options::{
-    Output, OutputArgs, ServerArgs, existing, print_json, print_line, read_text, shown, switch,
-};
+use crate::command::call::CallArgs;
+use crate::command::options::{Output, existing, print_json, print_line, read_text, shown, switch};
 use crate::command::publish::publish;
 use crate::exit::{Ended, Exit, Failure};
 use crate::host::data_dir::DataDir;
@@ -55,17 +54,15 @@ pub struct Run {
     #[arg(long, env = "RUNNEL_DATA_DIR", default_value = ".runnel", value_name = "DIR")]
     data_dir: PathBuf,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 impl Run {
     /// Starts the run.
     pub async fn execute(self) -> Ended {
         let file = self.file()?;
-        let client = self.server.client()?;
-        let may_be_alone = file.is_some() && self.server.server.is_none() && !self.detach;
+        let client = self.call.client()?;
+        let may_be_alone = file.is_some() && self.call.server.server.is_none() && !self.detach;
         if may_be_alone && !client.is_reachable().await {
             return self.execute_alone(file.as_deref(), &client).await;
         }
@@ -153,7 +150,7 @@ impl Run {
     }
 
     fn tell_started(&self, client: &Client, run: &Value) -> Ended {
-        match self.form.output {
+        match self.call.output() {
             Output::Json => print_json(run)?,
             Output::Table => {
                 let id = run["id"].as_str().unwrap_or_default();
@@ -193,7 +190,7 @@ impl Run {
     }
 
     fn tell_finished(&self, finished: &Finished) -> Result<(), Failure> {
-        if self.form.output == Output::Json {
+        if self.call.output() == Output::Json {
             return print_json(&finished.raw);
         }
         let run = &finished.run;

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use crate::client::model::Run;
 use crate::client::{decode, documents};
-use crate::command::options::{Output, OutputArgs, ServerArgs, print, print_json};
-use crate::exit::{Ended, Exit, Failure};
+use crate::command::call::CallArgs;
+use crate::exit::{Ended, Failure};
 use crate::host::clock::now;
 use crate::table;
 
@@ -26,15 +26,13 @@ pub struct Runs {
     #[arg(long, env = "RUNNEL_PARENT", value_name = "RUN")]
     parent: Option<String>,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 impl Runs {
     /// Lists them.
     pub async fn execute(self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let mut filter = self.filter();
         if let Some(parent) = &self.parent {
             filter.insert("parent".to_owned(), json!(client.run_id(parent).await?));
@@ -42,11 +40,7 @@ impl Runs {
         let variables = json!({ "first": self.limit, "filter": filter });
         let data = client.send(documents::RUNS, variables).await?;
         let nodes = &data["runs"]["nodes"];
-        match self.form.output {
-            Output::Json => print_json(nodes)?,
-            Output::Table => print(&table_of(nodes)?)?,
-        }
-        Ok(Exit::Ok)
+        self.call.show(nodes, || table_of(nodes))
     }
 
     fn filter(&self) -> Map<String, Value> {

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::client::{Client, decode, documents};
-use crate::command::options::{Output, OutputArgs, ServerArgs, print, print_json, print_line, switch};
+use crate::command::call::{CallArgs, find};
+use crate::command::options::{Output, print, print_json, print_line, switch};
 use crate::exit::{Ended, Exit, Failure};
 use crate::host::clock::now;
 use crate::table;
@@ -45,9 +46,7 @@ struct One {
     /// Key or id of the schedule
     schedule: String,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 #[derive(Debug, Args)]
@@ -59,9 +58,7 @@ struct List {
     #[arg(long, env = "RUNNEL_WORKFLOW")]
     workflow: Option<String>,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 #[derive(Debug, Args)]
@@ -88,9 +85,7 @@ struct Create {
     #[arg(long = "tag", value_name = "TAG", env = "RUNNEL_TAG")]
     tags: Vec<String>,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 #[derive(Debug, Args)]
@@ -225,8 +220,16 @@ impl Schedule {
 }
 
 impl One {
+    /// A schedule by its key, or by its id.
     async fn find(&self, client: &Client) -> Result<Value, Failure> {
-        find(client, &self.schedule).await
+        let is_schedule = |found: &Value| found["key"].is_string();
+        find(
+            client,
+            ("schedule", documents::SCHEDULE, "schedule"),
+            &self.schedule,
+            is_schedule,
+        )
+        .await
     }
 
     async fn id(&self, client: &Client) -> Result<Value, Failure> {
@@ -234,28 +237,27 @@ impl One {
     }
 
     async fn send(&self, document: &str, field: &str, mut input: Value) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         input["id"] = self.id(&client).await?;
         let payload = client.mutate(document, field, input).await?;
-        shown(&payload["schedule"], self.form)
+        shown(&payload["schedule"], &self.call)
     }
 
     async fn show(&self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let found = self.find(&client).await?;
-        if self.form.output == Output::Json {
+        if self.call.output() == Output::Json {
             print_json(&found)?;
             return Ok(Exit::Ok);
         }
         print(&table_of(std::slice::from_ref(&found))?)?;
         let outcomes = found["outcomes"]["nodes"].as_array().cloned().unwrap_or_default();
-        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
         let rows = outcomes.iter().map(|outcome| {
             vec![
-                text(&outcome["scheduledAt"]),
-                text(&outcome["status"]),
-                text(&outcome["run"]["id"]),
-                text(&outcome["detail"]),
+                table::cell(&outcome["scheduledAt"]),
+                table::cell(&outcome["status"]),
+                table::cell(&outcome["run"]["id"]),
+                table::cell(&outcome["detail"]),
             ]
         });
         print(&format!(
@@ -266,36 +268,31 @@ impl One {
     }
 
     async fn delete(&self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let input = json!({ "id": self.id(&client).await? });
         let payload = client
             .mutate(documents::SCHEDULE_DELETE, "scheduleDelete", input)
             .await?;
-        match self.form.output {
-            Output::Json => print_json(&payload)?,
-            Output::Table => print_line(&format!("{}  deleted", self.schedule))?,
-        }
-        Ok(Exit::Ok)
+        self.call
+            .show(&payload, || Ok(format!("{}  deleted\n", self.schedule)))
     }
 }
 
 impl List {
     async fn execute(self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let variables = json!({ "first": self.limit, "workflow": self.workflow });
         let data = client.send(documents::SCHEDULES, variables).await?;
         let nodes = &data["schedules"]["nodes"];
-        match self.form.output {
-            Output::Json => print_json(nodes)?,
-            Output::Table => print(&table_of(nodes.as_array().map_or(&[][..], Vec::as_slice))?)?,
-        }
-        Ok(Exit::Ok)
+        self.call.show(nodes, || {
+            table_of(nodes.as_array().map_or(&[][..], Vec::as_slice))
+        })
     }
 }
 
 impl Create {
     async fn execute(self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let times = &self.times;
         let mut inputs = Map::new();
         for input in &self.inputs {
@@ -328,13 +325,13 @@ impl Create {
         let payload = client
             .mutate(documents::SCHEDULE_CREATE, "scheduleCreate", input)
             .await?;
-        shown(&payload["schedule"], self.form)
+        shown(&payload["schedule"], &self.call)
     }
 }
 
 impl Preview {
     async fn execute(self) -> Ended {
-        let client = self.one.server.client()?;
+        let client = self.one.call.client()?;
         let id = self.one.id(&client).await?;
         let data = client
             .send(
@@ -343,7 +340,7 @@ impl Preview {
             )
             .await?;
         let next = &data["node"]["nextRuns"];
-        if self.one.form.output == Output::Json {
+        if self.one.call.output() == Output::Json {
             print_json(next)?;
             return Ok(Exit::Ok);
         }
@@ -365,7 +362,7 @@ impl Preview {
 
 impl Backfill {
     async fn execute(self) -> Ended {
-        let client = self.one.server.client()?;
+        let client = self.one.call.client()?;
         let input = json!({
             "id": self.one.id(&client).await?,
             "fromAt": self.from,
@@ -377,7 +374,7 @@ impl Backfill {
             .mutate(documents::SCHEDULE_BACKFILL, "scheduleBackfill", input)
             .await?;
         let backfill = &payload["backfill"];
-        match (self.one.form.output, self.dry_run) {
+        match (self.one.call.output(), self.dry_run) {
             (Output::Json, _) => print_json(backfill)?,
             (Output::Table, true) => print_line(&format!("{} run(s) would start", backfill["total"]))?,
             (Output::Table, false) => {
@@ -391,24 +388,23 @@ impl Backfill {
 
 impl Trigger {
     async fn execute(self) -> Ended {
-        let client = self.one.server.client()?;
+        let client = self.one.call.client()?;
         let input = json!({ "id": self.one.id(&client).await?, "idempotencyKey": self.idempotency_key });
         let payload = client
             .mutate(documents::SCHEDULE_TRIGGER, "scheduleTrigger", input)
             .await?;
         let outcome = &payload["outcome"];
-        if self.one.form.output == Output::Json {
+        if self.one.call.output() == Output::Json {
             print_json(outcome)?;
         } else {
-            let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
             let detail = outcome["detail"]
                 .as_str()
                 .map(|why| format!("  {why}"))
                 .unwrap_or_default();
             print_line(&format!(
                 "{}  {}{detail}",
-                text(&outcome["run"]["id"]),
-                text(&outcome["status"])
+                table::cell(&outcome["run"]["id"]),
+                table::cell(&outcome["status"])
             ))?;
         }
         let is_refused = outcome["status"] == "REJECTED";
@@ -416,29 +412,8 @@ impl Trigger {
     }
 }
 
-/// A schedule by its key, or by its id.
-async fn find(client: &Client, name: &str) -> Result<Value, Failure> {
-    let mut data = client
-        .send(documents::SCHEDULE, json!({ "key": name, "id": name }))
-        .await?;
-    for field in ["schedule", "node"] {
-        let found = data[field].take();
-        if found["key"].is_string() {
-            return Ok(found);
-        }
-    }
-    Err(
-        Failure::new(Exit::NotFound, format!("there is no schedule {name}"))
-            .hint("list them with `runnel schedule list`"),
-    )
-}
-
-fn shown(schedule: &Value, form: OutputArgs) -> Ended {
-    match form.output {
-        Output::Json => print_json(schedule)?,
-        Output::Table => print(&table_of(std::slice::from_ref(schedule))?)?,
-    }
-    Ok(Exit::Ok)
+fn shown(schedule: &Value, call: &CallArgs) -> Ended {
+    call.show(schedule, || table_of(std::slice::from_ref(schedule)))
 }
 
 fn table_of(nodes: &[Value]) -> Result<String, Failure> {

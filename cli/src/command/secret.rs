@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::client::{decode, documents};
-use crate::command::options::{Output, OutputArgs, ServerArgs, print, print_json, print_line};
-use crate::exit::{Ended, Exit, Failure};
+use crate::command::call::CallArgs;
+use crate::exit::{Ended, Failure};
 use crate::table;
 
 /// Longest value that is read; the server's own limit is lower and says so.
@@ -38,17 +38,13 @@ struct Named {
     /// Name, as in secrets.NAME
     name: String,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 #[derive(Debug, Args)]
 struct List {
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 #[derive(Debug, Deserialize)]
@@ -72,19 +68,16 @@ impl Secret {
 
 impl Named {
     async fn set(&self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let value = read_value(&self.name)?;
         let input = json!({ "name": self.name, "value": value });
         let payload = client.mutate(documents::SECRET_SET, "secretSet", input).await?;
-        match self.form.output {
-            Output::Json => print_json(&payload["secret"])?,
-            Output::Table => print_line(&format!("{}  stored", self.name))?,
-        }
-        Ok(Exit::Ok)
+        self.call
+            .show(&payload["secret"], || Ok(format!("{}  stored\n", self.name)))
     }
 
     async fn delete(&self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let payload = client
             .mutate(
                 documents::SECRET_DELETE,
@@ -92,30 +85,25 @@ impl Named {
                 json!({ "name": self.name }),
             )
             .await?;
-        match self.form.output {
-            Output::Json => print_json(&json!({ "deletedName": payload["deletedName"] }))?,
-            Output::Table => print_line(&format!("{}  deleted", self.name))?,
-        }
-        Ok(Exit::Ok)
+        self.call
+            .show(&json!({ "deletedName": payload["deletedName"] }), || {
+                Ok(format!("{}  deleted\n", self.name))
+            })
     }
 }
 
 impl List {
     async fn execute(&self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let data = client.send(documents::SECRETS, json!({})).await?;
         let nodes = &data["secrets"];
-        match self.form.output {
-            Output::Json => print_json(nodes)?,
-            Output::Table => {
-                let stored: Vec<Stored> = decode(nodes)?;
-                let rows = stored
-                    .into_iter()
-                    .map(|secret| vec![secret.name, secret.updated_at, secret.updated_by]);
-                print(&table::render(&["secret", "updated", "by"], rows))?;
-            }
-        }
-        Ok(Exit::Ok)
+        self.call.show(nodes, || {
+            let stored: Vec<Stored> = decode(nodes)?;
+            let rows = stored
+                .into_iter()
+                .map(|secret| vec![secret.name, secret.updated_at, secret.updated_by]);
+            Ok(table::render(&["secret", "updated", "by"], rows))
+        })
     }
 }
 

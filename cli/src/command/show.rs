@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::client::model::{Run, Task};
 use crate::client::{Client, decode, documents};
-use crate::command::options::{Output, OutputArgs, ServerArgs, print, print_json};
+use crate::command::call::CallArgs;
+use crate::command::options::{Output, print, print_json};
 use crate::exit::{Ended, Exit, Failure};
 use crate::host::clock::now;
 use crate::table;
@@ -19,19 +20,17 @@ pub struct Show {
     /// Id of the run, its UUID, or @last
     run: String,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 impl Show {
     /// Shows it.
     pub async fn execute(self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let id = client.run_id(&self.run).await?;
         let found = client.finished(&id).await?;
         let tasks = tasks(&client, &id).await?;
-        match self.form.output {
+        match self.call.output() {
             Output::Json => {
                 let mut raw = found.raw;
                 raw["tasks"] = json!({ "nodes": tasks });

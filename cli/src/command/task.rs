@@ -3,10 +3,9 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::client::model::Task;
-use crate::client::{decode, documents};
-use crate::command::options::{Output, OutputArgs, ServerArgs, print_json, print_line};
-use crate::exit::{Ended, Exit};
+use crate::client::documents;
+use crate::command::call::CallArgs;
+use crate::exit::Ended;
 
 /// Options of `runnel task`.
 #[derive(Debug, Args)]
@@ -39,9 +38,7 @@ struct Limits {
     #[arg(long, value_name = "N|P%", env = "RUNNEL_TOLERATE")]
     tolerate: Option<String>,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 impl TaskCommand {
@@ -55,7 +52,7 @@ impl TaskCommand {
 
 impl Limits {
     async fn execute(self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let run = client.run_id(&self.run).await?;
         let input = json!({
             "run": run,
@@ -66,13 +63,6 @@ impl Limits {
         let payload = client
             .mutate(documents::FANOUT_UPDATE, "taskFanoutUpdate", input)
             .await?;
-        match self.form.output {
-            Output::Json => print_json(&payload["task"])?,
-            Output::Table => {
-                let task: Task = decode(&payload["task"])?;
-                print_line(&format!("{}  {}", task.key, task.status))?;
-            }
-        }
-        Ok(Exit::Ok)
+        self.call.show_task(&payload["task"])
     }
 }

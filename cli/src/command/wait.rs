@@ -7,11 +7,9 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::client::model::{Run, Task};
 use crate::client::{decode, documents};
-use crate::command::options::{
-    Output, OutputArgs, ServerArgs, print, print_json, print_line, read_text, switch,
-};
+use crate::command::call::CallArgs;
+use crate::command::options::{Output, print_json, print_line, read_text, switch};
 use crate::command::run::key_value;
 use crate::exit::{Ended, Exit, Failure};
 use crate::host::clock::now;
@@ -31,9 +29,7 @@ struct VoteArgs {
     #[arg(long = "form", value_name = "KEY=VALUE", value_parser = key_value, env = "RUNNEL_FORM", value_delimiter = None)]
     fields: Vec<(String, Value)>,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 /// Options of `runnel approve`.
@@ -60,9 +56,7 @@ pub struct Approvals {
     #[arg(long, env = "RUNNEL_MINE", value_parser = switch())]
     mine: bool,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 /// Options of `runnel signal`.
@@ -79,9 +73,7 @@ pub struct Signal {
     #[arg(long, env = "RUNNEL_IDEMPOTENCY_KEY", value_name = "KEY")]
     idempotency_key: Option<String>,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 /// Options of `runnel callback`.
@@ -106,9 +98,7 @@ struct TokenArgs {
     /// The callback token of the attempt; `-` reads stdin
     token: String,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 #[derive(Debug, Args)]
@@ -176,7 +166,7 @@ impl Reject {
 
 impl VoteArgs {
     async fn send(self, decision: &str) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let form: Map<String, Value> = self.fields.into_iter().collect();
         let input = json!({
             "run": client.run_id(&self.run).await?,
@@ -188,7 +178,7 @@ impl VoteArgs {
         let payload = client
             .mutate(documents::APPROVAL_RESOLVE, "approvalResolve", input)
             .await?;
-        match self.form.output {
+        match self.call.output() {
             Output::Json => print_json(&payload["approval"])?,
             Output::Table => {
                 let approval: Approval = decode(&payload["approval"])?;
@@ -211,15 +201,11 @@ fn votes(approval: &Approval) -> String {
 impl Approvals {
     /// Lists them.
     pub async fn execute(self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let variables = json!({ "first": self.limit, "filter": { "mine": self.mine } });
         let data = client.send(documents::APPROVALS, variables).await?;
         let nodes = &data["approvals"]["nodes"];
-        match self.form.output {
-            Output::Json => print_json(nodes)?,
-            Output::Table => print(&table_of(nodes)?)?,
-        }
-        Ok(Exit::Ok)
+        self.call.show(nodes, || table_of(nodes))
     }
 }
 
@@ -260,7 +246,7 @@ fn json_argument(text: Option<&str>, name: &str) -> Result<Value, Failure> {
 impl Signal {
     /// Sends it.
     pub async fn execute(self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let input = json!({
             "run": client.run_id(&self.run).await?,
             "name": self.name,
@@ -268,14 +254,7 @@ impl Signal {
             "idempotencyKey": self.idempotency_key,
         });
         let payload = client.mutate(documents::SIGNAL_SEND, "signalSend", input).await?;
-        match self.form.output {
-            Output::Json => print_json(&payload["run"])?,
-            Output::Table => {
-                let run: Run = decode(&payload["run"])?;
-                print_line(&format!("{}  {}", run.id, run.shown_status()))?;
-            }
-        }
-        Ok(Exit::Ok)
+        self.call.show_run(&payload["run"])
     }
 }
 
@@ -317,7 +296,7 @@ impl Callback {
 
 impl TokenArgs {
     async fn send(self, document: &str, field: &str, mut input: Value) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let token = if self.token == "-" {
             read_text(&PathBuf::from("-"))?
         } else {
@@ -325,13 +304,6 @@ impl TokenArgs {
         };
         input["token"] = Value::from(token.trim());
         let payload = client.mutate(document, field, input).await?;
-        match self.form.output {
-            Output::Json => print_json(&payload["task"])?,
-            Output::Table => {
-                let task: Task = decode(&payload["task"])?;
-                print_line(&format!("{}  {}", task.key, task.status))?;
-            }
-        }
-        Ok(Exit::Ok)
+        self.call.show_task(&payload["task"])
     }
 }

@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::client::{Client, documents};
-use crate::command::options::{Output, OutputArgs, ServerArgs, print, print_json, print_line};
+use crate::command::call::{CallArgs, find};
+use crate::command::options::{Output, print, print_json, print_line};
 use crate::command::run::key_value;
 use crate::exit::{Ended, Exit, Failure};
 use crate::table;
@@ -41,9 +42,7 @@ struct One {
     /// Key or id of the webhook
     webhook: String,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 #[derive(Debug, Args)]
@@ -55,9 +54,7 @@ struct List {
     #[arg(long, env = "RUNNEL_WORKFLOW")]
     workflow: Option<String>,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 #[derive(Debug, Args)]
@@ -79,9 +76,7 @@ struct Create {
     #[arg(long, env = "RUNNEL_RATE_LIMIT", value_name = "RATE")]
     rate_limit: Option<String>,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 #[derive(Debug, Args)]
@@ -128,52 +123,40 @@ impl Webhook {
 impl One {
     /// A webhook by its key, or by its id.
     async fn find(&self, client: &Client) -> Result<Value, Failure> {
-        let name = &self.webhook;
-        let mut data = client
-            .send(documents::TRIGGER, json!({ "key": name, "id": name }))
-            .await?;
-        for field in ["trigger", "node"] {
-            let found = data[field].take();
-            if found["kind"] == "WEBHOOK" {
-                return Ok(found);
-            }
-        }
-        Err(
-            Failure::new(Exit::NotFound, format!("there is no webhook {name}"))
-                .hint("list them with `runnel webhook list`"),
+        let is_webhook = |found: &Value| found["kind"] == "WEBHOOK";
+        find(
+            client,
+            ("webhook", documents::TRIGGER, "trigger"),
+            &self.webhook,
+            is_webhook,
         )
+        .await
     }
 
     async fn send(&self, document: &str, field: &str, mut input: Value) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         input["id"] = self.find(&client).await?["id"].take();
         let payload = client.mutate(document, field, input).await?;
-        shown(&payload["trigger"], self.form)
+        shown(&payload["trigger"], &self.call)
     }
 
     async fn delete(&self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let input = json!({ "id": self.find(&client).await?["id"] });
         let payload = client
             .mutate(documents::TRIGGER_DELETE, "triggerDelete", input)
             .await?;
-        match self.form.output {
-            Output::Json => print_json(&payload)?,
-            Output::Table => print_line(&format!("{}  deleted", self.webhook))?,
-        }
-        Ok(Exit::Ok)
+        self.call
+            .show(&payload, || Ok(format!("{}  deleted\n", self.webhook)))
     }
 }
 
 impl List {
     async fn execute(self) -> Ended {
-        let client = self.server.client()?;
-        let found = self.webhooks(&client).await?;
-        match self.form.output {
-            Output::Json => print_json(&Value::Array(found))?,
-            Output::Table => print(&table_of(&found))?,
-        }
-        Ok(Exit::Ok)
+        let client = self.call.client()?;
+        let found = Value::Array(self.webhooks(&client).await?);
+        let webhooks = found.as_array().map_or(&[][..], Vec::as_slice);
+        self.call.show(&found, || Ok(table_of(webhooks)))
     }
 
     /// The first webhooks among the triggers.
@@ -197,7 +180,7 @@ impl List {
 
 impl Create {
     async fn execute(self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let inputs: Map<String, Value> = self.input.into_iter().collect();
         let input = json!({
             "key": self.key,
@@ -210,13 +193,13 @@ impl Create {
         let payload = client
             .mutate(documents::WEBHOOK_CREATE, "webhookCreate", input)
             .await?;
-        secret_shown(&payload, self.form)
+        secret_shown(&payload, &self.call)
     }
 }
 
 impl Rotate {
     async fn execute(self) -> Ended {
-        let client = self.one.server.client()?;
+        let client = self.one.call.client()?;
         let found = self.one.find(&client).await?;
         // two people who rotate at once get one new secret, and one of them is told
         let input = json!({
@@ -227,13 +210,13 @@ impl Rotate {
         let payload = client
             .mutate(documents::WEBHOOK_ROTATE, "webhookRotateSecret", input)
             .await?;
-        secret_shown(&payload, self.one.form)
+        secret_shown(&payload, &self.one.call)
     }
 }
 
-fn secret_shown(payload: &Value, form: OutputArgs) -> Ended {
+fn secret_shown(payload: &Value, call: &CallArgs) -> Ended {
     let (trigger, secret) = (&payload["trigger"], &payload["secret"]);
-    match form.output {
+    match call.output() {
         Output::Json => print_json(&json!({ "trigger": trigger, "secret": secret }))?,
         Output::Table => {
             print(&table_of(std::slice::from_ref(trigger)))?;
@@ -246,16 +229,11 @@ fn secret_shown(payload: &Value, form: OutputArgs) -> Ended {
     Ok(Exit::Ok)
 }
 
-fn shown(trigger: &Value, form: OutputArgs) -> Ended {
-    match form.output {
-        Output::Json => print_json(trigger)?,
-        Output::Table => print(&table_of(std::slice::from_ref(trigger)))?,
-    }
-    Ok(Exit::Ok)
+fn shown(trigger: &Value, call: &CallArgs) -> Ended {
+    call.show(trigger, || Ok(table_of(std::slice::from_ref(trigger))))
 }
 
 fn table_of(triggers: &[Value]) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let rows = triggers.iter().map(|trigger| {
         let state = match (&trigger["isEnabled"], &trigger["isPaused"], &trigger["hasSecret"]) {
             (Value::Bool(false), _, _) => "disabled",
@@ -264,10 +242,10 @@ fn table_of(triggers: &[Value]) -> String {
             _ => "active",
         };
         vec![
-            text(&trigger["key"]),
-            text(&trigger["workflow"]["key"]),
+            table::cell(&trigger["key"]),
+            table::cell(&trigger["workflow"]["key"]),
             state.to_owned(),
-            text(&trigger["path"]),
+            table::cell(&trigger["path"]),
             trigger["secretGeneration"].to_string(),
         ]
     });

@@ -4,7 +4,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::client::documents;
-use crate::command::options::{Output, OutputArgs, ServerArgs, print, print_json};
+use crate::command::call::CallArgs;
+use crate::command::options::{Output, print, print_json};
 use crate::exit::{Ended, Exit, Failure};
 use crate::table;
 
@@ -16,15 +17,13 @@ pub struct Why {
     /// Key of the task; an item of a fan-out is `clean[3]`. Without it, of the run and of its unfinished tasks
     task: Option<String>,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    form: OutputArgs,
+    call: CallArgs,
 }
 
 impl Why {
     /// Asks.
     pub async fn execute(self) -> Ended {
-        let client = self.server.client()?;
+        let client = self.call.client()?;
         let id = client.run_id(&self.run).await?;
         let mut data = match &self.task {
             Some(task) => {
@@ -44,12 +43,12 @@ impl Why {
                 if task.is_null() {
                     return Err(Failure::new(Exit::NotFound, format!("the run has no task {key}")));
                 }
-                match self.form.output {
+                match self.call.output() {
                     Output::Json => print_json(&task)?,
                     Output::Table => print(&text(&task, Vec::new()))?,
                 }
             }
-            None => match self.form.output {
+            None => match self.call.output() {
                 Output::Json => print_json(&run)?,
                 Output::Table => {
                     let tasks = match run["tasks"]["nodes"].take() {

@@ -151,9 +151,12 @@ impl Machine<'_> {
                 if self.asking(*task, *attempt).is_none() {
                     return Outcome::Ignored(Stale::OldAttempt);
                 }
+                let now = self.now();
                 let state = self.task_mut(*task);
                 state.output = Some(Arc::clone(output));
                 state.error = None;
+                // the answer may come after the round that asked for it
+                state.ready_at = state.ready_at.or(Some(now));
                 self.set_status(*task, TaskStatus::Cached);
                 let data = json!({"sourceRun": source, "keptAt": kept_at.to_rfc3339()});
                 self.task_record(RecordKind::TaskCached, *task, Note::data(data));

@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use runnel_engine::run::{Command, Effects, Input, Outcome, RunState, TaskState, advance};
+use runnel_engine::run::{
+    ChildCommand, Command, Effects, Input, Outcome, RunState, TaskState, TaskStatus, advance,
+};
 use runnel_engine::{Moment, RunId, TaskIx};
 
 use super::StartRow;
@@ -290,14 +292,19 @@ fn forget_stopped(commands: &mut Vec<Command>) {
     commands.retain(|_| kept.next().unwrap_or(true));
 }
 
-/// An attempt that was dispatched anew and has ended in the same batch leaves nothing to send either: nobody waits for it.
+/// An attempt that was dispatched anew and has ended in the same batch leaves nothing to send either, and one that asked
+/// for a child no child to start: nobody waits for them.
 fn forget_ended(state: &RunState, commands: &mut Vec<Command>) {
     commands.retain(|command| match command {
         Command::Dispatch { task, attempt } => message::is_wanted(state, *task, *attempt),
-        Command::Stop { .. }
+        Command::Child(ChildCommand::Start { task, attempt }) => state
+            .tasks
+            .get(task.at())
+            .is_some_and(|row| row.attempt == *attempt && row.status == TaskStatus::Waiting),
+        Command::Child(ChildCommand::Cancel { .. })
+        | Command::Stop { .. }
         | Command::DeadLetter { .. }
         | Command::Wait(_)
-        | Command::Child(_)
         | Command::Gate(_) => true,
     });
 }

@@ -3,7 +3,7 @@
 use runnel_engine::Timestamp;
 use runnel_entity::audit;
 use sea_orm::sea_query::ExprTrait;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::AuditOutcome;
@@ -90,16 +90,8 @@ impl Orchestrator {
             rows = rows.filter(audit::Column::At.lt(until.0));
         }
         let walk = Windowed::new(&window);
-        if let Some(place) = window.place() {
-            rows = match walk.ascends(true) {
-                true => rows.filter(audit::Column::Id.gt(*place)),
-                false => rows.filter(audit::Column::Id.lt(*place)),
-            };
-        }
-        let order = walk.order(true);
+        let rows = walk.descending(rows, audit::Column::Id, window.place().copied());
         let rows = rows
-            .order_by(audit::Column::Id, order)
-            .limit(walk.fetch())
             .all(self.reads().store.read())
             .await
             .map_err(failed_to("read the audit log"))?;

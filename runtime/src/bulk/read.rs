@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use runnel_engine::{RunId, Timestamp};
 use runnel_entity::{bulk_item, bulk_operation};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::{BulkFailure, BulkView, DONE, FAILED};
@@ -40,15 +40,7 @@ impl Orchestrator {
     /// The store fails.
     pub async fn list_bulk(&self, actor: &Actor, window: Window<Uuid>) -> Result<Page<BulkView>, StoreError> {
         let walk = Windowed::new(&window);
-        let mut rows = own(actor)
-            .order_by(bulk_operation::Column::Id, walk.order(true))
-            .limit(walk.fetch());
-        if let Some(place) = window.place() {
-            rows = rows.filter(match walk.ascends(true) {
-                true => bulk_operation::Column::Id.gt(*place),
-                false => bulk_operation::Column::Id.lt(*place),
-            });
-        }
+        let rows = walk.descending(own(actor), bulk_operation::Column::Id, window.place().copied());
         let rows = rows
             .all(self.reads().store.read())
             .await
@@ -66,18 +58,11 @@ impl Orchestrator {
         window: Window<i32>,
     ) -> Result<Page<BulkFailure>, StoreError> {
         let walk = Windowed::new(&window);
-        let mut rows = bulk_item::Entity::find()
+        let failed = bulk_item::Entity::find()
             .filter(bulk_item::Column::OperationId.eq(operation))
-            .filter(bulk_item::Column::Outcome.eq(FAILED))
-            .order_by(bulk_item::Column::Seq, walk.order(false))
-            .limit(walk.fetch());
-        if let Some(place) = window.place() {
-            rows = rows.filter(match walk.ascends(false) {
-                true => bulk_item::Column::Seq.gt(*place),
-                false => bulk_item::Column::Seq.lt(*place),
-            });
-        }
-        let rows = rows
+            .filter(bulk_item::Column::Outcome.eq(FAILED));
+        let rows = walk
+            .ascending(failed, bulk_item::Column::Seq, window.place().copied())
             .all(self.reads().store.read())
             .await
             .map_err(failed_to("list failures of an operation on many runs"))?;

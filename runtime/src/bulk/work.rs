@@ -20,7 +20,7 @@ use crate::apply::{Column, Kind, RowSet, source};
 use crate::error::{OperateError, StartError, StoreError};
 use crate::orchestrator::{Orchestrator, WeakOrchestrator};
 use crate::query::window::Window;
-use crate::rerun::{RerunError, RerunFrom, RerunRequest, RerunVersion};
+use crate::rerun::{RerunError, RerunFrom, RerunRequest};
 use crate::store::failed_to;
 use crate::view::TaskFilter;
 
@@ -245,14 +245,9 @@ async fn rerun(
         RerunFrom::Failed
     };
     let request = RerunRequest {
-        run: again.run,
-        from,
-        tasks: Vec::new(),
-        version: RerunVersion::Pinned,
-        inputs: None,
-        is_new_run: false,
         idempotency_key: Some(format!("bulk/{}", again.operation.simple())),
         reason,
+        ..RerunRequest::new(again.run, from)
     };
     orchestrator.rerun_run(actor, request).await.map(drop)
 }

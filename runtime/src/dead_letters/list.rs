@@ -30,17 +30,7 @@ impl Orchestrator {
         window: Window<Uuid>,
     ) -> Result<Page<DeadLetterView>, StoreError> {
         let walk = Windowed::new(&window);
-        let mut rows = filtered(actor, filter)
-            .order_by(Column::Id, walk.order(true))
-            .limit(walk.fetch());
-        if let Some(place) = window.place() {
-            let beyond = if walk.ascends(true) {
-                Column::Id.gt(*place)
-            } else {
-                Column::Id.lt(*place)
-            };
-            rows = rows.filter(beyond);
-        }
+        let rows = walk.descending(filtered(actor, filter), Column::Id, window.place().copied());
         let rows = rows
             .all(self.reads().store.read())
             .await

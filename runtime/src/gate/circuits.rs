@@ -2,12 +2,13 @@
 
 use runnel_engine::Timestamp;
 use runnel_engine::gate::{Breaker, BreakerPhase, GateKind};
-use sea_orm::ConnectionTrait;
+use sea_orm::QueryResult;
 
 use crate::actor::Actor;
 use crate::error::StoreError;
 use crate::orchestrator::Orchestrator;
-use crate::store::{Store, failed_to};
+use crate::query::page as page_of;
+use crate::store::Store;
 use crate::view::{Page, PageRequest};
 
 /// Most breakers of one list.
@@ -80,14 +81,8 @@ impl Orchestrator {
         let size = page.first.clamp(1, CIRCUITS_MAX);
         let has_previous = page.after.is_some();
         let filter = Filter::After(page.after.as_deref().unwrap_or_default());
-        let mut items = read(&self.reads().store, &actor.namespace, filter, size + 1).await?;
-        let has_next = items.len() > size as usize;
-        items.truncate(size as usize);
-        Ok(Page {
-            items,
-            has_next,
-            has_previous,
-        })
+        let items = read(&self.reads().store, &actor.namespace, filter, size + 1).await?;
+        Ok(page_of(items, size as usize, has_previous))
     }
 
     /// One breaker; one that nobody has used is closed.
@@ -120,17 +115,7 @@ impl Orchestrator {
                 key.to_owned().into(),
             ],
         );
-        let failed = failed_to("reset a breaker");
-        self.reads()
-            .store
-            .tx("reset a breaker", move |tx| {
-                let statement = statement.clone();
-                Box::pin(async move {
-                    tx.execute_raw(statement).await.map_err(failed)?;
-                    Ok(())
-                })
-            })
-            .await?;
+        self.reads().store.execute("reset a breaker", statement).await?;
         self.ring_gates();
         self.find_circuit(actor, key).await
     }
@@ -157,18 +142,11 @@ async fn read(
         "SELECT name, state FROM gate WHERE namespace = {mark}1 AND kind = {} AND name {sign} {mark}2 ORDER BY name LIMIT {first}",
         GateKind::Circuit as u8
     );
-    let failed = failed_to("read breakers");
-    let rows = store
-        .read()
-        .query_all_raw(backend.statement(sql, [namespace.to_owned().into(), key.to_owned().into()]))
-        .await
-        .map_err(failed)?;
+    let statement = backend.statement(sql, [namespace.to_owned().into(), key.to_owned().into()]);
+    let read = |row: &QueryResult| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+    let rows: Vec<(String, String)> = store.rows("read breakers", statement, read).await?;
     let mut circuits = Vec::with_capacity(rows.len());
-    for row in rows {
-        let (key, state): (String, String) = (
-            row.try_get_by_index(0).map_err(failed)?,
-            row.try_get_by_index(1).map_err(failed)?,
-        );
+    for (key, state) in rows {
         let breaker = if state == "{}" {
             Breaker::default()
         } else {

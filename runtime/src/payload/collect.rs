@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use runnel_queue::PayloadRef;
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, QueryResult};
 use tokio_util::sync::CancellationToken;
 
 use super::{Payloads, failed, micros};
@@ -107,37 +107,21 @@ impl Payloads {
             source(backend, FOUND)
         );
         let statement = rows.bind(backend, &sql, vec![]);
-        self.inner
-            .rows
-            .tx("adopt payloads", move |tx| {
-                let statement = statement.clone();
-                Box::pin(async move {
-                    let adopted = tx.execute_raw(statement).await;
-                    adopted.map(drop).map_err(failed_to("adopt payloads"))
-                })
-            })
-            .await
+        self.inner.rows.execute("adopt payloads", statement).await?;
+        Ok(())
     }
 
     async fn candidates(&self, oldest: i64) -> Result<Vec<(String, u64)>, StoreError> {
         let sql = format!(
             "SELECT sha256, bytes FROM payload WHERE used_at < {oldest} AND {UNUSED} ORDER BY used_at LIMIT {CANDIDATES_MAX}"
         );
-        let failed = failed_to("look for unused payloads");
-        let rows = self
-            .inner
-            .rows
-            .read()
-            .query_all_raw(self.inner.rows.backend().statement(&sql, []))
-            .await
-            .map_err(failed)?;
-        rows.iter()
-            .map(|row| {
-                let bytes: i64 = row.try_get_by_index(1)?;
-                Ok((row.try_get_by_index(0)?, u64::try_from(bytes).unwrap_or(0)))
-            })
-            .collect::<Result<_, sea_orm::DbErr>>()
-            .map_err(failed)
+        let read = |row: &QueryResult| {
+            let bytes: i64 = row.try_get_by_index(1)?;
+            Ok((row.try_get_by_index(0)?, u64::try_from(bytes).unwrap_or(0)))
+        };
+        let store = &self.inner.rows;
+        let statement = store.backend().statement(&sql, []);
+        store.rows("look for unused payloads", statement, read).await
     }
 
     /// Deletes one under the lock of its row, unless it was claimed or written meanwhile. The one call to a service inside a

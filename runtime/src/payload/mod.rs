@@ -20,12 +20,11 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use runnel_engine::Timestamp;
 use runnel_queue::payload::{INLINE_BYTES_DEFAULT, INLINE_BYTES_MAX, PayloadError, PayloadRef, PayloadStore};
-use sea_orm::ConnectionTrait;
 
 use crate::apply::{Column, Kind, RowSet, source};
 use crate::clock::Clock;
 use crate::error::StoreError;
-use crate::store::{Store, failed_to};
+use crate::store::Store;
 use memory::Memory;
 
 pub use access::{PayloadPut, PayloadStream};
@@ -197,18 +196,8 @@ impl Payloads {
             source(backend, CLAIMS)
         );
         let statement = rows.bind(backend, &sql, vec![]);
-        self.inner
-            .rows
-            .tx("claim payloads", move |tx| {
-                let statement = statement.clone();
-                Box::pin(async move {
-                    tx.execute_raw(statement)
-                        .await
-                        .map(drop)
-                        .map_err(failed_to("claim payloads"))
-                })
-            })
-            .await
+        self.inner.rows.execute("claim payloads", statement).await?;
+        Ok(())
     }
 
     fn note_written<'a>(&self, names: impl Iterator<Item = &'a PayloadRef>) {

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use runnel_engine::run::{Record, RecordKind};
 use runnel_engine::{RunId, TaskIx, Timestamp};
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::{QueryResult, Value};
 use uuid::Uuid;
 
 use super::Reads;
 use crate::actor::Actor;
 use crate::error::StoreError;
-use crate::store::failed_to;
 use crate::view::convert::json;
 
 /// Rows of history that are looked at: the newest.
@@ -77,17 +76,13 @@ pub(super) async fn by_ref(
          ORDER BY run_id, first_seq DESC LIMIT {ROWS_MAX}",
         parts.join(" OR ")
     );
-    let failed = failed_to("read the attempts of tasks");
-    let rows = reads
+    let read = |row: &QueryResult| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+    let rows: Vec<(Uuid, String)> = reads
         .store
-        .read()
-        .query_all_raw(backend.statement(sql, values))
-        .await
-        .map_err(failed)?;
+        .rows("read the attempts of tasks", backend.statement(sql, values), read)
+        .await?;
     let mut histories: HashMap<Refs, Vec<Record>> = refs.iter().map(|at| (*at, Vec::new())).collect();
-    for row in rows.iter().rev() {
-        let run: Uuid = row.try_get_by_index(0).map_err(failed)?;
-        let text: String = row.try_get_by_index(1).map_err(failed)?;
+    for (run, text) in rows.into_iter().rev() {
         for record in json::<Vec<Record>>("event", run, "records", &text)? {
             if let Some(history) = record.task.and_then(|ix| histories.get_mut(&(RunId(run), ix))) {
                 history.push(record);

@@ -26,7 +26,7 @@ use crate::payload::Payloads;
 pub use time::TIMED_RECORDS_MAX;
 pub(super) use time::time_spent;
 
-use rows::{Parent, TaskRow};
+use rows::Parent;
 
 /// A task, as its row is asked for here.
 type TaskKey = (RunId, TaskIx);
@@ -87,7 +87,8 @@ pub(super) async fn of_runs(
 /// Everything that the reasons are made of.
 struct Explained {
     parents: HashMap<RunId, Parent>,
-    tasks: HashMap<TaskKey, TaskRow>,
+    /// What their rows say.
+    tasks: HashMap<TaskKey, TaskFacts>,
     /// By run and index of the task; -1 for the run.
     gates: HashMap<(RunId, i32), GateFacts>,
     /// Pairs of queue and type that a worker serves.
@@ -174,15 +175,6 @@ impl Explained {
                 .served
                 .contains(&(definition.queue.clone(), definition.kind.clone()));
         let facts = TaskFacts {
-            template: row.template,
-            is_item: row.is_item,
-            status: row.status,
-            attempt: row.attempt,
-            wake_at: row.wake_at,
-            ready_at: row.ready_at,
-            queued_at: row.queued_at,
-            input: row.input.clone(),
-            child: row.child,
             upstreams: upstreams.collect(),
             gate: self
                 .gates
@@ -193,6 +185,7 @@ impl Explained {
                 position: self.positions.get(&key).copied(),
                 backlog: self.backlogs.get(&definition.queue).copied().unwrap_or(0),
             },
+            ..row.clone()
         };
         Some((parent, facts))
     }
@@ -218,7 +211,7 @@ fn task_keys(backend: DbBackend, keys: impl IntoIterator<Item = TaskKey>) -> Row
 }
 
 /// Puts the values in place of references to large inputs. One that cannot be had leaves its reason without details.
-async fn fill(payloads: &Payloads, tasks: &mut HashMap<TaskKey, TaskRow>) {
+async fn fill(payloads: &Payloads, tasks: &mut HashMap<TaskKey, TaskFacts>) {
     for task in tasks.values_mut() {
         if let Some(reference) = task.input.as_deref().and_then(PayloadRef::read) {
             let text = payloads.read(&reference).await.ok();

@@ -5,14 +5,13 @@ use std::collections::HashMap;
 use runnel_engine::run::{Counts, TaskStatus};
 use runnel_engine::{RunId, TaskIx};
 use runnel_entity::run;
-use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult};
+use sea_orm::{FromQueryResult, QueryResult};
 
 use super::Reads;
 use crate::actor::Actor;
 use crate::apply::{Column, Kind, RowSet, source};
 use crate::error::StoreError;
 use crate::orchestrator::Orchestrator;
-use crate::store::failed_to;
 use crate::view::RunView;
 use crate::view::convert::{corrupt, run_from_row};
 
@@ -65,16 +64,11 @@ async fn children_of(
         source(backend.into(), ATTEMPTS)
     );
     let statement = rows.bind(backend.into(), &sql, vec![actor.namespace.to_string().into()]);
-    let failed = failed_to("read child runs");
-    let found = reads
-        .store
-        .read()
-        .query_all_raw(statement)
-        .await
-        .map_err(failed)?;
+    let read = |row: &QueryResult| run::Model::from_query_result(row, "");
+    let found = reads.store.rows("read child runs", statement, read).await?;
     let mut children = HashMap::with_capacity(found.len());
-    for row in &found {
-        let child = run_from_row(run::Model::from_query_result(row, "").map_err(failed)?)?;
+    for row in found {
+        let child = run_from_row(row)?;
         if let Some(parent) = child.parent {
             children.insert((parent.run, parent.task, parent.attempt), child);
         }
@@ -100,16 +94,11 @@ async fn item_counts(
         source(backend.into(), TASKS)
     );
     let statement = rows.bind(backend.into(), &sql, vec![actor.namespace.to_string().into()]);
-    let failed = failed_to("count the items of fan-outs");
     let found = reads
         .store
-        .read()
-        .query_all_raw(statement)
-        .await
-        .map_err(failed)?;
+        .rows("count the items of fan-outs", statement, counted);
     let mut counts: HashMap<(RunId, TaskIx), Counts> = HashMap::new();
-    for row in &found {
-        let (key, status, number) = counted(row).map_err(failed)?;
+    for (key, status, number) in found.await? {
         let status = TaskStatus::from_code(status)
             .ok_or_else(|| corrupt("task", format!("status {status} in run {}", key.0)))?;
         counts.entry(key).or_default().add(status, number);

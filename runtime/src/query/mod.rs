@@ -32,7 +32,7 @@ use crate::orchestrator::Orchestrator;
 use crate::store::Store;
 use crate::view::{
     EventFilter, EventView, FeedCursor, FeedPage, LogView, Page, PageRequest, RunFilter, RunOrder, RunView,
-    TaskFilter, TaskPayloads, TaskView, VersionView, WorkerView, WorkflowFilter, WorkflowView,
+    TaskFilter, TaskPayloads, TaskView, VersionView, WorkflowFilter, WorkflowView,
 };
 use crate::workflows::Versions;
 
@@ -370,11 +370,6 @@ impl Orchestrator {
     ) -> Result<Page<LogView>, StoreError> {
         logs::of_task(self.reads(), actor, run, task, attempt, page).await
     }
-
-    /// Workers serve every namespace. By name.
-    pub async fn list_workers(&self) -> Result<Vec<WorkerView>, StoreError> {
-        workers::list(self.reads()).await
-    }
 }
 
 /// How many items a page has.
@@ -383,7 +378,7 @@ fn limit<C>(page: &PageRequest<C>) -> usize {
 }
 
 /// A page from up to one item more than it holds.
-fn page<T>(mut items: Vec<T>, limit: usize, has_previous: bool) -> Page<T> {
+pub(crate) fn page<T>(mut items: Vec<T>, limit: usize, has_previous: bool) -> Page<T> {
     let has_next = items.len() > limit;
     items.truncate(limit);
     Page {

@@ -118,11 +118,23 @@ impl Sample {
 /// The nth run, created n seconds after [`NOW`].
 pub(crate) fn run(n: u32, published: &Published) -> run::ActiveModel {
     let model = run::Model {
-        id: run_id(n).0,
-        namespace: "default".to_owned(),
         workflow_id: published.workflow.id.0,
         workflow_version_id: published.version.id.0,
         workflow_version: published.version.number,
+        created_at: NOW + i64::from(n) * 1_000_000,
+        ..bare_run(run_id(n).0)
+    };
+    model.into_active_model().reset_all()
+}
+
+/// A run to which nothing has happened yet, and whose workflow has its id.
+pub(crate) fn bare_run(id: Uuid) -> run::Model {
+    run::Model {
+        id,
+        namespace: "default".to_owned(),
+        workflow_id: id,
+        workflow_version_id: id,
+        workflow_version: 1,
         status: RunStatus::Running as i16,
         is_paused: false,
         version: 1,
@@ -139,7 +151,7 @@ pub(crate) fn run(n: u32, published: &Published) -> run::ActiveModel {
         counts: "{}".to_owned(),
         has_tolerated_failures: false,
         extra: "{}".to_owned(),
-        created_at: NOW + i64::from(n) * 1_000_000,
+        created_at: 0,
         created_by: "anonymous".to_owned(),
         started_at: None,
         finished_at: None,
@@ -149,8 +161,7 @@ pub(crate) fn run(n: u32, published: &Published) -> run::ActiveModel {
         root_run_id: None,
         depth: 0,
         rerun_of: None,
-    };
-    model.into_active_model().reset_all()
+    }
 }
 
 pub(crate) fn run_id(n: u32) -> RunId {

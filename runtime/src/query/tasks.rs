@@ -105,16 +105,8 @@ pub(super) async fn list(
         return Ok(walk.page(Vec::new()));
     };
     let backend = reads.store.backend();
-    let mut rows = of_run(id)
-        .filter(condition(backend, filter))
-        .order_by(task::Column::Ix, walk.order(false))
-        .limit(walk.fetch());
-    if let Some(place) = window.place() {
-        rows = rows.filter(match walk.ascends(false) {
-            true => task::Column::Ix.gt(place.0),
-            false => task::Column::Ix.lt(place.0),
-        });
-    }
+    let rows = of_run(id).filter(condition(backend, filter));
+    let mut rows = walk.ascending(rows, task::Column::Ix, window.place().map(|place| place.0));
     if payloads == Payloads::Left {
         rows = without_payloads(rows);
     }

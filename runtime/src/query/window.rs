@@ -1,6 +1,6 @@
 //! Which part of a list, from either end. A page backwards is read in the opposite order and turned round.
 
-use sea_orm::Order;
+use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select, Value};
 
 use super::PAGE_MAX;
 use crate::view::{Page, PageRequest};
@@ -32,9 +32,7 @@ impl<C> Window<C> {
             Self::Last { before, .. } => before.as_ref(),
         }
     }
-}
 
-impl<C> Window<C> {
     /// The same part, with its place in other terms.
     #[must_use]
     pub fn map<D>(self, convert: impl FnOnce(C) -> D) -> Window<D> {
@@ -97,6 +95,43 @@ impl Windowed {
             Order::Asc
         } else {
             Order::Desc
+        }
+    }
+
+    /// The rows to read of a list that ascends by one column.
+    pub(crate) fn ascending<E: EntityTrait>(
+        self,
+        rows: Select<E>,
+        column: E::Column,
+        place: Option<impl Into<Value>>,
+    ) -> Select<E> {
+        self.walk(rows, column, place, false)
+    }
+
+    /// The rows to read of a list that descends by one column.
+    pub(crate) fn descending<E: EntityTrait>(
+        self,
+        rows: Select<E>,
+        column: E::Column,
+        place: Option<impl Into<Value>>,
+    ) -> Select<E> {
+        self.walk(rows, column, place, true)
+    }
+
+    fn walk<E: EntityTrait>(
+        self,
+        rows: Select<E>,
+        column: E::Column,
+        place: Option<impl Into<Value>>,
+        is_descending: bool,
+    ) -> Select<E> {
+        let rows = rows
+            .order_by(column, self.order(is_descending))
+            .limit(self.fetch());
+        match place {
+            None => rows,
+            Some(place) if self.ascends(is_descending) => rows.filter(column.gt(place)),
+            Some(place) => rows.filter(column.lt(place)),
         }
     }
 

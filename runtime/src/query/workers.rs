@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use runnel_entity::worker;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::Reads;
 use crate::error::StoreError;
@@ -13,17 +13,6 @@ use crate::view::convert::worker_from_row;
 
 /// A worker that has not reported for this long is taken for gone: three of its 30 s reports.
 pub(crate) const WORKER_SEEN_WITHIN: Duration = Duration::from_secs(90);
-
-pub(super) async fn list(reads: &Reads) -> Result<Vec<WorkerView>, StoreError> {
-    let rows = worker::Entity::find()
-        .order_by_asc(worker::Column::Id)
-        .all(reads.store.read())
-        .await;
-    rows.map_err(failed_to("list workers"))?
-        .into_iter()
-        .map(worker_from_row)
-        .collect()
-}
 
 /// Those that can be expected to take a task now.
 pub(super) async fn alive(reads: &Reads) -> Result<Vec<WorkerView>, StoreError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use runnel_engine::{WorkflowId, WorkflowVersionId};
 use runnel_entity::{workflow, workflow_version};
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, Select};
 
 use super::count::{self, Count};
 use super::window::{Window, Windowed};
@@ -69,15 +69,8 @@ pub(super) async fn list(
     window: Window<String>,
 ) -> Result<Page<WorkflowView>, StoreError> {
     let walk = Windowed::new(&window);
-    let mut rows = filtered(reads, actor, filter)
-        .order_by(workflow::Column::Key, walk.order(false))
-        .limit(walk.fetch());
-    if let Some(place) = window.place() {
-        rows = rows.filter(match walk.ascends(false) {
-            true => workflow::Column::Key.gt(place),
-            false => workflow::Column::Key.lt(place),
-        });
-    }
+    let rows = filtered(reads, actor, filter);
+    let rows = walk.ascending(rows, workflow::Column::Key, window.place());
     let rows = rows
         .all(reads.store.read())
         .await
@@ -132,18 +125,11 @@ pub(super) async fn list_versions(
     window: Window<i32>,
 ) -> Result<Page<VersionView>, StoreError> {
     let walk = Windowed::new(&window);
-    let mut rows = workflow_version::Entity::find()
+    let rows = workflow_version::Entity::find()
         .filter(workflow_version::Column::WorkflowId.eq(id.0))
-        .filter(workflow_version::Column::WorkflowId.in_subquery(ids_in_namespace(actor)))
-        .order_by(workflow_version::Column::Number, walk.order(true))
-        .limit(walk.fetch());
-    if let Some(place) = window.place() {
-        rows = rows.filter(match walk.ascends(true) {
-            true => workflow_version::Column::Number.gt(*place),
-            false => workflow_version::Column::Number.lt(*place),
-        });
-    }
-    let rows = rows
+        .filter(workflow_version::Column::WorkflowId.in_subquery(ids_in_namespace(actor)));
+    let rows = walk
+        .descending(rows, workflow_version::Column::Number, window.place().copied())
         .all(reads.store.read())
         .await
         .map_err(failed_to("list workflow versions"))?;

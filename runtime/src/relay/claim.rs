@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use runnel_engine::run::TaskStatus;
 use runnel_engine::{RunId, TaskIx, Timestamp};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, QueryResult};
 use tokio::sync::oneshot;
 
 use super::{AttemptKey, Dispatch, LEASE};
@@ -64,20 +64,11 @@ pub(crate) async fn waiting(
 ) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
     let backend = shell.store.backend();
     let statement = backend.statement(backend.pick(WAITING_POSTGRES, WAITING_SQLITE), [now.0.into()]);
-    let failed = failed_to("look into the outbox");
-    let rows = shell
-        .store
-        .read()
-        .query_all_raw(statement)
-        .await
-        .map_err(failed)?;
+    let read = |row: &QueryResult| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+    let found = shell.store.rows("look into the outbox", statement, read);
     let mut kinds: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for row in rows {
-        let queue: String = row.try_get_by_index(0).map_err(failed)?;
-        kinds
-            .entry(queue)
-            .or_default()
-            .push(row.try_get_by_index(1).map_err(failed)?);
+    for (queue, kind) in found.await? {
+        kinds.entry(queue).or_default().push(kind);
     }
     Ok(kinds)
 }
@@ -163,7 +154,7 @@ async fn take(shell: &Shell, queue: &str, kinds: &[String], max: usize) -> Resul
     rows.iter().map(|row| claimed(row).map_err(failed)).collect()
 }
 
-fn claimed(row: &sea_orm::QueryResult) -> Result<Claimed, sea_orm::DbErr> {
+fn claimed(row: &QueryResult) -> Result<Claimed, sea_orm::DbErr> {
     let priority: i16 = row.try_get_by_index(3)?;
     let namespace: String = row.try_get_by_index(4)?;
     Ok(Claimed {
@@ -173,7 +164,7 @@ fn claimed(row: &sea_orm::QueryResult) -> Result<Claimed, sea_orm::DbErr> {
     })
 }
 
-fn key(row: &sea_orm::QueryResult) -> Result<AttemptKey, sea_orm::DbErr> {
+fn key(row: &QueryResult) -> Result<AttemptKey, sea_orm::DbErr> {
     let (run, task, attempt): (uuid::Uuid, i32, i32) = (
         row.try_get_by_index(0)?,
         row.try_get_by_index(1)?,

@@ -4,10 +4,9 @@ use runnel_engine::Timestamp;
 use runnel_engine::schedule::{Calendar, due_at};
 use runnel_engine::trigger::{TriggerFacts, TriggerKind, render_inputs};
 use runnel_entity::{schedule, trigger_outcome};
-use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel,
-    ModelTrait, QueryFilter, QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, ModelTrait,
+    QueryFilter, QuerySelect,
 };
 use uuid::Uuid;
 
@@ -16,6 +15,7 @@ use super::error::ScheduleError;
 use super::fire;
 use super::outcome::{self, Owner, StartOrder};
 use super::query::schedule_from_row;
+use super::stored::{insert_unless_there, lock};
 use super::view::{NewSchedule, Origin, OutcomeView, SchedulePatch, ScheduleView};
 use crate::actor::Actor;
 use crate::error::StoreError;
@@ -88,34 +88,8 @@ impl Orchestrator {
         row: schedule::Model,
     ) -> Result<(schedule::Model, bool), StoreError> {
         let id = row.id;
-        let stored = self
-            .reads()
-            .store
-            .tx("save a schedule", move |tx| {
-                let row = row.clone();
-                Box::pin(async move {
-                    let failed = failed_to("save a schedule");
-                    let unless_there =
-                        OnConflict::columns([schedule::Column::Namespace, schedule::Column::Key])
-                            .do_nothing()
-                            .to_owned();
-                    schedule::Entity::insert(row.clone().into_active_model())
-                        .on_conflict(unless_there)
-                        .exec_without_returning(tx)
-                        .await
-                        .map_err(failed)?;
-                    let found = schedule::Entity::find()
-                        .filter(schedule::Column::Namespace.eq(row.namespace))
-                        .filter(schedule::Column::Key.eq(row.key))
-                        .one(tx)
-                        .await
-                        .map_err(failed)?;
-                    found.ok_or(StoreError::Conflict {
-                        action: "save a schedule",
-                    })
-                })
-            })
-            .await?;
+        let store = &self.reads().store;
+        let stored = insert_unless_there::<schedule::Entity>(store, "save a schedule", row).await?;
         self.schedule_bell().ring();
         let is_new = stored.id == id;
         Ok((stored, is_new))
@@ -358,13 +332,8 @@ impl Orchestrator {
             .tx("change a schedule", move |tx| {
                 let (namespace, mut update) = (namespace.clone(), update.clone());
                 Box::pin(async move {
-                    let failed = failed_to("change a schedule");
-                    let found = schedule::Entity::find_by_id(id)
-                        .filter(schedule::Column::Namespace.eq(namespace))
-                        .lock_exclusive()
-                        .one(tx)
-                        .await
-                        .map_err(failed)?;
+                    let action = "change a schedule";
+                    let found = lock::<schedule::Entity>(tx, action, &namespace, id).await?;
                     let Some(found) = found else {
                         return Ok(Err(ScheduleError::UnknownSchedule));
                     };
@@ -374,7 +343,7 @@ impl Orchestrator {
                         }));
                     }
                     update.revision = Set(found.revision + 1);
-                    Ok(Ok(update.update(tx).await.map_err(failed)?))
+                    Ok(Ok(update.update(tx).await.map_err(failed_to(action))?))
                 })
             })
             .await??;

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::error::ScheduleError;
 use super::outcome::{self, Owner};
 use super::query::{backfill_from_row, schedule_from_row};
+use super::stored::lock;
 use super::turn::{self, Open};
 use super::view::{BackfillRequest, BackfillStatus, BackfillView, OutcomeStatus, ScheduleView};
 use super::{BACKFILL_MAX, BACKFILL_PARALLEL_MAX};
@@ -95,13 +96,8 @@ impl Orchestrator {
             .tx("cancel a backfill", move |tx| {
                 let namespace = namespace.clone();
                 Box::pin(async move {
-                    let failed = failed_to("cancel a backfill");
-                    let found = backfill::Entity::find_by_id(id)
-                        .filter(backfill::Column::Namespace.eq(namespace))
-                        .lock_exclusive()
-                        .one(tx)
-                        .await
-                        .map_err(failed)?;
+                    let action = "cancel a backfill";
+                    let found = lock::<backfill::Entity>(tx, action, &namespace, id).await?;
                     match found {
                         Some(row) if row.status == BackfillStatus::Running as i16 => {
                             let update = backfill::ActiveModel {
@@ -111,7 +107,7 @@ impl Orchestrator {
                                 finished_at: Set(Some(now.0)),
                                 ..Default::default()
                             };
-                            update.update(tx).await.map(Some).map_err(failed)
+                            update.update(tx).await.map(Some).map_err(failed_to(action))
                         }
                         found => Ok(found),
                     }

@@ -64,7 +64,7 @@ pub enum ScheduleError {
 
 impl ScheduleError {
     /// An argument does not fit.
-    pub(crate) fn invalid(field: &'static str, message: impl Into<String>) -> Self {
+    pub fn invalid(field: &'static str, message: impl Into<String>) -> Self {
         Self::Invalid {
             field,
             message: message.into(),

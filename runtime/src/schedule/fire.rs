@@ -252,16 +252,6 @@ async fn save(orchestrator: &Orchestrator, ended: &[Ended]) -> Result<(), StoreE
         source(shell.backend, ENDED)
     );
     let statement = rows.bind(shell.backend, &sql, vec![]);
-    shell
-        .store
-        .tx("save started outcomes", move |tx| {
-            let statement = statement.clone();
-            Box::pin(async move {
-                tx.execute_raw(statement)
-                    .await
-                    .map_err(failed_to("save started outcomes"))?;
-                Ok(())
-            })
-        })
-        .await
+    shell.store.execute("save started outcomes", statement).await?;
+    Ok(())
 }

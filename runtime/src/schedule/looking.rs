@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use runnel_engine::Timestamp;
 use runnel_entity::schedule;
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryResult, QuerySelect};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -172,7 +172,6 @@ pub(crate) async fn is_due(orchestrator: &Orchestrator) -> Result<bool, StoreErr
 
 /// What is due next, the earliest first: one statement over three indexes that hold nothing else.
 async fn earliest(orchestrator: &Orchestrator, max: usize) -> Result<Vec<Due>, StoreError> {
-    let failed = failed_to("find due schedules");
     let part = |number: u8, table: &str, column: &str| {
         format!(
             "SELECT {number} AS what, id, {column} AS at FROM (SELECT id, {column} FROM {table} \
@@ -186,12 +185,7 @@ async fn earliest(orchestrator: &Orchestrator, max: usize) -> Result<Vec<Due>, S
         part(2, "trigger_outcome", "due_at")
     );
     let store = &orchestrator.shell().store;
-    let rows = store
-        .read()
-        .query_all_raw(store.backend().statement(sql, []))
-        .await
-        .map_err(failed)?;
-    let due = |row: &sea_orm::QueryResult| {
+    let due = |row: &QueryResult| {
         let what: i32 = row.try_get_by_index(0)?;
         Ok(Due {
             what: match what {
@@ -203,8 +197,6 @@ async fn earliest(orchestrator: &Orchestrator, max: usize) -> Result<Vec<Due>, S
             at: Timestamp(row.try_get_by_index(2)?),
         })
     };
-    rows.iter()
-        .map(due)
-        .collect::<Result<_, sea_orm::DbErr>>()
-        .map_err(failed)
+    let statement = store.backend().statement(sql, []);
+    store.rows("find due schedules", statement, due).await
 }

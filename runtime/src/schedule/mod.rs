@@ -18,6 +18,7 @@ mod later;
 mod looking;
 pub(crate) mod outcome;
 pub(crate) mod query;
+pub(crate) mod stored;
 mod sweep;
 mod turn;
 mod view;

@@ -5,18 +5,19 @@ use std::collections::HashMap;
 use runnel_engine::schedule::{Calendar, PREVIEW_MAX, Preview, preview};
 use runnel_engine::{Timestamp, WorkflowId};
 use runnel_entity::{backfill, schedule, trigger_outcome};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::error::ScheduleError;
 use super::outcome;
+use super::stored::{self, Scoped};
 use super::view::{
     BackfillStatus, BackfillView, Origin, OutcomeFilter, OutcomeStatus, OutcomeView, ScheduleView,
 };
 use crate::actor::Actor;
 use crate::error::StoreError;
 use crate::orchestrator::Orchestrator;
-use crate::query::PAGE_MAX;
+use crate::query::{PAGE_MAX, page as page_of};
 use crate::store::failed_to;
 use crate::view::convert::{corrupt, json};
 use crate::view::{Page, PageRequest};
@@ -28,11 +29,8 @@ use crate::view::{Page, PageRequest};
 impl Orchestrator {
     /// A schedule by its id.
     pub async fn find_schedule(&self, actor: &Actor, id: Uuid) -> Result<Option<ScheduleView>, StoreError> {
-        let row = schedule::Entity::find_by_id(id)
-            .filter(schedule::Column::Namespace.eq(&*actor.namespace))
-            .one(self.reads().store.read())
-            .await
-            .map_err(failed_to("read a schedule"))?;
+        let store = &self.reads().store;
+        let row = stored::find::<schedule::Entity>(store, "read a schedule", &actor.namespace, id).await?;
         row.map(schedule_from_row).transpose()
     }
 
@@ -42,15 +40,10 @@ impl Orchestrator {
         actor: &Actor,
         ids: &[Uuid],
     ) -> Result<HashMap<Uuid, ScheduleView>, StoreError> {
-        let rows = schedule::Entity::find()
-            .filter(schedule::Column::Namespace.eq(&*actor.namespace))
-            .filter(schedule::Column::Id.is_in(ids.iter().copied()))
-            .all(self.reads().store.read())
-            .await
-            .map_err(failed_to("read schedules"))?;
-        rows.into_iter()
-            .map(|row| Ok((row.id, schedule_from_row(row)?)))
-            .collect()
+        let store = &self.reads().store;
+        let rows = stored::find_all::<schedule::Entity>(store, "read schedules", &actor.namespace, ids);
+        let rows = rows.await?.into_iter();
+        rows.map(|row| Ok((row.id, schedule_from_row(row)?))).collect()
     }
 
     /// A schedule by its key.
@@ -59,12 +52,9 @@ impl Orchestrator {
         actor: &Actor,
         key: &str,
     ) -> Result<Option<ScheduleView>, StoreError> {
-        let row = schedule::Entity::find()
-            .filter(schedule::Column::Namespace.eq(&*actor.namespace))
-            .filter(schedule::Column::Key.eq(key))
-            .one(self.reads().store.read())
-            .await
-            .map_err(failed_to("read a schedule"))?;
+        let store = &self.reads().store;
+        let row =
+            stored::find_by_key::<schedule::Entity>(store, "read a schedule", &actor.namespace, key).await?;
         row.map(schedule_from_row).transpose()
     }
 
@@ -75,23 +65,8 @@ impl Orchestrator {
         workflow: Option<&str>,
         page: PageRequest<String>,
     ) -> Result<Page<ScheduleView>, StoreError> {
-        let limit = page.first.clamp(1, PAGE_MAX) as usize;
-        let mut rows = schedule::Entity::find()
-            .filter(schedule::Column::Namespace.eq(&*actor.namespace))
-            .order_by_asc(schedule::Column::Key)
-            .limit(limit as u64 + 1);
-        if let Some(key) = workflow {
-            rows = rows.filter(schedule::Column::WorkflowKey.eq(key));
-        }
-        let has_previous = page.after.is_some();
-        if let Some(after) = page.after {
-            rows = rows.filter(schedule::Column::Key.gt(after));
-        }
-        let rows = rows
-            .all(self.reads().store.read())
-            .await
-            .map_err(failed_to("list schedules"))?;
-        pages(rows, limit, has_previous, schedule_from_row)
+        let (store, whose) = (&self.reads().store, (&*actor.namespace, workflow));
+        stored::list::<schedule::Entity, _>(store, "list schedules", whose, page, schedule_from_row).await
     }
 
     /// The next nominal times of a schedule, whether or not it is paused.
@@ -113,8 +88,7 @@ impl Orchestrator {
         page: PageRequest<(i64, Uuid)>,
     ) -> Result<Page<OutcomeView>, StoreError> {
         let limit = page.first.clamp(1, PAGE_MAX) as usize;
-        let mut rows = trigger_outcome::Entity::find()
-            .filter(trigger_outcome::Column::Namespace.eq(&*actor.namespace))
+        let mut rows = trigger_outcome::Entity::of(&actor.namespace)
             .order_by_desc(trigger_outcome::Column::CreatedAt)
             .order_by_desc(trigger_outcome::Column::Id)
             .limit(limit as u64 + 1);
@@ -140,26 +114,26 @@ impl Orchestrator {
             .all(self.reads().store.read())
             .await
             .map_err(failed_to("list trigger outcomes"))?;
-        pages(rows, limit, has_previous, outcome::from_row)
+        let items = rows
+            .into_iter()
+            .map(outcome::from_row)
+            .collect::<Result<_, _>>()?;
+        Ok(page_of(items, limit, has_previous))
     }
 
     /// One outcome.
     pub async fn find_outcome(&self, actor: &Actor, id: Uuid) -> Result<Option<OutcomeView>, StoreError> {
-        let row = trigger_outcome::Entity::find_by_id(id)
-            .filter(trigger_outcome::Column::Namespace.eq(&*actor.namespace))
-            .one(self.reads().store.read())
-            .await
-            .map_err(failed_to("read a trigger outcome"))?;
+        let store = &self.reads().store;
+        let row =
+            stored::find::<trigger_outcome::Entity>(store, "read a trigger outcome", &actor.namespace, id)
+                .await?;
         row.map(outcome::from_row).transpose()
     }
 
     /// A backfill by its id.
     pub async fn find_backfill(&self, actor: &Actor, id: Uuid) -> Result<Option<BackfillView>, StoreError> {
-        let row = backfill::Entity::find_by_id(id)
-            .filter(backfill::Column::Namespace.eq(&*actor.namespace))
-            .one(self.reads().store.read())
-            .await
-            .map_err(failed_to("read a backfill"))?;
+        let store = &self.reads().store;
+        let row = stored::find::<backfill::Entity>(store, "read a backfill", &actor.namespace, id).await?;
         row.map(backfill_from_row).transpose()
     }
 
@@ -170,8 +144,7 @@ impl Orchestrator {
         schedule: Uuid,
         first: u32,
     ) -> Result<Vec<BackfillView>, StoreError> {
-        let rows = backfill::Entity::find()
-            .filter(backfill::Column::Namespace.eq(&*actor.namespace))
+        let rows = backfill::Entity::of(&actor.namespace)
             .filter(backfill::Column::ScheduleId.eq(schedule))
             .order_by_desc(backfill::Column::CreatedAt)
             .order_by_desc(backfill::Column::Id)
@@ -181,22 +154,6 @@ impl Orchestrator {
             .map_err(failed_to("list backfills"))?;
         rows.into_iter().map(backfill_from_row).collect()
     }
-}
-
-/// A page from up to one row more than it holds.
-pub(crate) fn pages<R, V>(
-    mut rows: Vec<R>,
-    limit: usize,
-    has_previous: bool,
-    view: impl Fn(R) -> Result<V, StoreError>,
-) -> Result<Page<V>, StoreError> {
-    let has_next = rows.len() > limit;
-    rows.truncate(limit);
-    Ok(Page {
-        items: rows.into_iter().map(view).collect::<Result<_, _>>()?,
-        has_next,
-        has_previous,
-    })
 }
 
 /// Who made it, from the stored number.

@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use runnel_engine::Timestamp;
-use sea_orm::ConnectionTrait;
 
 use super::view::OutcomeStatus;
 use crate::error::StoreError;
 use crate::idempotency;
 use crate::orchestrator::Orchestrator;
-use crate::store::failed_to;
 
 /// How often old rows are looked for.
 const EVERY: Duration = Duration::from_secs(600);
@@ -104,16 +102,5 @@ async fn delete(
         "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {condition} LIMIT {BATCH})"
     );
     let statement = store.backend().statement(sql, []);
-    store
-        .tx("delete old rows", move |tx| {
-            let statement = statement.clone();
-            Box::pin(async move {
-                let done = tx
-                    .execute_raw(statement)
-                    .await
-                    .map_err(failed_to("delete old rows"))?;
-                Ok(done.rows_affected())
-            })
-        })
-        .await
+    store.execute("delete old rows", statement).await
 }

@@ -4,6 +4,7 @@
 //! cannot leave half of it behind, or one statement sent by `Store::once`, which the database runs whole or not at all; conflicts are retried as a whole; an unknown outcome of a commit is said and never
 //! blindly repeated. Reads go through connections that cannot write.
 
+mod alone;
 mod fault;
 mod once;
 mod open;

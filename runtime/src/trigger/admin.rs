@@ -5,10 +5,7 @@ use std::time::Duration;
 use runnel_engine::expr::{Expr, Template};
 use runnel_engine::trigger::{EventRule, TriggerKind};
 use runnel_entity::event_trigger;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
-};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -19,6 +16,7 @@ use crate::actor::Actor;
 use crate::error::StoreError;
 use crate::orchestrator::Orchestrator;
 use crate::schedule::outcome::kind_code;
+use crate::schedule::stored::{insert_unless_there, lock};
 use crate::schedule::{Origin, ScheduleError, admin_text, check_key};
 use crate::store::failed_to;
 use crate::view::convert::corrupt;
@@ -70,35 +68,9 @@ impl Orchestrator {
             created_by: actor.name.to_string(),
             updated_at: now.0,
         };
-        let insert = row.clone();
-        let stored = self
-            .reads()
-            .store
-            .tx("save a webhook", move |tx| {
-                let row = insert.clone();
-                Box::pin(async move {
-                    let failed = failed_to("save a webhook");
-                    let unless_there =
-                        OnConflict::columns([event_trigger::Column::Namespace, event_trigger::Column::Key])
-                            .do_nothing()
-                            .to_owned();
-                    event_trigger::Entity::insert(row.clone().into_active_model())
-                        .on_conflict(unless_there)
-                        .exec_without_returning(tx)
-                        .await
-                        .map_err(failed)?;
-                    let found = event_trigger::Entity::find()
-                        .filter(event_trigger::Column::Namespace.eq(row.namespace))
-                        .filter(event_trigger::Column::Key.eq(row.key))
-                        .one(tx)
-                        .await
-                        .map_err(failed)?;
-                    found.ok_or(StoreError::Conflict {
-                        action: "save a webhook",
-                    })
-                })
-            })
-            .await?;
+        let store = &self.reads().store;
+        let stored =
+            insert_unless_there::<event_trigger::Entity>(store, "save a webhook", row.clone()).await?;
         let is_new = stored.id == id;
         if !is_new && (stored.rule != row.rule || stored.workflow_key != row.workflow_key) {
             return Err(ScheduleError::KeyTaken { key: row.key });
@@ -259,16 +231,11 @@ impl Orchestrator {
             .tx("change a trigger", move |tx| {
                 let (namespace, change) = (namespace.clone(), std::sync::Arc::clone(&change));
                 Box::pin(async move {
-                    let failed = failed_to("change a trigger");
-                    let found = event_trigger::Entity::find_by_id(id)
-                        .filter(event_trigger::Column::Namespace.eq(namespace))
-                        .lock_exclusive()
-                        .one(tx)
-                        .await
-                        .map_err(failed)?;
+                    let action = "change a trigger";
+                    let found = lock::<event_trigger::Entity>(tx, action, &namespace, id).await?;
                     let Some(found) = found else { return Ok(None) };
                     match change(&found) {
-                        Some(update) => update.update(tx).await.map(Some).map_err(failed),
+                        Some(update) => update.update(tx).await.map(Some).map_err(failed_to(action)),
                         None => Ok(Some(found)),
                     }
                 })

@@ -5,17 +5,15 @@ use std::collections::HashMap;
 use runnel_engine::trigger::TriggerKind;
 use runnel_engine::{Timestamp, WorkflowId};
 use runnel_entity::event_trigger;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::view::TriggerView;
 use crate::actor::Actor;
 use crate::error::StoreError;
 use crate::orchestrator::Orchestrator;
-use crate::query::PAGE_MAX;
 use crate::schedule::outcome::kind_of;
-use crate::schedule::query::{origin_of, pages};
-use crate::store::failed_to;
+use crate::schedule::query::origin_of;
+use crate::schedule::stored;
 use crate::view::convert::{corrupt, json};
 use crate::view::{Page, PageRequest};
 
@@ -26,11 +24,9 @@ use crate::view::{Page, PageRequest};
 impl Orchestrator {
     /// A trigger by its id.
     pub async fn find_trigger(&self, actor: &Actor, id: Uuid) -> Result<Option<TriggerView>, StoreError> {
-        let row = event_trigger::Entity::find_by_id(id)
-            .filter(event_trigger::Column::Namespace.eq(&*actor.namespace))
-            .one(self.reads().store.read())
-            .await
-            .map_err(failed_to("read a trigger"))?;
+        let store = &self.reads().store;
+        let row =
+            stored::find::<event_trigger::Entity>(store, "read a trigger", &actor.namespace, id).await?;
         row.map(trigger_from_row).transpose()
     }
 
@@ -40,15 +36,10 @@ impl Orchestrator {
         actor: &Actor,
         ids: &[Uuid],
     ) -> Result<HashMap<Uuid, TriggerView>, StoreError> {
-        let rows = event_trigger::Entity::find()
-            .filter(event_trigger::Column::Namespace.eq(&*actor.namespace))
-            .filter(event_trigger::Column::Id.is_in(ids.iter().copied()))
-            .all(self.reads().store.read())
-            .await
-            .map_err(failed_to("read triggers"))?;
-        rows.into_iter()
-            .map(|row| Ok((row.id, trigger_from_row(row)?)))
-            .collect()
+        let store = &self.reads().store;
+        let rows = stored::find_all::<event_trigger::Entity>(store, "read triggers", &actor.namespace, ids);
+        let rows = rows.await?.into_iter();
+        rows.map(|row| Ok((row.id, trigger_from_row(row)?))).collect()
     }
 
     /// A trigger by its key.
@@ -57,12 +48,10 @@ impl Orchestrator {
         actor: &Actor,
         key: &str,
     ) -> Result<Option<TriggerView>, StoreError> {
-        let row = event_trigger::Entity::find()
-            .filter(event_trigger::Column::Namespace.eq(&*actor.namespace))
-            .filter(event_trigger::Column::Key.eq(key))
-            .one(self.reads().store.read())
-            .await
-            .map_err(failed_to("read a trigger"))?;
+        let store = &self.reads().store;
+        let row =
+            stored::find_by_key::<event_trigger::Entity>(store, "read a trigger", &actor.namespace, key)
+                .await?;
         row.map(trigger_from_row).transpose()
     }
 
@@ -73,23 +62,8 @@ impl Orchestrator {
         workflow: Option<&str>,
         page: PageRequest<String>,
     ) -> Result<Page<TriggerView>, StoreError> {
-        let limit = page.first.clamp(1, PAGE_MAX) as usize;
-        let mut rows = event_trigger::Entity::find()
-            .filter(event_trigger::Column::Namespace.eq(&*actor.namespace))
-            .order_by_asc(event_trigger::Column::Key)
-            .limit(limit as u64 + 1);
-        if let Some(key) = workflow {
-            rows = rows.filter(event_trigger::Column::WorkflowKey.eq(key));
-        }
-        let has_previous = page.after.is_some();
-        if let Some(after) = page.after {
-            rows = rows.filter(event_trigger::Column::Key.gt(after));
-        }
-        let rows = rows
-            .all(self.reads().store.read())
-            .await
-            .map_err(failed_to("list triggers"))?;
-        pages(rows, limit, has_previous, trigger_from_row)
+        let (store, whose) = (&self.reads().store, (&*actor.namespace, workflow));
+        stored::list::<event_trigger::Entity, _>(store, "list triggers", whose, page, trigger_from_row).await
     }
 }
 

@@ -3,12 +3,12 @@
 
 use runnel_engine::run::{RunStatus, TaskStatus};
 use runnel_engine::{RunId, TaskIx};
-use sea_orm::ConnectionTrait;
+use sea_orm::QueryResult;
 use uuid::Uuid;
 
 use super::{Problem, VerifyReport};
 use crate::error::StoreError;
-use crate::store::{Store, failed_to};
+use crate::store::Store;
 
 /// Rows reported of each kind.
 const ROWS_MAX: u32 = 1_000;
@@ -72,16 +72,9 @@ fn asked_by_nobody() -> String {
 }
 
 async fn tickets(store: &Store, sql: &str) -> Result<Vec<(Uuid, i32)>, StoreError> {
-    let failed = failed_to("check the gates");
-    let rows = store
-        .read()
-        .query_all_raw(store.backend().statement(sql, []))
-        .await
-        .map_err(failed)?;
-    rows.iter()
-        .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
-        .collect::<Result<_, sea_orm::DbErr>>()
-        .map_err(failed)
+    let read = |row: &QueryResult| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+    let statement = store.backend().statement(sql, []);
+    store.rows("check the gates", statement, read).await
 }
 
 async fn overfull(store: &Store) -> Result<Vec<(String, i64, i32)>, StoreError> {
@@ -89,20 +82,13 @@ async fn overfull(store: &Store) -> Result<Vec<(String, i64, i32)>, StoreError> 
         "SELECT group_name, count(*), min(holders_max) FROM concurrency_slot GROUP BY namespace, group_name \
          HAVING count(*) > min(holders_max) LIMIT {ROWS_MAX}"
     );
-    let failed = failed_to("check the gates");
-    let rows = store
-        .read()
-        .query_all_raw(store.backend().statement(sql, []))
-        .await
-        .map_err(failed)?;
-    rows.iter()
-        .map(|row| {
-            Ok((
-                row.try_get_by_index(0)?,
-                row.try_get_by_index(1)?,
-                row.try_get_by_index(2)?,
-            ))
-        })
-        .collect::<Result<_, sea_orm::DbErr>>()
-        .map_err(failed)
+    let read = |row: &QueryResult| {
+        Ok((
+            row.try_get_by_index(0)?,
+            row.try_get_by_index(1)?,
+            row.try_get_by_index(2)?,
+        ))
+    };
+    let statement = store.backend().statement(sql, []);
+    store.rows("check the gates", statement, read).await
 }

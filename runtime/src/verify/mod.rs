@@ -16,8 +16,8 @@ use runnel_engine::{RunId, TaskIx, WorkflowVersionId};
 use runnel_entity::{event, outbox, run, task};
 use runnel_queue::payload::PayloadStore;
 use sea_orm::{
-    AccessMode, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, FromQueryResult,
-    IsolationLevel, QueryFilter, QueryOrder, QuerySelect, TransactionOptions, TransactionTrait,
+    AccessMode, ColumnTrait, DatabaseTransaction, EntityTrait, FromQueryResult, IsolationLevel, QueryFilter,
+    QueryOrder, QueryResult, QuerySelect, TransactionOptions, TransactionTrait,
 };
 use uuid::Uuid;
 
@@ -158,22 +158,15 @@ async fn runs_after(store: &Store, after: Option<Uuid>) -> Result<Vec<(Uuid, Uui
 async fn check_versions(store: &Store, report: &mut VerifyReport) -> Result<(), StoreError> {
     let sql = "SELECT w.namespace, w.key, w.latest_version, count(v.id), coalesce(max(v.number), 0) FROM workflow w \
                LEFT JOIN workflow_version v ON v.workflow_id = w.id GROUP BY w.id, w.namespace, w.key, w.latest_version";
-    let failed = failed_to("check workflow versions");
-    for row in store
-        .read()
-        .query_all_raw(store.backend().statement(sql, []))
-        .await
-        .map_err(failed)?
-    {
-        let (namespace, key): (String, String) = (
-            row.try_get_by_index(0).map_err(failed)?,
-            row.try_get_by_index(1).map_err(failed)?,
-        );
-        let (latest, newest): (i32, i32) = (
-            row.try_get_by_index(2).map_err(failed)?,
-            row.try_get_by_index(4).map_err(failed)?,
-        );
-        let count: i64 = row.try_get_by_index(3).map_err(failed)?;
+    let read = |row: &QueryResult| {
+        let (namespace, key): (String, String) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        let (latest, newest): (i32, i32) = (row.try_get_by_index(2)?, row.try_get_by_index(4)?);
+        let count: i64 = row.try_get_by_index(3)?;
+        Ok((namespace, key, latest, count, newest))
+    };
+    let statement = store.backend().statement(sql, []);
+    let workflows = store.rows("check workflow versions", statement, read).await?;
+    for (namespace, key, latest, count, newest) in workflows {
         if latest != newest || count != i64::from(latest) {
             let message = format!(
                 "workflow {namespace}/{key} says version {latest}, has {count} up to number {newest}"
@@ -193,14 +186,10 @@ async fn check_versions(store: &Store, report: &mut VerifyReport) -> Result<(), 
 async fn check_orphans(store: &Store, report: &mut VerifyReport) -> Result<(), StoreError> {
     let sql =
         "SELECT o.run_id FROM outbox o LEFT JOIN run r ON r.id = o.run_id WHERE r.id IS NULL LIMIT 1000";
-    let failed = failed_to("check the outbox");
-    for row in store
-        .read()
-        .query_all_raw(store.backend().statement(sql, []))
-        .await
-        .map_err(failed)?
-    {
-        let run: Uuid = row.try_get_by_index(0).map_err(failed)?;
+    let statement = store.backend().statement(sql, []);
+    let read = |row: &QueryResult| row.try_get_by_index(0);
+    let runs: Vec<Uuid> = store.rows("check the outbox", statement, read).await?;
+    for run in runs {
         let message = "a message waits in the outbox for a run that does not exist".to_owned();
         report.add(Problem {
             run: Some(RunId(run)),

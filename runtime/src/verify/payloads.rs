@@ -7,7 +7,7 @@ use runnel_engine::TaskIx;
 use runnel_entity::run;
 use runnel_queue::PayloadRef;
 use runnel_queue::payload::PayloadStore;
-use sea_orm::{ConnectionTrait, DatabaseTransaction};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult};
 
 use super::{Finding, Problem, VerifyReport};
 use crate::apply::large_item;
@@ -127,20 +127,13 @@ async fn used_after(store: &Store, after: &str) -> Result<Vec<PayloadRef>, Store
         "SELECT p.sha256, p.bytes FROM payload p WHERE p.sha256 > $1 AND EXISTS (SELECT 1 FROM payload_use u \
          JOIN run r ON r.id = u.run_id WHERE u.sha256 = p.sha256) ORDER BY p.sha256 LIMIT {PAGE}"
     );
-    let failed = failed_to("list large values");
-    let rows = store
-        .read()
-        .query_all_raw(store.backend().statement(&sql, [after.into()]))
-        .await
-        .map_err(failed)?;
-    rows.iter()
-        .map(|row| {
-            let bytes: i64 = row.try_get_by_index(1)?;
-            Ok(PayloadRef {
-                sha256: row.try_get_by_index(0)?,
-                bytes: u64::try_from(bytes).unwrap_or(0),
-            })
+    let read = |row: &QueryResult| {
+        let bytes: i64 = row.try_get_by_index(1)?;
+        Ok(PayloadRef {
+            sha256: row.try_get_by_index(0)?,
+            bytes: u64::try_from(bytes).unwrap_or(0),
         })
-        .collect::<Result<_, sea_orm::DbErr>>()
-        .map_err(failed)
+    };
+    let statement = store.backend().statement(&sql, [after.into()]);
+    store.rows("list large values", statement, read).await
 }

@@ -244,6 +244,7 @@ fn check_history(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::sample::bare_run;
     use crate::verify::history::TaskHistory;
 
     /// A run with one task in flight, and the history that leads there.
@@ -254,41 +255,14 @@ mod tests {
         history: History,
     }
 
-    #[expect(clippy::too_many_lines, reason = "one field a line")]
     fn sound() -> Sample {
         let id = uuid::Uuid::from_u128(1);
         let run = run::Model {
-            id,
-            namespace: "default".to_owned(),
-            workflow_id: id,
-            workflow_version_id: id,
-            workflow_version: 1,
-            status: RunStatus::Running as i16,
-            is_paused: false,
-            version: 1,
             next_seq: 4,
             wake_at: Some(70),
-            priority: 50,
-            idempotency_key: None,
-            request_hash: None,
-            inputs: "{}".to_owned(),
-            vars: "{}".to_owned(),
-            outputs: None,
-            error: None,
-            tags: "[]".to_owned(),
             counts: r#"{"queued":1,"blocked":1}"#.to_owned(),
-            has_tolerated_failures: false,
-            extra: "{}".to_owned(),
-            created_at: 0,
-            created_by: "anonymous".to_owned(),
             started_at: Some(0),
-            finished_at: None,
-            parent_run_id: None,
-            parent_ix: None,
-            parent_attempt: None,
-            root_run_id: None,
-            depth: 0,
-            rerun_of: None,
+            ..bare_run(id)
         };
         let task = |ix, status: TaskStatus, attempt, wake_at| TaskRow {
             ix,

@@ -2,12 +2,12 @@
 
 use runnel_engine::run::{TaskStatus, wait_kind};
 use runnel_engine::{RunId, TaskIx};
-use sea_orm::{ConnectionTrait, QueryResult};
+use sea_orm::QueryResult;
 use uuid::Uuid;
 
 use super::{Problem, VerifyReport};
 use crate::error::StoreError;
-use crate::store::{Store, failed_to};
+use crate::store::Store;
 
 /// Rows that may break the rule, read at a time.
 const ROWS_MAX: u32 = 10_000;
@@ -52,21 +52,12 @@ fn problem(run: RunId, task: TaskIx, message: &str) -> Problem {
 }
 
 async fn rows(store: &Store, sql: &str) -> Result<Vec<(RunId, TaskIx, Option<String>)>, StoreError> {
-    let failed = failed_to("check waits");
     let read = |row: &QueryResult| {
         let run: Uuid = row.try_get_by_index(0)?;
         let ix: i32 = row.try_get_by_index(1)?;
         let extra: Option<String> = row.try_get_by_index(2)?;
         Ok((RunId(run), TaskIx(u32::try_from(ix).unwrap_or_default()), extra))
     };
-    let found = store
-        .read()
-        .query_all_raw(store.backend().statement(sql, []))
-        .await
-        .map_err(failed)?;
-    found
-        .iter()
-        .map(read)
-        .collect::<Result<_, sea_orm::DbErr>>()
-        .map_err(failed)
+    let statement = store.backend().statement(sql, []);
+    store.rows("check waits", statement, read).await
 }

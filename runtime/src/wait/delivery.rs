@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use runnel_engine::TaskIx;
-use sea_orm::{ConnectionTrait, QueryResult};
+use sea_orm::QueryResult;
 use uuid::Uuid;
 
 use super::EVENT;
-use super::rows::{Waiting, offer, query};
+use super::rows::{Waiting, offer};
 use crate::apply::{Appliers, Column, Kind, RowSet, Shell, source};
 use crate::error::StoreError;
-use crate::store::failed_to;
 
 /// Events of one turn.
 const EVENTS: usize = 50;
@@ -59,7 +58,7 @@ async fn undelivered(shell: &Shell) -> Result<Vec<Undelivered>, StoreError> {
             event: Arc::from(event),
         })
     };
-    query(shell, "find events to deliver", statement, read).await
+    shell.store.rows("find events to deliver", statement, read).await
 }
 
 const TYPES: &[Column] = &[("namespace", Kind::Text), ("event_type", Kind::Text)];
@@ -78,8 +77,10 @@ async fn wanted(shell: &Shell, events: &[Undelivered]) -> Result<BTreeSet<(Strin
     );
     let statement = rows.bind(shell.backend, &sql, vec![]);
     let read = |row: &QueryResult| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
-    let found = query(shell, "find types that are waited for", statement, read).await?;
-    Ok(found.into_iter().collect())
+    let found = shell
+        .store
+        .rows("find types that are waited for", statement, read);
+    Ok(found.await?.into_iter().collect())
 }
 
 async fn deliver(shell: &Shell, appliers: &Appliers, event: &Undelivered) -> Result<(), StoreError> {
@@ -97,7 +98,10 @@ async fn deliver(shell: &Shell, appliers: &Appliers, event: &Undelivered) -> Res
             after.1.into(),
         ];
         let statement = shell.store.backend().statement(sql, values);
-        let waits = query(shell, "find waits for an event", statement, Waiting::read).await?;
+        let waits = shell
+            .store
+            .rows("find waits for an event", statement, Waiting::read)
+            .await?;
         let Some(Waiting {
             run, ix: TaskIx(ix), ..
         }) = waits.last()
@@ -130,15 +134,6 @@ async fn mark(shell: &Arc<Shell>, events: &[Undelivered]) -> Result<(), StoreErr
         source(shell.backend, POSITIONS)
     );
     let statement = rows.bind(shell.backend, &sql, vec![]);
-    let action = "mark events as delivered";
-    shell
-        .store
-        .tx(action, move |tx| {
-            let statement = statement.clone();
-            Box::pin(async move {
-                tx.execute_raw(statement).await.map_err(failed_to(action))?;
-                Ok(())
-            })
-        })
-        .await
+    shell.store.execute("mark events as delivered", statement).await?;
+    Ok(())
 }

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, QueryResult};
+use sea_orm::QueryResult;
 
-use super::rows::{Waiting, offer, query};
+use super::rows::{Waiting, offer};
 use crate::apply::{Appliers, Column, Kind, RowSet, Shell, source};
 use crate::error::StoreError;
-use crate::store::failed_to;
 
 /// Waits of one turn.
 const WAITS: usize = 500;
@@ -59,7 +58,7 @@ async fn unlooked(shell: &Shell) -> Result<BTreeMap<(String, String), Vec<Lookin
         Ok((key, looking))
     };
     let mut waits: BTreeMap<(String, String), Vec<Looking>> = BTreeMap::new();
-    for (key, looking) in query(shell, "find new waits", statement, read).await? {
+    for (key, looking) in shell.store.rows("find new waits", statement, read).await? {
         waits.entry(key).or_default().push(looking);
     }
     Ok(waits)
@@ -117,7 +116,7 @@ async fn came(
             event: Arc::from(event),
         })
     };
-    query(shell, "look back at events", statement, read).await
+    shell.store.rows("look back at events", statement, read).await
 }
 
 const KEYS: &[Column] = &[("run_id", Kind::Id), ("ix", Kind::Int), ("attempt", Kind::Int)];
@@ -134,15 +133,9 @@ async fn mark(shell: &Arc<Shell>, group: &[Looking]) -> Result<(), StoreError> {
         rows.id(waiting.run.0).int(waiting.ix.0).int(waiting.attempt);
     }
     let statement = rows.bind(shell.backend, &sql, vec![]);
-    let action = "mark waits as looked back";
     shell
         .store
-        .tx(action, move |tx| {
-            let statement = statement.clone();
-            Box::pin(async move {
-                tx.execute_raw(statement).await.map_err(failed_to(action))?;
-                Ok(())
-            })
-        })
-        .await
+        .execute("mark waits as looked back", statement)
+        .await?;
+    Ok(())
 }

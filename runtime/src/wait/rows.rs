@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use runnel_engine::run::{Input, Outcome, Stale, WaitInput};
 use runnel_engine::{RunId, TaskIx};
-use sea_orm::{ConnectionTrait, QueryResult};
+use sea_orm::QueryResult;
 use uuid::Uuid;
 
 use crate::apply::{Appliers, InputsReply};
@@ -77,21 +77,4 @@ fn is_over(outcome: &Outcome) -> bool {
         outcome,
         Outcome::Ignored(Stale::RunIsTerminal | Stale::TaskIsTerminal | Stale::OldAttempt)
     )
-}
-
-/// Reads all rows of a statement.
-pub(super) async fn query<T>(
-    shell: &crate::apply::Shell,
-    action: &'static str,
-    statement: sea_orm::Statement,
-    read: impl Fn(&QueryResult) -> Result<T, sea_orm::DbErr>,
-) -> Result<Vec<T>, StoreError> {
-    let failed = crate::store::failed_to(action);
-    let rows = shell
-        .store
-        .read()
-        .query_all_raw(statement)
-        .await
-        .map_err(failed)?;
-    rows.iter().map(|row| read(row).map_err(failed)).collect()
 }

@@ -147,13 +147,6 @@ pub(crate) struct BackfillCancelInput {
     pub(super) client_mutation_id: Option<String>,
 }
 
-fn invalid(field: &'static str, message: impl Into<String>) -> ScheduleError {
-    ScheduleError::Invalid {
-        field,
-        message: message.into(),
-    }
-}
-
 pub(super) fn new_schedule(input: ScheduleCreateInput) -> Result<NewSchedule, ScheduleError> {
     Ok(NewSchedule {
         key: input.key,
@@ -212,7 +205,10 @@ fn spec(input: ScheduleWhenInput) -> Result<Spec, ScheduleError> {
         },
         (None, None, Some(at)) => When::At { at: at.0 },
         _ => {
-            return Err(invalid("when", "give exactly one of `cron`, `every` and `at`"));
+            return Err(ScheduleError::invalid(
+                "when",
+                "give exactly one of `cron`, `every` and `at`",
+            ));
         }
     };
     Ok(Spec {
@@ -226,7 +222,7 @@ fn spec(input: ScheduleWhenInput) -> Result<Spec, ScheduleError> {
 fn policy(input: SchedulePolicyInput) -> Result<Policy, ScheduleError> {
     let unset = Policy::default();
     let count = |field: &'static str, number: i32| {
-        u32::try_from(number).map_err(|_| invalid(field, "it must not be negative"))
+        u32::try_from(number).map_err(|_| ScheduleError::invalid(field, "it must not be negative"))
     };
     Ok(Policy {
         overlap: Overlap::from(input.overlap),
@@ -251,7 +247,7 @@ pub(crate) fn object(json: Json) -> Result<Map<String, Value>, ScheduleError> {
     match json.0.into_json() {
         Ok(Value::Null) => Ok(Map::new()),
         Ok(Value::Object(map)) => Ok(map),
-        _ => Err(invalid("inputs", "`inputs` must be an object")),
+        _ => Err(ScheduleError::invalid("inputs", "`inputs` must be an object")),
     }
 }
 
@@ -259,5 +255,5 @@ fn priority(priority: i32) -> Result<u8, ScheduleError> {
     u8::try_from(priority)
         .ok()
         .filter(|priority| *priority <= 100)
-        .ok_or_else(|| invalid("priority", "`priority` must be from 0 to 100"))
+        .ok_or_else(|| ScheduleError::invalid("priority", "`priority` must be from 0 to 100"))
 }

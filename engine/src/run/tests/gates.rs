@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::definition::{CachePolicy, Circuit, Concurrency, ForEach, OnConflict, RateLimit, Task};
+use crate::definition::{
+    CachePolicy, Circuit, Concurrency, ForEach, OnConflict, OnExhausted, RateLimit, Task,
+};
 use crate::gate::GateRequest;
 use crate::run::testkit::{Driver, retry, root, task, workflow};
 use crate::run::{
@@ -354,6 +356,34 @@ fn a_kept_result_stands_for_the_attempt() {
     );
     second.succeed("b");
     assert_eq!(second.run_status(), RunStatus::Succeeded);
+}
+
+#[test]
+fn a_kept_result_ends_a_task_whose_time_was_over_before_the_answer() {
+    let mut run = Driver::started(workflow(vec![Task {
+        cache: Some(CachePolicy {
+            key: None,
+            ttl: Duration::from_secs(60),
+        }),
+        complete_within: Some(Duration::from_secs(15)),
+        on_exhausted: OnExhausted::Pause,
+        ..root("a")
+    }]));
+    run.tick_after(Duration::from_secs(16));
+    assert_eq!((run.status("a"), run.state.is_paused), (TaskStatus::Ready, true));
+    run.feed(Input::Gate(GateInput::Cached {
+        task: TaskIx(0),
+        attempt: 1,
+        output: "1".into(),
+        source: run.state.context.id,
+        kept_at: Timestamp(5),
+    }));
+    assert_eq!(run.run_status(), RunStatus::Succeeded);
+    assert_eq!(
+        run.state.tasks[0].ready_at,
+        Some(run.now),
+        "the round in which it was ready began with the answer"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use runnel_engine::{RunId, TaskIx};
-use sea_orm::{ConnectionTrait, DbBackend};
+use sea_orm::{DbBackend, QueryResult};
 use uuid::Uuid;
 
 use super::{Reads, TASK_KEY, TaskKey, answers, task_keys};
@@ -13,22 +13,13 @@ use crate::store::failed_to;
 
 pub(super) async fn backlogs(reads: &Reads) -> Result<HashMap<String, u64>, StoreError> {
     let sql = "SELECT queue, count(*) FROM outbox GROUP BY queue";
-    let failed = failed_to("count the outbox");
-    let found = reads
-        .store
-        .read()
-        .query_all_raw(reads.store.backend().statement(sql, []))
-        .await
-        .map_err(failed)?;
-    let mut backlogs = HashMap::new();
-    for row in found {
-        let count: i64 = row.try_get_by_index(1).map_err(failed)?;
-        backlogs.insert(
-            row.try_get_by_index(0).map_err(failed)?,
-            u64::try_from(count).unwrap_or(0),
-        );
-    }
-    Ok(backlogs)
+    let read = |row: &QueryResult| {
+        let count: i64 = row.try_get_by_index(1)?;
+        Ok((row.try_get_by_index(0)?, u64::try_from(count).unwrap_or(0)))
+    };
+    let statement = reads.store.backend().statement(sql, []);
+    let backlogs = reads.store.rows("count the outbox", statement, read).await?;
+    Ok(backlogs.into_iter().collect())
 }
 
 pub(super) async fn positions(reads: &Reads, keys: &[TaskKey]) -> Result<HashMap<TaskKey, u64>, StoreError> {

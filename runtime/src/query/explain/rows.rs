@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use runnel_engine::explain::RunFacts;
+use runnel_engine::explain::{QueueFacts, RunFacts, TaskFacts};
 use runnel_engine::run::{RunExtra, RunStatus, TaskStatus};
 use runnel_engine::{RunId, TaskIx, Timestamp, WorkflowVersionId};
 use sea_orm::{DbBackend, QueryResult};
@@ -24,18 +24,6 @@ const OF_RUN_MAX: u32 = 20;
 pub(super) struct Parent {
     pub version: Arc<CompiledVersion>,
     pub facts: RunFacts,
-}
-
-pub(super) struct TaskRow {
-    pub template: TaskIx,
-    pub is_item: bool,
-    pub status: TaskStatus,
-    pub attempt: u32,
-    pub wake_at: Option<Timestamp>,
-    pub ready_at: Option<Timestamp>,
-    pub queued_at: Option<Timestamp>,
-    pub input: Option<String>,
-    pub child: Option<RunId>,
 }
 
 /// Some tasks of each run that wait for something but upstreams; none of a run of which an attempt runs.
@@ -109,10 +97,11 @@ pub(super) async fn parents(
     Ok(parents)
 }
 
+/// What the row of each task says of it; its upstreams, its gate and its queue are left open.
 pub(super) async fn tasks(
     reads: &Reads,
     wanted: &BTreeSet<TaskKey>,
-) -> Result<HashMap<TaskKey, TaskRow>, StoreError> {
+) -> Result<HashMap<TaskKey, TaskFacts>, StoreError> {
     let backend: DbBackend = reads.store.backend().into();
     let rows = task_keys(backend, wanted.iter().copied());
     if rows.is_empty() {
@@ -139,7 +128,7 @@ pub(super) async fn tasks(
         let (status, attempt): (i16, i32) = (row.try_get_by_index(4)?, row.try_get_by_index(5)?);
         let moment =
             |at: usize| Ok::<_, sea_orm::DbErr>(row.try_get_by_index::<Option<i64>>(at)?.map(Timestamp));
-        let task = TaskRow {
+        let task = TaskFacts {
             template: TaskIx(u32::try_from(template).unwrap_or(0)),
             is_item: is_item != 0,
             status: TaskStatus::from_code(status).unwrap_or(TaskStatus::Blocked),
@@ -149,6 +138,9 @@ pub(super) async fn tasks(
             queued_at: moment(8)?,
             input: row.try_get_by_index(9)?,
             child: row.try_get_by_index::<Option<Uuid>>(10)?.map(RunId),
+            upstreams: Vec::new(),
+            gate: None,
+            queue: QueueFacts::default(),
         };
         Ok(((RunId(run), TaskIx(u32::try_from(ix).unwrap_or(0))), task))
     };
