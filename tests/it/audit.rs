@@ -245,11 +245,18 @@ async fn a_repeated_request_answers_as_the_first_one_did(stack: Stack) -> anyhow
         .await?;
     assert_eq!(other["userErrors"][0]["code"], "NAMESPACE_EXISTS");
 
-    let query = "mutation($input: NamespaceCreateInput!) { namespaceCreate(input: $input) { isReplay } }";
-    let (_, body) = client
-        .post(query, json!({ "input": create("team-b", "k1") }))
+    let query = "mutation($input: NamespaceCreateInput!) { namespaceCreate(input: $input) { isReplay namespace { name }
+        userErrors { __typename code path ... on IdempotencyConflict { run { id } } } } }";
+    let taken = client
+        .data(query, json!({ "input": create("team-b", "k1") }))
         .await?;
-    assert_eq!(body["errors"][0]["extensions"]["code"], "CONFLICT");
+    let conflict = json!({
+        "__typename": "IdempotencyConflict", "code": "IDEMPOTENCY_CONFLICT", "path": ["input", "idempotencyKey"], "run": null,
+    });
+    assert_eq!(
+        taken["namespaceCreate"],
+        json!({ "isReplay": false, "namespace": null, "userErrors": [conflict] })
+    );
     let refused = create("default", "k2");
     for _ in 0..2 {
         let payload = client
@@ -269,5 +276,7 @@ async fn a_repeated_request_answers_as_the_first_one_did(stack: Stack) -> anyhow
     assert_eq!(late["isReplay"], false, "a key is kept for a day");
     let rows = log(&client, json!({ "actions": ["namespaceCreate"] })).await?;
     assert_eq!(rows.len(), 7);
+    let taken = rows.iter().filter(|row| row["code"] == "IDEMPOTENCY_CONFLICT");
+    assert_eq!(taken.map(|row| &row["outcome"]).collect::<Vec<_>>(), ["REFUSED"]);
     cluster.finish().await
 }

@@ -199,3 +199,181 @@ fn a_server_that_is_not_there_has_its_code() {
         desk.close().await
     });
 }
+
+/// What a command printed with `-o json`.
+fn printed(ended: &Ended) -> anyhow::Result<Value> {
+    Ok(serde_json::from_str(&ended.stdout)?)
+}
+
+#[test]
+fn a_breaker_that_opened_is_listed_and_closed_by_hand() {
+    play(async {
+        let desk = Desk::with_server().await?;
+        let listed = desk.expect(0, &["circuit", "list", "-o", "json"]).await?;
+        assert_eq!(printed(&listed)?, serde_json::json!([]));
+        let file = desk.file(
+            "paying.yaml",
+            "id: paying\ntasks:\n  charge: { circuit: { key: payments, failures: 1, window: 1m, cooldown: 1h }, retry: 0, run: 'exit 1' }\n",
+        )?;
+        desk.expect(1, &["run", &file, "--watch"]).await?;
+        let listed = printed(&desk.expect(0, &["circuit", "list", "-o", "json"]).await?)?;
+        assert_eq!(
+            (&listed[0]["key"], &listed[0]["state"]),
+            (&"payments".into(), &"OPEN".into())
+        );
+        assert!(listed[0]["probeAt"].is_string(), "{listed:#}");
+        let table = desk.expect(0, &["circuit", "list"]).await?.stdout;
+        assert!(table.contains("payments") && table.contains("OPEN"), "{table}");
+
+        let reset = desk
+            .expect(0, &["circuit", "reset", "payments", "-o", "json"])
+            .await?;
+        let reset = printed(&reset)?;
+        assert_eq!(
+            (&reset["state"], &reset["failures"]),
+            (&"CLOSED".into(), &0.into())
+        );
+        let absent = desk.expect(2, &["circuit", "reset", "absent"]).await?;
+        assert!(absent.stderr.contains("absent"), "{}", absent.stderr);
+        desk.close().await
+    });
+}
+
+#[test]
+fn a_webhook_is_made_rotated_paused_and_deleted() {
+    play(async {
+        let desk = Desk::with_server().await?;
+        let good = desk.file("good.yaml", GOOD)?;
+        desk.expect(4, &["webhook", "create", "push", "good"]).await?;
+        desk.expect(0, &["publish", &good]).await?;
+        let create = [
+            "webhook",
+            "create",
+            "push",
+            "good",
+            "-i",
+            "who=${{ event.data.who }}",
+            "-o",
+            "json",
+        ];
+        let made = printed(&desk.expect(0, &create).await?)?;
+        assert_eq!(made["trigger"]["key"], "push", "{made:#}");
+        assert!(made["secret"].is_string(), "{made:#}");
+        let again = printed(&desk.expect(0, &create).await?)?;
+        assert_eq!(again["secret"], Value::Null, "a secret is shown once");
+
+        let rotated = printed(
+            &desk
+                .expect(0, &["webhook", "rotate", "push", "-o", "json"])
+                .await?,
+        )?;
+        assert!(rotated["secret"].is_string(), "{rotated:#}");
+        assert_ne!(rotated["secret"], made["secret"]);
+        let pause = ["webhook", "pause", "push", "--reason", "noise", "-o", "json"];
+        assert_eq!(printed(&desk.expect(0, &pause).await?)?["isPaused"], true);
+        let resume = ["webhook", "resume", "push", "-o", "json"];
+        assert_eq!(printed(&desk.expect(0, &resume).await?)?["isPaused"], false);
+        let list = ["webhook", "list", "--workflow", "good", "-o", "json"];
+        let listed = printed(&desk.expect(0, &list).await?)?;
+        assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed:#}");
+        let id = listed[0]["id"].as_str().unwrap_or_default().to_owned();
+        desk.expect(0, &["webhook", "delete", &id]).await?;
+        assert_eq!(printed(&desk.expect(0, &list).await?)?, serde_json::json!([]));
+        desk.expect(4, &["webhook", "pause", "push"]).await?;
+        desk.close().await
+    });
+}
+
+#[test]
+fn all_failed_runs_are_run_again_when_that_is_confirmed() {
+    play(async {
+        let desk = Desk::with_server().await?;
+        let repaired = desk.directory.path().join("repaired");
+        let text = format!(
+            "id: broken\ntasks: {{ look: {{ retry: 0, run: 'test -e {}' }} }}\n",
+            repaired.display()
+        );
+        let broken = desk.file("broken.yaml", &text)?;
+        for _ in 0..2 {
+            desk.expect(1, &["run", &broken, "--watch"]).await?;
+        }
+        let good = desk.file("good.yaml", GOOD)?;
+        desk.expect(0, &["run", &good, "--watch"]).await?;
+        let counted = desk
+            .expect(0, &["rerun", "--all", "--dry-run", "-o", "json"])
+            .await?;
+        assert_eq!(printed(&counted)?["value"], 2, "what succeeded is not meant");
+        let asked = desk.expect(2, &["rerun", "--all"]).await?;
+        assert!(
+            asked.stderr.contains("2 runs match") && asked.stderr.contains("--yes"),
+            "{}",
+            asked.stderr
+        );
+        std::fs::write(&repaired, "")?;
+        let done = desk.expect(0, &["rerun", "--all", "--yes", "-o", "json"]).await?;
+        let done = printed(&done)?;
+        assert_eq!(
+            (&done["done"], &done["failed"]),
+            (&2.into(), &0.into()),
+            "{done:#}"
+        );
+        let listed = printed(
+            &desk
+                .expect(0, &["runs", "--workflow", "broken", "-o", "json"])
+                .await?,
+        )?;
+        let runs = listed.as_array().cloned().unwrap_or_default();
+        assert_eq!(runs.len(), 2, "they go on in the same runs");
+        let Some((server, _)) = &desk.server else {
+            anyhow::bail!("no server");
+        };
+        let client = server.client().await?;
+        for run in runs {
+            let ended = client.until_ended(run["id"].as_str().unwrap_or_default()).await?;
+            assert_eq!(ended["status"], "SUCCEEDED", "{ended:#}");
+        }
+        desk.close().await
+    });
+}
+
+#[test]
+fn the_runs_below_a_run_are_listed() {
+    play(async {
+        let desk = Desk::with_server().await?;
+        let below = desk.file("below.yaml", "id: below\ntasks: { only: { type: pass } }\n")?;
+        let above = desk.file(
+            "above.yaml",
+            "id: above\ntasks:\n  one: { type: workflow, input: { workflow: below } }\n  two: { type: workflow, input: { workflow: below } }\n",
+        )?;
+        desk.expect(0, &["publish", &below]).await?;
+        desk.expect(0, &["run", &below, "--watch"]).await?;
+        desk.expect(0, &["run", &above, "--watch"]).await?;
+        let listed = printed(
+            &desk
+                .expect(0, &["runs", "--workflow", "above", "-o", "json"])
+                .await?,
+        )?;
+        let parent = listed[0]["id"].as_str().unwrap_or_default().to_owned();
+        let found = printed(
+            &desk
+                .expect(0, &["runs", "--parent", &parent, "-o", "json"])
+                .await?,
+        )?;
+        let found = found.as_array().cloned().unwrap_or_default();
+        assert_eq!(
+            found.len(),
+            2,
+            "the one that was started by hand is not below it: {found:#?}"
+        );
+        assert!(
+            found.iter().all(|run| run["workflow"]["key"] == "below"),
+            "{found:#?}"
+        );
+        let child = found[0]["id"].as_str().unwrap_or_default().to_owned();
+        let none = desk
+            .expect(0, &["runs", "--parent", &child, "-o", "json"])
+            .await?;
+        assert_eq!(printed(&none)?, serde_json::json!([]));
+        desk.close().await
+    });
+}

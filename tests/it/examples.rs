@@ -50,11 +50,17 @@ async fn start_server(example: &Value, inputs: &mut Map<String, Value>) -> anyho
     Ok(Some(server_process))
 }
 
-/// Sends the mutation of a step once its task waits.
+/// Sends the mutation of a step once its task waits, or its run is in the status.
 async fn take_step(cluster: &Cluster, client: &Client, run: RunId, step: &Value) -> anyhow::Result<()> {
     if let Some(task) = step["when_waiting"].as_str() {
         cluster
             .until_task(run, task, |task| task.status == TaskStatus::Waiting)
+            .await?;
+    }
+    if let Some(status) = step["when_run"].as_str() {
+        let status: RunStatus = serde_json::from_value(status.into())?;
+        cluster
+            .until(run, "in the status of the step", |run| run.status == status)
             .await?;
     }
     let name = step["mutation"].as_str().context("a mutation")?;

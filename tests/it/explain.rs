@@ -18,6 +18,7 @@ runnel_tests::on_both_databases!(
     the_reasons_of_many_tasks_cost_a_constant_number_of_statements,
     a_child_run_is_named_and_a_page_of_reasons_takes_few_statements,
     the_time_of_a_task_adds_up,
+    reasons_are_computed_from_a_large_input,
 );
 
 const BLOCKERS: &str =
@@ -323,5 +324,72 @@ async fn a_child_run_is_named_and_a_page_of_reasons_takes_few_statements(stack: 
         assert_eq!((nodes.len(), blocked.count()), (100, 100), "{data:#}");
     }
     assert!(least <= 12, "{least} statements");
+    cluster.finish().await
+}
+
+async fn reasons_are_computed_from_a_large_input(stack: Stack) -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(stack).await?;
+    let client = cluster.serve().await?;
+    let worker = cluster.scripted("w", &["scripted"]).await?;
+    let size = "${{ size(inputs.note) }}";
+    let circuit = json!({ "key": format!("c-{size}"), "failures": 1, "window": "1m", "cooldown": "1h" });
+    let tasks = json!({
+        "broken": { "type": "scripted", "circuit": circuit, "retry": { "limit": 1, "delay": "10m", "max_delay": "10m", "jitter": "none" } },
+        "gate": { "type": "scripted" },
+        "held": { "type": "scripted", "needs": ["gate"], "circuit": circuit },
+        "never": { "type": "scripted", "if": "${{ size(inputs.note) < 100000 }}" },
+        "paced": { "type": "scripted", "rate_limit": { "key": format!("r-{size}"), "limit": "1/h" } },
+        "slot": {
+            "type": "scripted",
+            "if": "${{ size(inputs.note) == 100000 }}",
+            "concurrency": { "group": format!("g-{size}"), "limit": 1 },
+        },
+    });
+    let mut file = workflow("large", tasks);
+    file["inputs"] = json!({ "note": { "type": "string" } });
+    let key = client.publish(&file.to_string()).await?;
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let inputs = json!({ "note": "x".repeat(100_000) });
+        runs.push(client.start(json!({ "workflow": key, "inputs": inputs })).await?);
+        cluster.orchestrator().settle().await;
+    }
+    let stored = cluster.run(id_of(&runs[1])?).await?.inputs;
+    assert!(runnel_queue::PayloadRef::is_text(&stored), "it stands in the row");
+    // of the first run all that may begin is out, of the second only what nothing limits
+    let taken = worker.take(6).await?;
+    worker.delete(&taken).await?;
+    let first = id_of(&runs[0])?.0;
+    let find = |key: &str| {
+        let found = taken
+            .iter()
+            .find(|held| held.message.key == key && held.message.at.run == first);
+        found.map(|held| held.at())
+    };
+    let (Some(broken), Some(gate)) = (find("broken"), find("gate")) else {
+        anyhow::bail!("{taken:?}")
+    };
+    worker.report(vec![failed(&broken, true)]).await?;
+    cluster.orchestrator().settle().await;
+    worker.report(vec![succeeded(&gate, &json!(1))]).await?;
+    cluster
+        .until_task(id_of(&runs[0])?, "held", |task| task.status == TaskStatus::Ready)
+        .await?;
+    cluster.orchestrator().settle().await;
+
+    let found = blockers(&client, &runs[1], "slot").await?;
+    assert_eq!(found[0]["__typename"], "ConcurrencyBlocker", "{found:#}");
+    assert_eq!(found[0]["group"], "task:g-100000");
+    assert_eq!(found[0]["position"], 1);
+    assert_eq!(found[0]["holders"], json!([{ "run": runs[0], "task": "slot" }]));
+    let found = blockers(&client, &runs[1], "paced").await?;
+    assert_eq!(found[0]["__typename"], "RateLimitBlocker", "{found:#}");
+    assert_eq!(found[0]["key"], "r-100000");
+    let found = blockers(&client, &runs[0], "held").await?;
+    assert_eq!(found[0]["__typename"], "CircuitBlocker", "{found:#}");
+    assert_eq!(found[0]["key"], "c-100000");
+    let never = cluster.task(id_of(&runs[1])?, "never").await?;
+    assert_eq!(never.status, TaskStatus::Skipped);
+    assert_eq!(blockers(&client, &runs[1], "never").await?, json!([]));
     cluster.finish().await
 }

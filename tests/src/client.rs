@@ -79,6 +79,7 @@ impl Client {
         let input_type = match name {
             "runPause" | "runResume" => "RunIdInput".to_owned(),
             "taskRetry" | "taskSkip" => "TaskIdInput".to_owned(),
+            "deadLetterReplay" => "DeadLetterIdsInput".to_owned(),
             _ => format!("{type_name}Input"),
         };
         let query = format!(

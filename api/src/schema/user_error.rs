@@ -158,7 +158,7 @@ user_error!(
 user_error!(
     /// The idempotency key was used for another request.
     IdempotencyConflict {
-        /// The run that holds the key.
+        /// The run that holds the key; null when no run does, but another mutation.
         run: Option<Run>,
     }
 );

@@ -30,6 +30,8 @@ pub(super) enum Turn {
     Begin,
     /// It took place before, with this answer.
     Replay(Value),
+    /// The key belongs to another request.
+    Taken,
     /// It may not begin.
     Refuse(ApiError),
 }
@@ -69,10 +71,7 @@ impl Key {
                 Ok(Ok(answer)) => Turn::Replay(answer),
                 Ok(Err(_)) | Err(_) => Turn::Refuse(ApiError::internal("a kept answer does not read back")),
             },
-            Ok(Claim::Conflict) => Turn::Refuse(ApiError::new(
-                Code::Conflict,
-                "the idempotency key was used for another request within the last 24 hours; use a new one",
-            )),
+            Ok(Claim::Conflict) => Turn::Taken,
             Ok(Claim::AtWork) => Turn::Refuse(ApiError::new(
                 Code::Unavailable,
                 "the same request is at work; try again in a moment for its answer",

@@ -6,6 +6,7 @@
 
 mod document;
 mod keyed;
+mod refusal;
 mod shape;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_graphql::extensions::{
     Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextResolve, ResolveInfo,
 };
-use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use async_graphql::{PathSegment, Pos, ServerError, ServerResult, Value, Variables};
 use runnel_runtime::audit::{self, AuditEnd, AuditIntent, AuditOutcome};
 use runnel_runtime::{Actor, Orchestrator};
@@ -23,6 +24,7 @@ use crate::error::{ApiError, Code};
 use crate::request_id::RequestId;
 use document::Input;
 use keyed::{Key, Turn};
+use refusal::{Asking, Fragments};
 use shape::Shapes;
 
 pub(crate) use shape::CHANGES_NOTHING;
@@ -60,6 +62,8 @@ struct RailOfRequest {
 struct Asked {
     text: Arc<str>,
     variables: Variables,
+    /// Of a document with mutations.
+    fragments: Arc<Fragments>,
 }
 
 #[async_graphql::async_trait::async_trait]
@@ -73,9 +77,16 @@ impl Extension for RailOfRequest {
     ) -> ServerResult<ExecutableDocument> {
         let mut document = next.run(ctx, query, variables).await?;
         document::instrument(&mut document, &self.shapes);
+        let mut operations = document.operations.iter();
+        let fragments = if operations.any(|(_, operation)| operation.node.ty == OperationType::Mutation) {
+            document.fragments.clone()
+        } else {
+            Fragments::new()
+        };
         *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Asked {
             text: query.into(),
             variables: variables.clone(),
+            fragments: Arc::new(fragments),
         };
         Ok(document)
     }
@@ -99,6 +110,14 @@ impl Extension for RailOfRequest {
             let value = next.run(ctx, info).await?;
             return Ok(value.map(|value| document::take_notes(value).0));
         }
+        let key = Key::of(&input, info.name, &asked.text, viewer);
+        let asking = Asking {
+            fragments: &asked.fragments,
+            variables: &asked.variables,
+        };
+        let shape = self.shapes.get(info.name).filter(|_| key.is_some());
+        let key_taken = shape
+            .and_then(|shape| refusal::key_taken(info.field, shape, input.text("clientMutationId"), &asking));
         let mutation = Mutation {
             orchestrator,
             viewer,
@@ -113,7 +132,8 @@ impl Extension for RailOfRequest {
                 reason: input.text("reason"),
                 request_id: ctx.data_opt::<RequestId>().map(|id| id.0.clone()),
             },
-            key: Key::of(&input, info.name, &asked.text, viewer),
+            key,
+            key_taken,
             replayed: document::replay_keys(info.field),
         };
         mutation.run(next.run(ctx, info)).await
@@ -142,13 +162,15 @@ struct Mutation<'a> {
     place: Place,
     intent: AuditIntent,
     key: Option<Key>,
+    /// The answer when the key belongs to another request.
+    key_taken: Option<Value>,
     /// Keys of the answer that say whether it is a replay.
     replayed: Vec<String>,
 }
 
 impl Mutation<'_> {
     async fn run(
-        self,
+        mut self,
         resolving: impl Future<Output = ServerResult<Option<Value>>>,
     ) -> ServerResult<Option<Value>> {
         let actor: &Actor = &self.viewer.actor;
@@ -167,6 +189,10 @@ impl Mutation<'_> {
                 (answer, end)
             }
             Turn::Replay(answer) => (Ok(Some(self.replay(answer))), replayed()),
+            Turn::Taken => {
+                let refused = self.key_taken.take();
+                self.judge(Ok(refused))
+            }
             Turn::Refuse(error) => {
                 let end = ended(AuditOutcome::Refused, Some(error.code.as_str().to_owned()));
                 (Err(self.place.error(error)), end)
