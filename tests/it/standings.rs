@@ -525,14 +525,10 @@ impl Desk {
         Ok(met)
     }
 
-    /// Ends the run again when what was done has opened it and left something to do.
+    /// Ends the run again: what was done has opened it, and all that its end had cancelled is to be done.
     async fn cancel_again(&self, run: RunId) -> anyhow::Result<()> {
-        self.cluster.orchestrator().settle().await;
-        if !self.cluster.run(run).await?.status.is_terminal() {
-            self.cancel(run, "NOW").await?;
-            self.until(run, RunStatus::Cancelled).await?;
-        }
-        Ok(())
+        self.cancel(run, "NOW").await?;
+        self.until(run, RunStatus::Cancelled).await
     }
 
     /// A run whose results are being undone.

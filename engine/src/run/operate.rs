@@ -37,13 +37,8 @@ impl Machine<'_> {
         let mut again = self.undone_downstreams(ix);
         if is_reopened {
             again.extend(self.compensated());
+            again.extend(self.cut_short());
             self.reopen(actor);
-            for other in self.plan.section_tasks(Section::Main) {
-                if self.task(other).status == TaskStatus::Cancelled {
-                    again.insert(other);
-                    again.extend(self.undone_downstreams(other));
-                }
-            }
         }
         if let Some(parent) = self.task(ix).item.as_ref().map(|item| item.parent) {
             let fanout = self.derived().fanouts.entry(parent).or_default();
@@ -155,6 +150,19 @@ impl Machine<'_> {
                     open.push(downstream);
                 }
             }
+        }
+        found
+    }
+
+    /// Main tasks that the end of the run cancelled, and what never ran because of them: a run that goes on is not done
+    /// without them.
+    pub fn cut_short(&self) -> BTreeSet<TaskIx> {
+        let main = self.plan.section_tasks(Section::Main);
+        let cancelled = main.filter(|ix| self.task(*ix).status == TaskStatus::Cancelled);
+        let mut found = BTreeSet::new();
+        for ix in cancelled {
+            found.insert(ix);
+            found.extend(self.undone_downstreams(ix));
         }
         found
     }

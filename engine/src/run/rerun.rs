@@ -297,6 +297,8 @@ impl Machine<'_> {
             again = self.undone_downstreams(ix);
             self.state.extra.is_retried = true;
             if is_reopened {
+                again.extend(self.cut_short());
+                again.remove(&ix);
                 self.reopen(actor);
             }
             self.reset(ix, "OVERRIDDEN");

@@ -165,6 +165,27 @@ fn a_failed_task_that_is_set_to_succeeded_lets_the_run_go_on() {
 }
 
 #[test]
+fn a_cancelled_run_that_an_override_opens_is_not_done_without_what_its_end_cancelled() {
+    let mut run = Driver::started(chain());
+    run.feed(Input::CancelRequested {
+        mode: CancelMode::Now,
+        actor: "me".into(),
+        reason: None,
+    });
+    assert_eq!(run.run_status(), RunStatus::Cancelled);
+    run.dispatched();
+    assert_eq!(set(&mut run, "a", Ok(json!(1))), Outcome::Applied);
+    assert_eq!(run.run_status(), RunStatus::Running);
+    let mut sent = run.dispatched();
+    sent.sort();
+    assert_eq!(sent, ["b", "x"]);
+    for key in ["x", "b", "c"] {
+        run.succeed(key);
+    }
+    assert_eq!(run.run_status(), RunStatus::Succeeded);
+}
+
+#[test]
 fn what_has_succeeded_is_not_overridden() {
     let mut run = Driver::started(chain());
     run.succeed("a");
