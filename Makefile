@@ -51,7 +51,8 @@ lint: web
 	@echo "lint: clean"
 
 bench: web
-	cargo run --quiet --profile fast -p runnel-bench -- --quick
+	cargo build --quiet --profile fast -p runnel-cli -p runnel-bench
+	@"$${CARGO_TARGET_DIR:-target}/fast/runnel-bench" --quick
 
 fuzz:
 	cargo run --quiet --profile fast -p runnel-engine --example fuzz_source -- 100000

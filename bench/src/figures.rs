@@ -3,9 +3,9 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::Database;
+use crate::options::Database;
 
 /// Prints figures of one database.
 #[derive(Debug)]
@@ -25,16 +25,34 @@ impl Figures {
     }
 
     /// Prints one figure.
-    pub fn print(&mut self, workload: &str, figure: &str, value: f64, unit: &str) -> anyhow::Result<()> {
-        let value = (value * 1_000.0).round() / 1_000.0;
-        let line = json!({ "database": self.database, "workload": workload, "figure": figure, "value": value, "unit": unit });
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "{line}")?;
-        Ok(out.flush()?)
+    pub fn print(&self, workload: &str, figure: &str, value: f64, unit: &str) -> anyhow::Result<()> {
+        // half a microsecond of CPU is a figure too
+        let digits = if value.abs() < 1.0 { 1e6 } else { 1e3 };
+        let value = (value * digits).round() / digits;
+        write(
+            &json!({ "database": self.database, "workload": workload, "figure": figure, "value": value, "unit": unit }),
+        )
+    }
+
+    /// Prints times: the median and the 99th percentile.
+    pub fn print_times(&self, workload: &str, name: &str, times: &mut [Duration]) -> anyhow::Result<()> {
+        self.print(workload, &format!("{name}_p50"), quantile(times, 0.5), "us")?;
+        self.print(workload, &format!("{name}_p99"), quantile(times, 0.99), "us")
+    }
+
+    /// Says why a workload has no figures.
+    pub fn skip(&self, workload: &str, reason: &str) -> anyhow::Result<()> {
+        write(&json!({ "database": self.database, "workload": workload, "skipped": reason }))
     }
 }
 
-/// The value below which the given part of the samples lies; zero when there is none.
+fn write(line: &Value) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+/// The value in microseconds below which the given part of the samples lies; zero when there is none.
 pub fn quantile(samples: &mut [Duration], part: f64) -> f64 {
     samples.sort_unstable();
     let last = samples.len().saturating_sub(1);
@@ -46,4 +64,10 @@ pub fn quantile(samples: &mut [Duration], part: f64) -> f64 {
     )]
     let rank = (last as f64 * part).round() as usize;
     samples.get(rank).map_or(0.0, |sample| sample.as_secs_f64() * 1e6)
+}
+
+/// A count as a figure.
+#[expect(clippy::cast_precision_loss, reason = "no count here comes near 2^53")]
+pub fn count(number: u64) -> f64 {
+    number as f64
 }

@@ -1,14 +1,11 @@
 //! One task over more and more items: time and memory must grow no faster than their number.
 
-use std::sync::Arc;
-use std::time::Instant;
-
 use serde_json::{Map, json};
 
-use crate::figures::Figures;
-use crate::machine;
+use crate::meter::Meter;
 use crate::system::{KIND, System};
 use crate::workloads::{ended, publish, start};
+use crate::{Bench, machine};
 
 /// Items of the runs at full scale; the last is the most that a fan-out may have.
 const SIZES: [u32; 3] = [10_000, 30_000, 100_000];
@@ -18,24 +15,19 @@ const WARM_UP: u32 = 1_000;
 
 /// A run for each size: its time, the CPU time and the memory it took, and how its time per item compares with that of the
 /// smallest one. A ratio of 1 is linear.
-pub async fn measure(system: &Arc<System>, figures: &mut Figures, scale: u32) -> anyhow::Result<()> {
+pub async fn measure(bench: &Bench) -> anyhow::Result<()> {
+    let system = &bench.system;
     over(system, WARM_UP).await?;
     let mut smallest = None;
-    for size in SIZES.map(|size| size * scale / 10) {
+    for size in SIZES.map(|size| size * bench.scale() / 10) {
         machine::forget_resident_peak()?;
-        let (begun, cpu) = (Instant::now(), system.cpu()?);
+        let meter = Meter::begin(bench).await?;
         over(system, size).await?;
-        let (elapsed, cpu) = (begun.elapsed(), system.cpu()? - cpu);
-        let per_item = elapsed.as_secs_f64() * 1e6 / f64::from(size);
         let workload = format!("items-{size}");
-        figures.print(&workload, "time", elapsed.as_secs_f64(), "s")?;
-        figures.print(&workload, "items", f64::from(size) / elapsed.as_secs_f64(), "1/s")?;
-        figures.print(
-            &workload,
-            "cpu_per_item",
-            cpu.as_secs_f64() * 1e3 / f64::from(size),
-            "ms",
-        )?;
+        let measured = meter.end(bench, &workload, size).await?;
+        let per_item = measured.elapsed.as_secs_f64() / f64::from(size);
+        let figures = &bench.figures;
+        figures.print(&workload, "time", measured.elapsed.as_secs_f64(), "s")?;
         figures.print(&workload, "resident_peak", machine::resident_peak_mib()?, "MiB")?;
         let smallest = *smallest.get_or_insert(per_item);
         figures.print(&workload, "time_per_item_ratio", per_item / smallest, "1")?;

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Writes timed by the probe of the disk.
 const SYNCS: usize = 100;
@@ -15,8 +17,8 @@ pub fn own_cpu() -> anyhow::Result<Duration> {
     cpu_of(&fs::read_to_string("/proc/self/stat")?, false)
 }
 
-/// CPU time so far of a server and all its children, those that have ended included.
-pub fn server_cpu(pid: u32) -> anyhow::Result<Duration> {
+/// CPU time so far of a process and all its children, those that have ended included.
+pub fn tree_cpu(pid: u32) -> anyhow::Result<Duration> {
     let mut total = cpu_of(&fs::read_to_string(format!("/proc/{pid}/stat"))?, true)?;
     for entry in fs::read_dir("/proc")? {
         let path = entry?.path().join("stat");
@@ -59,10 +61,19 @@ pub fn forget_resident_peak() -> anyhow::Result<()> {
 
 /// The most memory that this process has had, since its begin or since it was forgotten.
 pub fn resident_peak_mib() -> anyhow::Result<f64> {
-    let status = fs::read_to_string("/proc/self/status")?;
+    memory_mib("self", "VmHWM:")
+}
+
+/// The memory that a process has now.
+pub fn resident_mib(pid: u32) -> anyhow::Result<f64> {
+    memory_mib(&pid.to_string(), "VmRSS:")
+}
+
+fn memory_mib(process: &str, field: &str) -> anyhow::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status
         .lines()
-        .find(|line| line.starts_with("VmHWM:"))
+        .find(|line| line.starts_with(field))
         .context("reading memory")?;
     let kib: f64 = line
         .split_whitespace()
@@ -70,6 +81,51 @@ pub fn resident_peak_mib() -> anyhow::Result<f64> {
         .context("reading memory")?
         .parse()?;
     Ok(kib / 1_024.0)
+}
+
+/// Bytes that this process has made the system write to disks so far.
+pub fn own_written_bytes() -> anyhow::Result<u64> {
+    let io = fs::read_to_string("/proc/self/io")?;
+    let bytes = io
+        .lines()
+        .find_map(|line| line.strip_prefix("write_bytes: "))
+        .context("reading bytes written")?;
+    Ok(bytes.trim().parse()?)
+}
+
+/// Lets this process have as many open files as it may, at best `wanted`; answers how many that are.
+pub fn raise_open_files(wanted: u64) -> u64 {
+    let now = getrlimit(Resource::Nofile);
+    let is_enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= wanted);
+    if is_enough(now.current) {
+        return wanted;
+    }
+    // root may have more than the hard limit
+    let most = Rlimit {
+        current: Some(wanted),
+        maximum: if is_enough(now.maximum) {
+            now.maximum
+        } else {
+            Some(wanted)
+        },
+    };
+    let allowed = Rlimit {
+        current: now.maximum,
+        maximum: now.maximum,
+    };
+    if setrlimit(Resource::Nofile, most).is_err() {
+        // what is left is read below
+        let _ = setrlimit(Resource::Nofile, allowed);
+    }
+    getrlimit(Resource::Nofile)
+        .current
+        .map_or(wanted, |limit| limit.min(wanted))
+}
+
+/// Microseconds of a clock that all processes of this machine share and that never goes back.
+pub fn shared_clock_us() -> i64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec * 1_000_000 + now.tv_nsec / 1_000
 }
 
 /// How long the disk takes to make 8 KiB durable, by trying: the floor under every commit that waits for it.

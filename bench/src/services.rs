@@ -1,5 +1,7 @@
-//! The private PostgreSQL of the test harness, without the rest of the harness.
+//! The private PostgreSQL and the SQS emulator of the test harness, without the rest of the harness.
 
+#[path = "../../tests/src/services/ministack.rs"]
+pub mod ministack;
 #[path = "../../tests/src/services/postgres.rs"]
 pub mod postgres;
 #[path = "../../tests/src/services/reaper.rs"]

@@ -1,7 +1,9 @@
 //! The system under load: an orchestrator, a worker that does nothing, and a database, all started here.
+//!
+//! There is one database server for all workloads and a new database for each, so that none finds what another has left.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,11 +21,18 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::options::Database;
 use crate::services::postgres::{Durability, PrivatePostgres};
-use crate::{Database, figures, machine};
+use crate::sql::Sql;
+use crate::{figures, machine};
 
 /// The task type of every task here.
 pub const KIND: &str = "nothing";
+/// The type of tasks that take the time `ms` of their input.
+pub const NAP: &str = "nap";
+
+/// Naps from this time on are not noted.
+pub const LONG_NAP_MS: u64 = 1_000;
 
 /// Attempts that the worker runs at once; they take no time, so this bounds a batch of the worker.
 const CONCURRENCY: usize = 256;
@@ -35,18 +44,80 @@ pub struct System {
     /// Who acts.
     pub actor: Actor,
     /// When which task began.
-    pub begun: Arc<Begun>,
-    postgres: Option<PrivatePostgres>,
+    pub begun: Arc<Moments>,
+    /// When which nap ended.
+    pub napped: Arc<Moments>,
+    /// Connection of the benchmark's own to the same database.
+    pub sql: Sql,
     directory: TempDir,
     worker: Mutex<Option<JoinHandle<anyhow::Result<()>>>>,
     stop: CancellationToken,
 }
 
-/// Moments at which tasks began, by run and key.
-#[derive(Debug, Default)]
-pub struct Begun(Mutex<HashMap<String, Vec<Instant>>>);
+/// Where databases are made.
+#[derive(Debug)]
+pub struct Server {
+    database: Database,
+    postgres: Option<PrivatePostgres>,
+    made: AtomicU32,
+}
 
-impl Begun {
+impl Server {
+    /// Starts a server, where the database has one.
+    pub async fn start(database: Database, is_unsynced: bool) -> anyhow::Result<Self> {
+        let durability = if is_unsynced {
+            Durability::None
+        } else {
+            Durability::Full
+        };
+        let postgres = match database {
+            Database::Sqlite => None,
+            Database::Postgres => {
+                Some(tokio::task::spawn_blocking(move || PrivatePostgres::start(durability)).await??)
+            }
+        };
+        Ok(Self {
+            database,
+            postgres,
+            made: AtomicU32::new(0),
+        })
+    }
+
+    /// Which database it is.
+    pub fn database(&self) -> Database {
+        self.database
+    }
+
+    /// The address of a new and empty database, and a directory, in which that of SQLite is.
+    pub async fn make_database(&self) -> anyhow::Result<(String, TempDir)> {
+        // on the disk, not in memory: the disk is part of the figure
+        let directory = tempfile::Builder::new().prefix("runnel-bench-").tempdir()?;
+        let Some(postgres) = &self.postgres else {
+            let file = directory.path().join("bench.db");
+            return Ok((format!("sqlite://{}?mode=rwc", file.display()), directory));
+        };
+        let name = format!("bench_{}", self.made.fetch_add(1, Ordering::Relaxed));
+        let maintenance = Sql::open(&postgres.url("postgres"), 1).await?;
+        maintenance.run(format!("CREATE DATABASE {name}")).await?;
+        maintenance.close().await;
+        Ok((postgres.url(&name), directory))
+    }
+
+    /// CPU time so far of the server's processes; zero where the database is in the process of its user.
+    pub fn cpu(&self) -> anyhow::Result<Duration> {
+        let cpu = self
+            .postgres
+            .as_ref()
+            .map(|postgres| machine::tree_cpu(postgres.server_pid()));
+        Ok(cpu.transpose()?.unwrap_or_default())
+    }
+}
+
+/// Moments of tasks, by run.
+#[derive(Debug, Default)]
+pub struct Moments(Mutex<HashMap<String, Vec<Instant>>>);
+
+impl Moments {
     fn note(&self, run: &str) {
         let now = Instant::now();
         let mut begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,7 +137,22 @@ impl Begun {
     }
 }
 
-struct DoNothing(Arc<Begun>);
+/// Takes the time that its input says, and notes the end of those that are followed or that follow.
+struct Nap(Arc<Moments>);
+
+#[async_trait]
+impl Handler for Nap {
+    async fn execute(&self, ctx: &TaskContext) -> Result<Value, TaskError> {
+        let ms = ctx.input["ms"].as_u64().unwrap_or_default();
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        if ms < LONG_NAP_MS {
+            self.0.note(&ctx.run);
+        }
+        Ok(Value::Null)
+    }
+}
+
+struct DoNothing(Arc<Moments>);
 
 #[async_trait]
 impl Handler for DoNothing {
@@ -88,11 +174,9 @@ impl ReportSink for LocalSink {
 }
 
 impl System {
-    /// Starts everything.
-    pub async fn start(database: Database, is_unsynced: bool) -> anyhow::Result<Self> {
-        // beside the databases of the product, not in memory: the disk is part of the figure
-        let directory = tempfile::Builder::new().prefix("runnel-bench-").tempdir()?;
-        let (url, postgres) = open(database, is_unsynced, directory.path()).await?;
+    /// Starts everything on a database of its own.
+    pub async fn start(server: &Server) -> anyhow::Result<Self> {
+        let (url, directory) = server.make_database().await?;
         let queue = Arc::new(EmbeddedQueue::new(EmbeddedConfig::default()));
         let key = TokenKey {
             id: "bench".to_owned(),
@@ -100,7 +184,7 @@ impl System {
         };
         let orchestrator = Orchestrator::start(Config {
             database: DatabaseConfig {
-                url,
+                url: url.clone(),
                 connections: 16,
                 is_sqlite_relaxed: false,
             },
@@ -117,10 +201,12 @@ impl System {
             secret_keys: None,
             public_url: None,
             audit_kept: runnel_runtime::config::AUDIT_KEPT,
-            local_types: vec![KIND.to_owned()],
+            local_types: vec![KIND.to_owned(), NAP.to_owned()],
         })
         .await?;
-        let begun = Arc::new(Begun::default());
+        // after the orchestrator, which makes the tables
+        let sql = Sql::open(&url, 1).await?;
+        let (begun, napped) = (Arc::new(Moments::default()), Arc::new(Moments::default()));
         let stop = CancellationToken::new();
         let worker = WorkerConfig {
             name: "bench".to_owned(),
@@ -131,7 +217,9 @@ impl System {
             concurrency: CONCURRENCY,
             visibility: Duration::from_secs(60),
             drain_grace: Duration::from_secs(5),
-            handlers: Handlers::none().register(KIND, DoNothing(Arc::clone(&begun))),
+            handlers: Handlers::none()
+                .register(KIND, DoNothing(Arc::clone(&begun)))
+                .register(NAP, Nap(Arc::clone(&napped))),
         };
         let worker = tokio::spawn(runnel_worker::run(worker, stop.clone()));
         let actor = Actor {
@@ -142,7 +230,8 @@ impl System {
             orchestrator,
             actor,
             begun,
-            postgres,
+            napped,
+            sql,
             directory,
             worker: Mutex::new(Some(worker)),
             stop,
@@ -158,16 +247,6 @@ impl System {
         };
         self.orchestrator.publish(&self.actor, request).await?;
         Ok(())
-    }
-
-    /// CPU time so far of everything: this process and the database server.
-    pub fn cpu(&self) -> anyhow::Result<Duration> {
-        let server = self
-            .postgres
-            .as_ref()
-            .map(|postgres| machine::server_cpu(postgres.server_pid()))
-            .transpose()?;
-        Ok(machine::own_cpu()? + server.unwrap_or_default())
     }
 
     /// Median time of a sync on the disk of the database.
@@ -186,27 +265,7 @@ impl System {
             worker.await??;
         }
         self.orchestrator.stop(Duration::from_secs(10)).await;
+        self.sql.close().await;
         Ok(())
     }
-}
-
-/// The address of an empty database, and the cluster that it is in.
-async fn open(
-    database: Database,
-    is_unsynced: bool,
-    directory: &Path,
-) -> anyhow::Result<(String, Option<PrivatePostgres>)> {
-    if database == Database::Sqlite {
-        return Ok((
-            format!("sqlite://{}?mode=rwc", directory.join("bench.db").display()),
-            None,
-        ));
-    }
-    let durability = if is_unsynced {
-        Durability::None
-    } else {
-        Durability::Full
-    };
-    let postgres = tokio::task::spawn_blocking(move || PrivatePostgres::start(durability)).await??;
-    Ok((postgres.url("postgres"), Some(postgres)))
 }

@@ -10,20 +10,24 @@ use runnel_runtime::StartRequest;
 use runnel_runtime::feed::Topic;
 use serde_json::{Map, Value, json};
 
-use crate::figures::{Figures, quantile};
+use crate::meter::Meter;
 use crate::system::{KIND, System};
+use crate::{Bench, rows};
 
 /// Tasks of the wide wave.
 const WIDTH: u32 = 1_000;
 /// Tasks of the chain.
 const LENGTH: u32 = 200;
+/// Tasks of a diamond.
+pub const DIAMOND_TASKS: u32 = 4;
 /// Clients that start diamonds.
-const DIAMOND_CLIENTS: u32 = 16;
+pub const DIAMOND_CLIENTS: u32 = 16;
 /// Clients that start runs of one task.
 const SUBMISSION_CLIENTS: u32 = 64;
 
 /// One task, then 1,000, then one: how fast a wave is applied and dispatched.
-pub async fn fan_out(system: &Arc<System>, figures: &mut Figures, scale: u32) -> anyhow::Result<()> {
+pub async fn fan_out(bench: &Bench) -> anyhow::Result<()> {
+    let system = &bench.system;
     let wave: Vec<String> = (0..WIDTH).map(|n| format!("w{n}")).collect();
     let mut tasks = Map::from_iter([("first".to_owned(), json!({ "type": KIND }))]);
     for key in &wave {
@@ -31,18 +35,19 @@ pub async fn fan_out(system: &Arc<System>, figures: &mut Figures, scale: u32) ->
     }
     tasks.insert("last".to_owned(), json!({ "type": KIND, "needs": wave }));
     publish(system, "fan-out", tasks).await?;
-    ended(system, start(system, "fan-out").await?).await?;
+    one_after_the_other(system, "fan-out", 1).await?;
 
-    let runs = 2 * scale;
-    let (begun, cpu) = (Instant::now(), system.cpu()?);
-    for _ in 0..runs {
-        ended(system, start(system, "fan-out").await?).await?;
-    }
-    rates(system, figures, "fan-out", runs * (WIDTH + 2), begun, cpu)
+    let (runs, size) = (2 * bench.scale(), WIDTH + 2);
+    let meter = Meter::begin(bench).await?;
+    one_after_the_other(system, "fan-out", runs).await?;
+    let measured = meter.end(bench, "fan-out", runs * size).await?;
+    let again = one_after_the_other(system, "fan-out", 2);
+    rows::print(bench, "fan-out", (measured, runs * size), 2 * size, again).await
 }
 
 /// 200 tasks one after the other: how long a completion takes to start the next task.
-pub async fn chain(system: &Arc<System>, figures: &mut Figures, scale: u32) -> anyhow::Result<()> {
+pub async fn chain(bench: &Bench) -> anyhow::Result<()> {
+    let system = &bench.system;
     let task = |n: u32| {
         let needs: Vec<String> = n
             .checked_sub(1)
@@ -52,10 +57,10 @@ pub async fn chain(system: &Arc<System>, figures: &mut Figures, scale: u32) -> a
         (format!("c{n}"), json!({ "type": KIND, "needs": needs }))
     };
     publish(system, "chain", (0..LENGTH).map(task).collect()).await?;
-    ended(system, start(system, "chain").await?).await?;
+    one_after_the_other(system, "chain", 1).await?;
 
-    let runs = scale;
-    let (begun, cpu) = (Instant::now(), system.cpu()?);
+    let runs = bench.scale();
+    let meter = Meter::begin(bench).await?;
     let mut hops = Vec::new();
     for _ in 0..runs {
         let run = start(system, "chain").await?;
@@ -64,65 +69,78 @@ pub async fn chain(system: &Arc<System>, figures: &mut Figures, scale: u32) -> a
         let moments = system.begun.take(&run.to_string());
         hops.extend(moments.windows(2).map(|pair| pair[1] - pair[0]));
     }
-    figures.print("chain", "hop_p50", quantile(&mut hops, 0.5), "us")?;
-    figures.print("chain", "hop_p99", quantile(&mut hops, 0.99), "us")?;
-    rates(system, figures, "chain", runs * LENGTH, begun, cpu)
+    let measured = meter.end(bench, "chain", runs * LENGTH).await?;
+    bench.figures.print_times("chain", "hop", &mut hops)?;
+    let again = one_after_the_other(system, "chain", 1);
+    rows::print(bench, "chain", (measured, runs * LENGTH), LENGTH, again).await
 }
 
 /// Diamonds from 16 clients, each of which waits for its run before it starts the next one.
-pub async fn diamonds(system: &Arc<System>, figures: &mut Figures, scale: u32) -> anyhow::Result<()> {
+pub async fn diamonds(bench: &Bench) -> anyhow::Result<()> {
+    let system = &bench.system;
+    publish_diamond(system).await?;
+    run_diamonds(system, 2).await?;
+
+    // 1,000 at full scale
+    let each = (100 * bench.scale()).div_ceil(DIAMOND_CLIENTS);
+    let tasks = DIAMOND_CLIENTS * each * DIAMOND_TASKS;
+    let meter = Meter::begin(bench).await?;
+    let mut times = run_diamonds(system, each).await?;
+    let measured = meter.end(bench, "diamonds", tasks).await?;
+    bench.figures.print_times("diamonds", "run", &mut times)?;
+    let again = async { run_diamonds(system, each).await.map(drop) };
+    rows::print(bench, "diamonds", (measured, tasks), tasks, again).await
+}
+
+/// Starts from 64 clients: accepted means committed.
+pub async fn submissions(bench: &Bench) -> anyhow::Result<()> {
+    let system = &bench.system;
+    let only = Map::from_iter([("only".to_owned(), json!({ "type": KIND }))]);
+    publish(system, "single", only).await?;
+    from_clients(system, "single", SUBMISSION_CLIENTS, 2, AndThen::GoOn).await?;
+    system.orchestrator.settle().await;
+
+    let each = 10 * bench.scale();
+    let meter = Meter::begin(bench).await?;
+    let mut times = from_clients(system, "single", SUBMISSION_CLIENTS, each, AndThen::GoOn).await?;
+    let starts = meter.read(bench).await?;
+    system.orchestrator.settle().await;
+    let tasks = SUBMISSION_CLIENTS * each;
+    let measured = meter.end(bench, "submissions", tasks).await?;
+    let rate = f64::from(tasks) / starts.elapsed.as_secs_f64();
+    bench.figures.print("submissions", "starts", rate, "1/s")?;
+    bench.figures.print_times("submissions", "start", &mut times)?;
+    let again = async {
+        from_clients(system, "single", SUBMISSION_CLIENTS, 10, AndThen::GoOn).await?;
+        system.orchestrator.settle().await;
+        Ok(())
+    };
+    let counted = SUBMISSION_CLIENTS * 10;
+    rows::print(bench, "submissions", (measured, tasks), counted, again).await
+}
+
+/// Stores the diamond.
+pub async fn publish_diamond(system: &System) -> anyhow::Result<()> {
     let tasks = json!({
         "top": { "type": KIND },
         "left": { "type": KIND, "needs": ["top"] },
         "right": { "type": KIND, "needs": ["top"] },
         "join": { "type": KIND, "needs": ["left", "right"] },
     });
-    publish(system, "diamond", tasks.as_object().cloned().unwrap_or_default()).await?;
-    from_clients(system, "diamond", DIAMOND_CLIENTS, 2, AndThen::WaitForTheEnd).await?;
-
-    // 1,000 at full scale
-    let each = (100 * scale).div_ceil(DIAMOND_CLIENTS);
-    let (begun, cpu) = (Instant::now(), system.cpu()?);
-    let mut times = from_clients(system, "diamond", DIAMOND_CLIENTS, each, AndThen::WaitForTheEnd).await?;
-    figures.print("diamonds", "run_p50", quantile(&mut times, 0.5), "us")?;
-    figures.print("diamonds", "run_p99", quantile(&mut times, 0.99), "us")?;
-    rates(
-        system,
-        figures,
-        "diamonds",
-        DIAMOND_CLIENTS * each * 4,
-        begun,
-        cpu,
-    )
+    publish(system, "diamond", tasks.as_object().cloned().unwrap_or_default()).await
 }
 
-/// Starts from 64 clients: accepted means committed.
-pub async fn submissions(system: &Arc<System>, figures: &mut Figures, scale: u32) -> anyhow::Result<()> {
-    publish(
-        system,
-        "single",
-        Map::from_iter([("only".to_owned(), json!({ "type": KIND }))]),
-    )
-    .await?;
-    from_clients(system, "single", SUBMISSION_CLIENTS, 2, AndThen::GoOn).await?;
-    system.orchestrator.settle().await;
+/// Runs so many diamonds from each of the 16 clients; answers how long each took.
+pub async fn run_diamonds(system: &Arc<System>, each: u32) -> anyhow::Result<Vec<Duration>> {
+    from_clients(system, "diamond", DIAMOND_CLIENTS, each, AndThen::WaitForTheEnd).await
+}
 
-    let each = 10 * scale;
-    let (begun, cpu) = (Instant::now(), system.cpu()?);
-    let mut times = from_clients(system, "single", SUBMISSION_CLIENTS, each, AndThen::GoOn).await?;
-    let starts = f64::from(SUBMISSION_CLIENTS * each) / begun.elapsed().as_secs_f64();
-    figures.print("submissions", "starts", starts, "1/s")?;
-    figures.print("submissions", "start_p50", quantile(&mut times, 0.5), "us")?;
-    figures.print("submissions", "start_p99", quantile(&mut times, 0.99), "us")?;
-    system.orchestrator.settle().await;
-    rates(
-        system,
-        figures,
-        "submissions",
-        SUBMISSION_CLIENTS * each,
-        begun,
-        cpu,
-    )
+/// Runs a workflow so often, each run after the end of the one before.
+pub async fn one_after_the_other(system: &System, workflow: &str, runs: u32) -> anyhow::Result<()> {
+    for _ in 0..runs {
+        ended(system, start(system, workflow).await?).await?;
+    }
+    Ok(())
 }
 
 /// Stores a workflow of these tasks.
@@ -204,22 +222,4 @@ async fn from_clients(
         times.extend(client.await??);
     }
     Ok(times)
-}
-
-fn rates(
-    system: &System,
-    figures: &mut Figures,
-    workload: &str,
-    tasks: u32,
-    begun: Instant,
-    cpu_before: Duration,
-) -> anyhow::Result<()> {
-    let (elapsed, cpu) = (begun.elapsed(), system.cpu()? - cpu_before);
-    figures.print(workload, "tasks", f64::from(tasks) / elapsed.as_secs_f64(), "1/s")?;
-    figures.print(
-        workload,
-        "cpu_per_task",
-        cpu.as_secs_f64() * 1e3 / f64::from(tasks),
-        "ms",
-    )
 }

@@ -32,11 +32,18 @@ impl Ministack {
     /// # Errors
     /// It is not installed, or does not start.
     pub fn start() -> anyhow::Result<Self> {
-        let program = find_program()?;
+        Self::start_program(&find_program()?)
+    }
+
+    /// Starts this emulator and waits until it answers.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_program(program: &Path) -> anyhow::Result<Self> {
         let port = super::free_port()?;
         let directory = tempfile::Builder::new().prefix("runnel-sqs-").tempdir()?.keep();
         let log = fs::File::create(directory.join("server.log"))?;
-        let server = Command::new(&program)
+        let server = Command::new(program)
             .env("BIND_HOST", "127.0.0.1")
             .env("MINISTACK_HOST", "127.0.0.1")
             .env("GATEWAY_PORT", port.to_string())
@@ -77,6 +84,12 @@ impl Ministack {
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn server_pid(&self) -> u32 {
+        self.server.id()
     }
 }
 
