@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-/// A process that says nothing for this long is broken.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A process that says nothing for this long is broken: long enough for ten thousand sockets on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A running process; killed when dropped.
 #[derive(Debug)]
@@ -65,11 +65,10 @@ impl Process {
 
     /// The next line that it prints.
     pub async fn line(&mut self) -> anyhow::Result<String> {
+        let name = &self.name;
         let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await;
-        line.ok()
-            .and_then(Result::ok)
-            .flatten()
-            .with_context(|| format!("{} has said nothing", self.name))
+        line.with_context(|| format!("{name} said nothing for {PATIENCE:?}"))??
+            .with_context(|| format!("{name} has ended"))
     }
 
     /// The address in the first line of a server.
