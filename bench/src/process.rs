@@ -40,7 +40,7 @@ impl Process {
             ("AWS_ACCESS_KEY_ID", "test"),
             ("AWS_SECRET_ACCESS_KEY", "test"),
             ("AWS_REGION", "us-east-1"),
-            ("RUST_LOG", "error"),
+            ("RUNNEL_LOG", "error"),
         ]);
         let mut child = command.spawn().with_context(|| format!("starting {name}"))?;
         let out = child.stdout.take().context("its output")?;

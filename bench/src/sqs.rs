@@ -1,11 +1,13 @@
 //! The product as it is deployed: a server, two workers as processes of their own, PostgreSQL, and an SQS emulator. CPU is printed
-//! by process, because here the emulator, and not Runnel, is the limit.
+//! by process, and beside it how many messages the emulator carries when nobody else does anything: here it, and not Runnel, is
+//! the limit.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use runnel_queue::{QueueName, SqsConfig, SqsQueue, TaskQueue};
+use futures_util::future::try_join_all;
+use runnel_queue::{Outgoing, QueueName, SqsConfig, SqsQueue, TaskQueue};
 use runnel_worker::{Handler, Handlers, QueueSink, TaskContext, TaskError, WorkerConfig};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -24,8 +26,18 @@ const WORKERS: u32 = 2;
 const CONCURRENCY: usize = 32;
 /// Tasks of the wave: the cost of the emulator grows with what waits in it.
 const WIDTH: u32 = 200;
-/// Runs, one after the other.
-const RUNS: (u32, u32) = (3, 20);
+/// Clients, each of which starts a run when its last one has ended.
+const CLIENTS: u32 = 4;
+/// Runs of each client.
+const RUNS: (u32, u32) = (2, 10);
+/// How long the emulator is measured alone.
+const ALONE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(5));
+/// Messages of one request, the most that SQS takes.
+const BATCH: usize = 10;
+/// About what a task's message has.
+const MESSAGE_BYTES: usize = 600;
+/// A task is a message to a worker and one back.
+const MESSAGES_PER_TASK: f64 = 2.0;
 /// Begin of the queues' names.
 const PREFIX: &str = "bench-";
 
@@ -61,6 +73,9 @@ pub async fn measure(server: &Server, figures: &Figures, options: &Options) -> a
         Ok(emulator) => emulator,
         Err(reason) => return figures.skip("sqs", &format!("{reason:#}")),
     };
+    let alone = if options.quick { ALONE.0 } else { ALONE.1 };
+    let messages = messages_per_s(&emulator.endpoint(), alone).await?;
+    figures.print("sqs", "emulator_messages", messages, "1/s")?;
     let (url, directory) = server.make_database().await?;
     let fleet = Fleet::start(emulator, &runnel, &url, directory.path()).await?;
     fleet.client.publish(&wave()).await?;
@@ -68,12 +83,24 @@ pub async fn measure(server: &Server, figures: &Figures, options: &Options) -> a
 
     let runs = if options.quick { RUNS.0 } else { RUNS.1 };
     let (begun, before) = (Instant::now(), fleet.cpu(server)?);
-    for _ in 0..runs {
-        fleet.run().await?;
-    }
+    let fleet_of_all = &fleet;
+    let clients = (0..CLIENTS).map(|_| async move {
+        for _ in 0..runs {
+            fleet_of_all.run().await?;
+        }
+        anyhow::Ok(())
+    });
+    try_join_all(clients).await?;
     let (elapsed, after) = (begun.elapsed(), fleet.cpu(server)?);
-    let tasks = f64::from(runs * (WIDTH + 2));
-    figures.print("sqs", "tasks", tasks / elapsed.as_secs_f64(), "1/s")?;
+    let tasks = f64::from(CLIENTS * runs * (WIDTH + 2));
+    let rate = tasks / elapsed.as_secs_f64();
+    figures.print("sqs", "tasks", rate, "1/s")?;
+    figures.print(
+        "sqs",
+        "emulator_ratio",
+        messages / (rate * MESSAGES_PER_TASK),
+        "1",
+    )?;
     for (name, before, after) in [
         ("runnel", before.runnel, after.runnel),
         ("workers", before.workers, after.workers),
@@ -163,6 +190,41 @@ impl Fleet {
             database: database.cpu()?,
         })
     }
+}
+
+/// How many messages a second the emulator takes, hands out and deletes for as many clients as there are in the fleet.
+async fn messages_per_s(endpoint: &str, time: Duration) -> anyhow::Result<f64> {
+    let config = SqsConfig {
+        endpoint: Some(endpoint.to_owned()),
+        queue_prefix: PREFIX.to_owned(),
+        create_queues: true,
+        ..SqsConfig::default()
+    };
+    let (queue, name) = (SqsQueue::connect(config).await, QueueName("alone".to_owned()));
+    queue.ensure(&name).await?;
+    let body = "x".repeat(MESSAGE_BYTES);
+    let (queue, name, body) = (&queue, &name, body.as_str());
+    let begun = Instant::now();
+    let clients = (0..CLIENTS).map(|_| async move {
+        let mut carried = 0;
+        while begun.elapsed() < time {
+            let message = Outgoing {
+                body: body.to_owned(),
+                delay: Duration::ZERO,
+            };
+            let failed = queue.send(name, vec![message; BATCH]).await?;
+            anyhow::ensure!(failed.is_empty(), "{failed:?}");
+            let taken = queue
+                .receive(name, BATCH, Duration::ZERO, Duration::from_secs(60))
+                .await?;
+            let receipts: Vec<_> = taken.into_iter().map(|message| message.receipt).collect();
+            queue.delete(name, &receipts).await?;
+            carried += u32::try_from(receipts.len())?;
+        }
+        anyhow::Ok(carried)
+    });
+    let carried: u32 = try_join_all(clients).await?.into_iter().sum();
+    Ok(f64::from(carried) / begun.elapsed().as_secs_f64())
 }
 
 struct DoNothing;
