@@ -72,7 +72,10 @@ impl Client {
             .context("sending a GraphQL request")?
             .json()
             .await?;
-        anyhow::ensure!(body.get("errors").is_none(), "{body:#}");
+        // one error says enough: a page has one for each of its rows
+        if let Some(first) = body.get("errors").map(|errors| &errors[0]) {
+            anyhow::bail!("refused: {first}");
+        }
         Ok(body["data"].take())
     }
 

@@ -75,7 +75,7 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<()> {
     let (stop, done) = (CancellationToken::new(), Arc::new(AtomicU32::new(0)));
     let load = tokio::spawn(work(Arc::clone(system), stop.clone(), Arc::clone(&done)));
     let begun = Instant::now();
-    let mut times = read(bench.pick(TIME.0, TIME.1), &client, &variables).await?;
+    let (mut times, failed) = read(bench.pick(TIME.0, TIME.1), &client, &variables).await?;
     let tasks = f64::from(done.load(Ordering::Relaxed) * DIAMOND_TASKS);
     let figures = &bench.figures;
     figures.print("pages", "tasks", tasks / begun.elapsed().as_secs_f64(), "1/s")?;
@@ -87,6 +87,7 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<()> {
         all.append(times);
     }
     figures.print_times("pages", "page", &mut all)?;
+    figures.print("pages", "failed", f64::from(failed), "1")?;
     figures.print("pages", "sync_p50", system.sync_p50_us()?, "us")
 }
 
@@ -109,12 +110,13 @@ async fn work(system: Arc<System>, stop: CancellationToken, done: Arc<AtomicU32>
     Ok(())
 }
 
-/// Asks for one page after the other at a steady rate, whether or not those before were answered; answers the times of each page.
+/// Asks for one page after the other at a steady rate, whether or not those before were answered; answers the times of each page,
+/// and how many requests were refused: a server that has more to do than it can says so.
 async fn read(
     time: Duration,
     client: &Client,
     variables: &Value,
-) -> anyhow::Result<[Vec<Duration>; PAGES.len()]> {
+) -> anyhow::Result<([Vec<Duration>; PAGES.len()], u32)> {
     let end = Instant::now() + time;
     let mut every = tokio::time::interval(EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -126,16 +128,25 @@ async fn read(
         }
         let (client, variables) = (client.clone(), variables_of(page, variables));
         asked.push(tokio::spawn(async move {
-            client.data(page, &variables).await?;
-            anyhow::Ok((at, due.elapsed()))
+            let answer = client.data(page, &variables).await;
+            (at, answer.map(|_| due.elapsed()))
         }));
     }
     let mut times: [Vec<Duration>; PAGES.len()] = Default::default();
+    let mut failed = 0;
     for answer in asked {
-        let (at, time) = answer.await??;
-        times[at].push(time);
+        let (at, answer) = answer.await?;
+        match answer {
+            Ok(time) => times[at].push(time),
+            Err(error) => {
+                if failed == 0 {
+                    eprintln!("the first page that failed: {error:#}");
+                }
+                failed += 1;
+            }
+        }
     }
-    Ok(times)
+    Ok((times, failed))
 }
 
 /// Those variables that the page declares: others are refused.

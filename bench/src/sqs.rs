@@ -83,10 +83,10 @@ pub async fn measure(server: &Server, figures: &Figures, options: &Options) -> a
 
     let runs = if options.quick { RUNS.0 } else { RUNS.1 };
     let (begun, before) = (Instant::now(), fleet.cpu(server)?);
-    let fleet_of_all = &fleet;
+    let fleet = &fleet;
     let clients = (0..CLIENTS).map(|_| async move {
         for _ in 0..runs {
-            fleet_of_all.run().await?;
+            fleet.run().await?;
         }
         anyhow::Ok(())
     });
