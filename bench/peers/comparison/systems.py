@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ RESTATE = PEERS / "restate"
 
 # The server itself: what npm links is a script around it that stays in memory.
 RESTATE_SERVER = "node_modules/@restatedev/restate-server-*/bin/restate-server"
+
+# A measurement that takes longer hangs: a system may repeat for ever what its programs cannot do.
+LIMIT_SECONDS = 1_800
 
 Figure = dict[str, object]
 
@@ -136,13 +140,16 @@ def _figure(system: str, database: str, workload: str, figure: str, value: float
 
 @contextlib.contextmanager
 def _program(command: list[str]) -> Iterator[subprocess.Popen[str]]:
-    """Runs a program whose lines are read; ended if the reader fails, an error if it fails itself."""
+    """Runs a program whose lines are read; ended if the reader fails or it takes too long, an error if it fails itself."""
     program = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    limit = threading.Timer(LIMIT_SECONDS, program.kill)
+    limit.start()
     try:
         yield program
         if program.wait() != 0:
             raise RuntimeError(f"{command[0]} ended with {program.returncode}")
     finally:
+        limit.cancel()
         if program.poll() is None:
             program.kill()
             program.wait()

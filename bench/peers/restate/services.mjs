@@ -1,5 +1,6 @@
 // The services of `peer.mjs`: runs whose tasks do nothing.
 
+import "./promises.mjs";
 import { once } from "node:events";
 import { createServer } from "node:http2";
 import { parentPort, workerData } from "node:worker_threads";
