@@ -7,7 +7,6 @@ use anyhow::Context as _;
 use runnel_engine::RunId;
 use runnel_engine::run::RunStatus;
 use runnel_runtime::StartRequest;
-use runnel_runtime::feed::Topic;
 use serde_json::{Map, Value, json};
 
 use crate::figures::{Figures, quantile};
@@ -148,24 +147,15 @@ pub async fn start(system: &System, workflow: &str) -> anyhow::Result<RunId> {
 
 /// Waits until a run has succeeded.
 pub async fn ended(system: &System, run: RunId) -> anyhow::Result<()> {
-    let mut bell = system.orchestrator.doorbell(Topic::Run(run));
-    loop {
-        let now = system
-            .orchestrator
-            .find_run(&system.actor, run)
-            .await?
-            .context("the run is gone")?;
-        if now.status.is_terminal() {
-            anyhow::ensure!(
-                now.status == RunStatus::Succeeded,
-                "a run ended as {:?}: {:?}",
-                now.status,
-                now.error
-            );
-            return Ok(());
-        }
-        anyhow::ensure!(bell.rung().await, "the orchestrator stopped");
-    }
+    let ended = system.orchestrator.ended(&system.actor, run).await?;
+    let ended = ended.context("the run is gone")?;
+    anyhow::ensure!(
+        ended.status == RunStatus::Succeeded,
+        "a run ended as {:?}: {:?}",
+        ended.status,
+        ended.error
+    );
+    Ok(())
 }
 
 /// What a client does after a start.

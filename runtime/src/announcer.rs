@@ -41,10 +41,11 @@ impl Announcer {
         }
     }
 
-    /// Rings for runs with new events.
-    pub(crate) fn ring(&self, runs: Vec<RunId>) {
+    /// Rings for runs with new events, some of which have ended with them.
+    pub(crate) fn ring(&self, runs: Vec<RunId>, ended: Vec<RunId>) {
         self.tell(News {
             runs,
+            ended,
             logs: Vec::new(),
         });
     }
@@ -52,8 +53,8 @@ impl Announcer {
     /// Rings for runs with new log lines.
     pub(crate) fn ring_logs(&self, logs: Vec<RunId>) {
         self.tell(News {
-            runs: Vec::new(),
             logs,
+            ..News::default()
         });
     }
 

@@ -20,16 +20,23 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::Actor;
+use crate::error::StoreError;
 use crate::orchestrator::Orchestrator;
 use crate::store::{Backend, Store};
+use crate::view::RunView;
 
 /// What a doorbell rings for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Topic {
     /// Any event.
     All,
-    /// Events of one run.
+    /// Changes of one run.
     Run(RunId),
+    /// The end of one run; in between it may ring for nothing.
+    End(RunId),
+    /// Events of one run, once the feed of all runs shows them.
+    Feed(RunId),
     /// Log lines of one run.
     Log(RunId),
 }
@@ -39,6 +46,8 @@ pub enum Topic {
 pub(crate) struct News {
     /// Runs that have new events.
     pub runs: Vec<RunId>,
+    /// Those of them that may have ended.
+    pub ended: Vec<RunId>,
     /// Runs that have new log lines.
     pub logs: Vec<RunId>,
 }
@@ -118,7 +127,9 @@ impl Feed {
         {
             let topics = self.topics();
             let runs = news.runs.iter().map(|run| Topic::Run(*run));
-            for topic in runs.chain(news.logs.iter().map(|run| Topic::Log(*run))) {
+            let ended = news.ended.iter().map(|run| Topic::End(*run));
+            let logs = news.logs.iter().map(|run| Topic::Log(*run));
+            for topic in runs.chain(ended).chain(logs) {
                 if let Some(bell) = topics.get(&topic) {
                     bell.send_replace(());
                 }
@@ -146,7 +157,7 @@ impl Feed {
     pub(crate) fn doorbell(&self, topic: Topic) -> Doorbell {
         let bell = match topic {
             Topic::All => self.inner.all.subscribe(),
-            Topic::Run(_) | Topic::Log(_) => self
+            Topic::Run(_) | Topic::End(_) | Topic::Feed(_) | Topic::Log(_) => self
                 .topics()
                 .entry(topic)
                 .or_insert_with(|| watch::Sender::new(()))
@@ -171,16 +182,16 @@ impl Feed {
     /// it can be read.
     fn ring_all_topic(&self, runs: &[RunId]) {
         match self.inner.backend {
-            Backend::Sqlite => self.inner.all.send_replace(()),
+            Backend::Sqlite => self.ring_visible(runs.iter()),
             Backend::Postgres => {
                 {
                     let topics = self.topics();
-                    let awaited = runs.iter().filter(|run| topics.contains_key(&Topic::Run(**run)));
+                    let awaited = runs.iter().filter(|run| topics.contains_key(&Topic::Feed(**run)));
                     self.hidden().extend(awaited);
                 }
                 self.inner.committed.send_replace(());
             }
-        };
+        }
     }
 
     /// The runs to ring for once what was committed until now can be read.
@@ -189,9 +200,9 @@ impl Feed {
     }
 
     /// Everything committed when the runs were taken can be read now.
-    fn ring_visible(&self, runs: &HashSet<RunId>) {
+    fn ring_visible<'r>(&self, runs: impl Iterator<Item = &'r RunId>) {
         let topics = self.topics();
-        for bell in runs.iter().filter_map(|run| topics.get(&Topic::Run(*run))) {
+        for bell in runs.filter_map(|run| topics.get(&Topic::Feed(*run))) {
             bell.send_replace(());
         }
         self.inner.all.send_replace(());
@@ -248,6 +259,23 @@ impl Orchestrator {
     pub fn doorbell(&self, topic: Topic) -> Doorbell {
         self.feed().doorbell(topic)
     }
+
+    /// Waits until a run has ended, and answers it. It is read when the wait begins and when it may have ended, not at
+    /// every change. `None`: there is no such run in the actor's namespace, or the orchestrator stopped first.
+    ///
+    /// # Errors
+    /// The run cannot be read.
+    pub async fn ended(&self, actor: &Actor, run: RunId) -> Result<Option<RunView>, StoreError> {
+        let mut bell = self.doorbell(Topic::End(run));
+        loop {
+            match self.find_run(actor, run).await? {
+                None => return Ok(None),
+                Some(now) if now.status.is_terminal() => return Ok(Some(now)),
+                Some(_) if !bell.rung().await => return Ok(None),
+                Some(_) => {}
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -287,12 +315,27 @@ mod tests {
         );
         let news = News {
             runs: vec![run(1)],
-            logs: vec![],
+            ..News::default()
         };
         feed.ring(&news);
         feed.ring(&news);
         assert_eq!((is_rung(&mut one), is_rung(&mut one)), (Some(true), None));
         assert_eq!((is_rung(&mut two), is_rung(&mut all)), (None, Some(true)));
+    }
+
+    #[test]
+    fn who_waits_for_the_end_hears_nothing_else() {
+        let (feed, _stop) = feed();
+        let mut end = feed.doorbell(Topic::End(run(1)));
+        let news = |ended| News {
+            runs: vec![run(1)],
+            ended,
+            logs: vec![],
+        };
+        feed.ring(&news(vec![]));
+        assert_eq!(is_rung(&mut end), None);
+        feed.ring(&news(vec![run(1)]));
+        assert_eq!(is_rung(&mut end), Some(true));
     }
 
     #[test]
@@ -304,8 +347,8 @@ mod tests {
             feed.doorbell(Topic::All),
         );
         feed.ring(&News {
-            runs: vec![],
             logs: vec![run(1)],
+            ..News::default()
         });
         assert_eq!(
             (is_rung(&mut events), is_rung(&mut log), is_rung(&mut all)),
@@ -332,7 +375,7 @@ mod tests {
         let mut bell = feed.doorbell(Topic::Run(run(1)));
         feed.ring(&News {
             runs: vec![run(1)],
-            logs: vec![],
+            ..News::default()
         });
         stop.cancel();
         assert_eq!(

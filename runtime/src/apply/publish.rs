@@ -17,7 +17,7 @@ impl Applier {
     /// Publishes a committed round and gives the answers that its callers may hear now.
     pub(super) fn publish(&mut self, round: Round) -> Vec<Result<Answer, StoreError>> {
         let mut news = News::default();
-        let mut rung = Vec::new();
+        let (mut rung, mut ended) = (Vec::new(), Vec::new());
         let mut has_errands = false;
         let mut asks_gates = false;
         for turn in round.turns {
@@ -35,6 +35,7 @@ impl Applier {
                     .iter()
                     .for_each(|audited| audited.draft.mark_written());
                 rung.push(turn.run());
+                ended.extend(turn.known.state.status.is_terminal().then(|| turn.run()));
                 has_errands |= turn.has_errands();
                 if let Some(trigger) = &turn.known.state.extra.trigger
                     && trigger.kind.is_scheduled()
@@ -56,7 +57,7 @@ impl Applier {
         if has_errands {
             self.shell.errands.ring();
         }
-        self.shell.announcer.ring(rung);
+        self.shell.announcer.ring(rung, ended);
         if asks_gates {
             self.shell.gate.ring();
         }

@@ -57,7 +57,12 @@ fn decode(own: Uuid, payload: &str) -> Heard {
             .collect()
     };
     match (list(parts.next()), list(parts.next()), parts.next()) {
-        (Some(runs), Some(logs), None) => Heard::News(News { runs, logs }),
+        // how the runs are is not said
+        (Some(runs), Some(logs), None) => Heard::News(News {
+            ended: runs.clone(),
+            runs,
+            logs,
+        }),
         _ => Heard::Anything,
     }
 }
@@ -163,7 +168,7 @@ pub(super) async fn follow_horizon(feed: Feed, store: Store) {
                 () = stop.cancelled() => return,
             }
         }
-        feed.ring_visible(&runs);
+        feed.ring_visible(runs.iter());
     }
 }
 
@@ -209,6 +214,7 @@ mod tests {
     fn news_survive_the_notification() {
         let news = News {
             runs: runs(3),
+            ended: runs(3),
             logs: runs(1),
         };
         assert_eq!(decode(HERE, &encode(THERE, &news)), Heard::News(news.clone()));
@@ -221,7 +227,7 @@ mod tests {
             THERE,
             &News {
                 runs: runs(300),
-                logs: vec![],
+                ..News::default()
             },
         );
         assert!(payload.len() < 8_000);
@@ -276,7 +282,7 @@ mod tests {
             &here,
             &News {
                 runs: vec![run_id(1)],
-                logs: vec![],
+                ..News::default()
             },
         )
         .await;
@@ -299,7 +305,7 @@ mod tests {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let feed = replica(&sample, HERE, &stop, &tasks);
         let mut all = feed.doorbell(Topic::All);
-        let mut one = feed.doorbell(Topic::Run(run_id(2)));
+        let mut one = feed.doorbell(Topic::Feed(run_id(2)));
         assert!(rung(&mut all).await, "the channel is open");
         let _ = futures_util::FutureExt::now_or_never(one.rung());
         // an older transaction hides what is committed now, and tells nobody when it ends
@@ -317,7 +323,7 @@ mod tests {
             .unwrap();
         feed.ring(&News {
             runs: vec![run_id(2)],
-            logs: vec![],
+            ..News::default()
         });
         older.commit().await.expect("committed");
         assert!(

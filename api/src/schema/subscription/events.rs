@@ -103,7 +103,7 @@ impl Reader {
         self.filter
             .as_ref()
             .and_then(|filter| filter.run)
-            .map_or(Topic::All, Topic::Run)
+            .map_or(Topic::All, Topic::Feed)
     }
 }
 
