@@ -41,11 +41,12 @@ class Pairs:
         """For people: a line for each peer, its median beside the factor by which Runnel is ahead."""
         ratios = {(each["system"], each["workload"], each["figure"]): each for each in self.ratios()}
         peers = list(dict.fromkeys(peer for peer, _, _ in self._pairs))
-        rows = [["", *(heading for _, _, heading in SHOWN)]]
-        mine = (self._of_runnel(workload, figure) for workload, figure, _ in SHOWN)
+        shown = [each for each in SHOWN if each[:2] in self._units]
+        rows = [["", *(heading for _, _, heading in shown)]]
+        mine = (self._of_runnel(workload, figure) for workload, figure, _ in shown)
         rows.append(["runnel", *(_short(value) for value in mine)])
         for peer in peers:
-            found = (ratios.get((peer, workload, figure)) for workload, figure, _ in SHOWN)
+            found = (ratios.get((peer, workload, figure)) for workload, figure, _ in shown)
             rows.append([peer, *(f"{_short(each['peer'])} ({each['ratio']}x)" if each else "" for each in found)])
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]

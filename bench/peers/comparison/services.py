@@ -132,6 +132,7 @@ class Restate(Service):
 
     def start(self) -> None:
         self.ingress, self.admin, node = free_port(), free_port(), free_port()
+        # at its start it also asks for newer releases, which no setting forbids; without a network it only logs that
         environment = os.environ | {
             "RESTATE_INGRESS__BIND_ADDRESS": f"127.0.0.1:{self.ingress}",
             "RESTATE_ADMIN__BIND_ADDRESS": f"127.0.0.1:{self.admin}",

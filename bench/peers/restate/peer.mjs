@@ -16,6 +16,8 @@ const WIDTH = 1000;
 const LENGTH = 200;
 const DIAMOND_CLIENTS = 16;
 const SUBMISSION_CLIENTS = 64;
+// runs of each client before what is measured: more than elsewhere, since code that V8 has not compiled yet is slow
+const WARM_UP = 20;
 
 const { values: options } = parseArgs({
   options: {
@@ -90,6 +92,7 @@ const startSingle =
 
 const fanOut = async () => {
   await runs.fanOut();
+  await runs.fanOut();
   const count = 2 * scale;
   const begun = begin("fan-out");
   for (let n = 0; n < count; n += 1) {
@@ -121,7 +124,7 @@ const diamonds = async () => {
     }
     return times;
   };
-  await inParallel(DIAMOND_CLIENTS, () => from(2));
+  await inParallel(DIAMOND_CLIENTS, () => from(WARM_UP));
   const each = Math.ceil((100 * scale) / DIAMOND_CLIENTS);
   const begun = begin("diamonds");
   const times = (await inParallel(DIAMOND_CLIENTS, () => from(each))).flat();
@@ -145,8 +148,8 @@ const submissions = async () => {
     }
     Atomics.store(ended, 0, 0);
   };
-  await inParallel(SUBMISSION_CLIENTS, () => from(2));
-  await settled(SUBMISSION_CLIENTS * 2);
+  await inParallel(SUBMISSION_CLIENTS, () => from(WARM_UP));
+  await settled(SUBMISSION_CLIENTS * WARM_UP);
   const count = SUBMISSION_CLIENTS * 10 * scale;
   const begun = begin("submissions");
   const times = (await inParallel(SUBMISSION_CLIENTS, () => from(10 * scale))).flat();
