@@ -117,11 +117,12 @@ def measure_peer(peer: Peer, workloads: list[str], is_quick: bool) -> Iterator[F
             for line in run.stdout or ():
                 read = json.loads(line)
                 mark, workload = read.get("mark"), read["workload"]
+                # at every line: a program that has ended has no memory any more
+                peak = max(peak, machine.resident_peak_mib(of_system))
                 if mark == "begin":
                     used = machine.cpu_seconds(roots)
                 elif mark == "end":
                     used = machine.cpu_seconds(roots) - used
-                    peak = max(peak, machine.resident_peak_mib(of_system))
                     cost = used * 1e3 / read["tasks"]
                 else:
                     database = read["database"]
