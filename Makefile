@@ -5,13 +5,14 @@
 #   make test    every test (installs what the tests need, once)
 #   make lint    everything that must be clean before a merge
 #   make bench   benchmarks in their short form, one JSON line a figure
+#   make bench-peers   the same workloads on Runnel and on others, and the ratios (installs the others, once)
 #   make fuzz    the reader of workflow files against mutated files
 #   make build   the release binary, target/release/runnel
 
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test lint bench fuzz build web setup-tests
+.PHONY: help demo dev test lint bench bench-peers fuzz build web setup-tests
 
 # The programs that the external suites use; the tests find them by these names.
 export RUNNEL_TEST_MINISTACK ?= $(CURDIR)/.tools/venv/bin/ministack
@@ -42,6 +43,7 @@ test: web setup-tests
 
 lint: web
 	cargo fmt --all --check
+	cargo fmt --manifest-path bench/peers/dbos-rust/Cargo.toml --check
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
 	cargo clippy --quiet -p runnel-cli -p runnel-runtime -p runnel-worker -p runnel-queue --all-targets --features faults -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps
@@ -53,6 +55,10 @@ lint: web
 bench: web
 	cargo build --quiet --profile fast -p runnel-cli -p runnel-bench
 	@"$${CARGO_TARGET_DIR:-target}/fast/runnel-bench" --quick
+
+# PEERS_FLAGS=--quick for a tenth of the work, `bench/peers/compare --help` for the rest.
+bench-peers:
+	@bench/peers/compare --install $(PEERS_FLAGS)
 
 fuzz:
 	cargo run --quiet --profile fast -p runnel-engine --example fuzz_source -- 100000
