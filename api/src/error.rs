@@ -198,6 +198,10 @@ impl ApiError {
                     "large values cannot be read or written now; try again",
                 )
             }
+            StoreError::Statement { .. } if error.is_passing() => {
+                tracing::warn!(error = %chain(error), "the database does not keep up");
+                Self::new(Code::Unavailable, "the server is busy; try again")
+            }
             StoreError::Open(_)
             | StoreError::Statement { .. }
             | StoreError::Aborted { .. }

@@ -56,12 +56,19 @@ pub struct Bench {
     pub floor: Option<Floor>,
     /// Seconds instead of minutes.
     pub is_quick: bool,
+    /// How often the work of the four plain loads.
+    pub times: u32,
 }
 
 impl Bench {
     /// How much there is to do: 1 in the short form, 10 in the long one.
     pub fn scale(&self) -> u32 {
         self.pick(1, 10)
+    }
+
+    /// [`Self::scale`], as often as was asked for.
+    pub fn load(&self) -> u32 {
+        self.scale() * self.times
     }
 
     /// The value for the short form, or the one for the long form.
@@ -122,6 +129,7 @@ async fn measure(
         figures,
         floor,
         is_quick: options.quick,
+        times: options.times,
     };
     match workload {
         Workload::FanOut => workloads::fan_out(&bench).await?,

@@ -17,6 +17,9 @@ pub struct Options {
     /// A tenth of the work: seconds instead of minutes, and figures that vary more
     #[arg(long)]
     pub quick: bool,
+    /// So many times the work of fan-out, chain, diamonds and submissions: for profiles, and for figures that vary less
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub times: u32,
     /// PostgreSQL without syncing, to tell its own cost from the disk's; never a figure to publish
     #[arg(long)]
     pub no_sync: bool,

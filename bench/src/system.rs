@@ -196,7 +196,7 @@ impl System {
             appliers: 2,
             batch_max: 300,
             outstanding_max: 10_000,
-            poll_interval: Duration::from_secs(5),
+            poll_interval: Duration::from_secs(8),
             payloads: PayloadConfig::new(PayloadStore::directory(&directory.path().join("payloads"))?),
             secret_keys: None,
             public_url: None,

@@ -36,7 +36,7 @@ pub async fn fan_out(bench: &Bench) -> anyhow::Result<()> {
     publish(system, "fan-out", tasks).await?;
     one_after_the_other(system, "fan-out", 1).await?;
 
-    let (runs, size) = (2 * bench.scale(), WIDTH + 2);
+    let (runs, size) = (2 * bench.load(), WIDTH + 2);
     let meter = Meter::begin(bench).await?;
     one_after_the_other(system, "fan-out", runs).await?;
     let measured = meter.end(bench, "fan-out", runs * size).await?;
@@ -58,7 +58,7 @@ pub async fn chain(bench: &Bench) -> anyhow::Result<()> {
     publish(system, "chain", (0..LENGTH).map(task).collect()).await?;
     one_after_the_other(system, "chain", 1).await?;
 
-    let runs = bench.scale();
+    let runs = bench.load();
     let meter = Meter::begin(bench).await?;
     let mut hops = Vec::new();
     for _ in 0..runs {
@@ -81,7 +81,7 @@ pub async fn diamonds(bench: &Bench) -> anyhow::Result<()> {
     run_diamonds(system, 2).await?;
 
     // 1,000 at full scale
-    let each = (100 * bench.scale()).div_ceil(DIAMOND_CLIENTS);
+    let each = (100 * bench.load()).div_ceil(DIAMOND_CLIENTS);
     let tasks = DIAMOND_CLIENTS * each * DIAMOND_TASKS;
     let meter = Meter::begin(bench).await?;
     let mut times = run_diamonds(system, each).await?;
@@ -99,7 +99,7 @@ pub async fn submissions(bench: &Bench) -> anyhow::Result<()> {
     from_clients(system, "single", SUBMISSION_CLIENTS, 2, AndThen::GoOn).await?;
     system.orchestrator.settle().await;
 
-    let each = 10 * bench.scale();
+    let each = 10 * bench.load();
     let meter = Meter::begin(bench).await?;
     let mut times = from_clients(system, "single", SUBMISSION_CLIENTS, each, AndThen::GoOn).await?;
     let starts = meter.read(bench).await?;

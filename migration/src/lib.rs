@@ -21,6 +21,7 @@ mod m20261121_000008_dead_letters;
 mod m20261121_000012_event_delivery;
 mod m20261121_000020_audit_age;
 mod m20261121_000025_kept_payloads;
+mod m20261121_000026_failed_runs;
 
 /// Runs the migrations.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000012_event_delivery::Migration),
             Box::new(m20261121_000020_audit_age::Migration),
             Box::new(m20261121_000025_kept_payloads::Migration),
+            Box::new(m20261121_000026_failed_runs::Migration),
         ]
     }
 }

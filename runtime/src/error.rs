@@ -76,6 +76,26 @@ pub enum StoreError {
     Stopping,
 }
 
+impl StoreError {
+    /// Whether the same may succeed when it is tried again a little later: the database was busy, or away.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Busy { .. }
+            | Self::Conflict { .. }
+            | Self::CommitUnknown { .. }
+            | Self::Payload(_)
+            | Self::Stopping => true,
+            Self::Statement { source, .. } => crate::store::is_passing(source),
+            Self::Open(_)
+            | Self::Aborted { .. }
+            | Self::Corrupt { .. }
+            | Self::NewerSchema { .. }
+            | Self::OlderSchema { .. } => false,
+        }
+    }
+}
+
 /// A publish was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {

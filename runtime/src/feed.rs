@@ -268,7 +268,7 @@ impl Orchestrator {
     pub async fn ended(&self, actor: &Actor, run: RunId) -> Result<Option<RunView>, StoreError> {
         let mut bell = self.doorbell(Topic::End(run));
         loop {
-            match self.find_run(actor, run).await? {
+            match self.reads().run_together(actor, run).await? {
                 None => return Ok(None),
                 Some(now) if now.status.is_terminal() => return Ok(Some(now)),
                 Some(_) if !bell.rung().await => return Ok(None),

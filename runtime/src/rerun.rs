@@ -14,6 +14,7 @@ use crate::actor::Actor;
 use crate::apply::{Fetch, Rerun, state_of};
 use crate::error::{OperateError, StartError, StoreError};
 use crate::orchestrator::{Orchestrator, StartRequest};
+use crate::query::owned::is_own;
 use crate::store::failed_to;
 use crate::view::RunView;
 use crate::view::convert::run_from_row;
@@ -158,7 +159,7 @@ impl Orchestrator {
     pub async fn reruns(&self, actor: &Actor, of: RunId) -> Result<Vec<RunView>, StoreError> {
         let rows = run::Entity::find()
             .filter(run::Column::RerunOf.eq(of.0.to_string()))
-            .filter(run::Column::Namespace.eq(&*actor.namespace))
+            .filter(is_own(actor))
             .order_by_desc(run::Column::Id)
             .limit(RERUNS_MAX)
             .all(self.reads().store.read())

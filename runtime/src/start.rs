@@ -18,6 +18,7 @@ use crate::audit;
 use crate::error::{OperateError, StartError, StoreError};
 use crate::inputs;
 use crate::orchestrator::{OnConflict, Orchestrator, StartRequest, StartedRun};
+use crate::query::owned::is_own;
 use crate::store::failed_to;
 use crate::view::RunView;
 use crate::workflows::{CompiledVersion, Lookup};
@@ -114,7 +115,7 @@ impl Orchestrator {
         let release = run::Entity::update_many()
             .col_expr(run::Column::IdempotencyKey, Expr::value(Option::<String>::None))
             .filter(run::Column::Id.eq(run.0))
-            .filter(run::Column::Namespace.eq(&*actor.namespace));
+            .filter(is_own(actor));
         self.reads()
             .store
             .tx("take an idempotency key", move |tx| {

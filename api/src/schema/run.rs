@@ -181,7 +181,8 @@ impl Run {
         super::rerun::reruns_of(ctx, self.0.id).await
     }
 
-    /// When something is due next by itself (retry, timer, timeout); null when nothing is.
+    /// When something is due next by itself (retry, timer, timeout), at the earliest: up to a minute before it is; null when
+    /// nothing is.
     async fn wake_at(&self) -> Option<DateTime> {
         self.0.wake_at.map(DateTime)
     }

@@ -212,7 +212,7 @@ fn config(plan: &Plan) -> Config {
         appliers: 2,
         batch_max: 300,
         outstanding_max: 10_000,
-        poll_interval: Duration::from_secs(5),
+        poll_interval: Duration::from_secs(8),
         public_url: plan.public_url.clone(),
         audit_kept: plan.audit_kept,
         local_types: plan

@@ -58,9 +58,10 @@ impl Machine<'_> {
             .map(|(_, ix)| *ix)
             .collect();
         let has_alert = self.note_run_sla();
-        if due.is_empty() && !has_alert {
+        if due.is_empty() && !has_alert && !self.state.wake_at.is_some_and(|at| at <= now) {
             return Outcome::Ignored(Stale::NothingDue);
         }
+        // with nothing due the stored alarm was an early one, and is set anew
         for ix in due {
             // an earlier one of this tick may have changed it
             if self.task(ix).wake_at.is_some_and(|wake_at| wake_at <= now) {

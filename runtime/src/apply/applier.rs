@@ -44,6 +44,9 @@ pub(super) const TRIES_MAX: u32 = 5;
 /// Pause after a commit whose outcome is unknown: the database is probably restarting.
 const UNKNOWN_PAUSE: Duration = Duration::from_millis(100);
 
+/// How often a batch lets other tasks of the process go first before it begins.
+const GATHER_TURNS: u32 = 2;
+
 const BATCH_ITEMS: &str = "runnel_apply_batch_items";
 const RETRIES: &str = "runnel_apply_retries_total";
 const QUARANTINED: &str = "runnel_apply_quarantined_total";
@@ -120,17 +123,30 @@ impl Applier {
                 }
             };
             let Some(first) = first else { return };
-            let mut works = vec![first];
+            let works = self.gather(first).await;
+            let count = works.len();
+            self.process(works).await;
+            self.inbox.waiting.fetch_sub(count, Ordering::SeqCst);
+        }
+    }
+
+    /// Takes what waits, after it has let those go first who are about to bring more: with a commit come answers to many at
+    /// once, who act on them within microseconds, and a statement for two of them costs little more than for one.
+    async fn gather(&mut self, first: Work) -> Vec<Work> {
+        let mut works = vec![first];
+        for turn in 0.. {
             while works.len() < self.shell.batch_max {
                 let Ok(work) = self.inbox.receiver.try_recv() else {
                     break;
                 };
                 works.push(work);
             }
-            let count = works.len();
-            self.process(works).await;
-            self.inbox.waiting.fetch_sub(count, Ordering::SeqCst);
+            if turn == GATHER_TURNS || works.len() >= self.shell.batch_max {
+                break;
+            }
+            tokio::task::yield_now().await;
         }
+        works
     }
 
     async fn process(&mut self, works: Vec<Work>) {
@@ -313,7 +329,7 @@ impl Applier {
         let sent = shell.relay.take_sent();
         round.lease(&shell);
         let saved = match Statements::build(shell.backend, &shell.sql, &round.turns, &sent) {
-            Ok(statements) => match statements.into_one() {
+            Ok(statements) => match statements.into_one(shell.backend) {
                 Ok(statement) => commit::at_once(&shell, &round, statement).await.map(|()| round),
                 Err(statements) => commit::in_steps(&shell, round, &sent, statements).await,
             },

@@ -1,5 +1,5 @@
-//! Writes what the turns of a batch changed: a constant number of statements, however many runs and tasks. With
-//! PostgreSQL they are sent as one, unless the batch touches progress, waits, child runs, gates or dead letters.
+//! Writes what the turns of a batch changed: a constant number of statements, however many runs and tasks. They are
+//! sent as one, unless the batch touches progress, waits, child runs, gates or dead letters.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(super) struct Statements {
     /// New runs and changed runs; each must write the given number of rows, or the batch has lost a race.
     guarded: Vec<(&'static str, Statement, usize)>,
     plain: Vec<(&'static str, Statement)>,
-    /// No two of them concern the same row, and the database can run them as one.
+    /// No two of them concern the same row: the database can run them as one.
     is_combinable: bool,
 }
 
@@ -52,7 +52,10 @@ impl Statements {
         sent: &[AttemptKey],
     ) -> Result<Self, StoreError> {
         let mut rows = Rows::new(backend);
-        for turn in turns.iter().filter(|turn| turn.is_changed) {
+        let mut changed: Vec<&Turn> = turns.iter().filter(|turn| turn.is_changed).collect();
+        // the order in which their rows are locked
+        changed.sort_unstable_by_key(|turn| turn.run());
+        for turn in changed {
             rows.add(turn)?;
         }
         for key in sent {
@@ -60,8 +63,7 @@ impl Statements {
         }
         let is_new = |key| rows.outbox_keys.contains(key);
         // progress concerns the same rows as the tasks' own changes
-        let mut is_combinable =
-            backend == DbBackend::Postgres && rows.said.is_empty() && !rows.gone_keys.iter().any(is_new);
+        let mut is_combinable = rows.said.is_empty() && !rows.gone_keys.iter().any(is_new);
         let mut guarded = Vec::new();
         for (action, set, text) in [
             ("insert runs", rows.new_runs, &sql.insert_runs),
@@ -99,7 +101,7 @@ impl Statements {
     }
 
     /// All as one statement, to be sent outside a transaction; unchanged where that is not possible.
-    pub(super) fn into_one(self) -> Result<Statement, Self> {
+    pub(super) fn into_one(self, backend: DbBackend) -> Result<Statement, Self> {
         if !self.is_combinable || self.guarded.is_empty() {
             return Err(self);
         }
@@ -111,7 +113,7 @@ impl Statements {
             statement,
             expected: None,
         });
-        Ok(combine(guarded.chain(plain).collect()))
+        Ok(combine(backend, guarded.chain(plain).collect()))
     }
 
     /// Sends the statements. The guarded ones go first: they take the locks, and a lost race writes nothing else.

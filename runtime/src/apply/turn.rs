@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use runnel_engine::run::{
     ChildCommand, Command, Effects, Input, Outcome, RunState, TaskState, TaskStatus, advance,
 };
-use runnel_engine::{Moment, RunId, TaskIx};
+use runnel_engine::{Moment, RunId, TaskIx, Timestamp};
 
 use super::StartRow;
 use super::convert::corrupt;
@@ -49,6 +50,9 @@ impl Said {
         })
     }
 }
+
+/// How much too early the stored alarm of a run may be.
+pub(super) const ALARM_SLACK: Duration = Duration::from_secs(60);
 
 /// Values from this size on count towards the memory of the cache.
 const LARGE_BYTES: usize = 16 << 10;
@@ -103,6 +107,8 @@ pub(crate) struct Turn {
     pub stored_tasks: usize,
     /// Whether the run had ended before.
     pub was_terminal: bool,
+    /// The alarm of the run before.
+    alarm: Option<Timestamp>,
     /// Anything to save.
     pub is_changed: bool,
     /// The engine failed: nothing is saved, and the state is not used again.
@@ -143,6 +149,7 @@ impl Turn {
         let was_terminal = known.state.status.is_terminal();
         Self {
             was_terminal,
+            alarm: known.state.wake_at,
             known,
             start: None,
             effects: Effects::default(),
@@ -173,6 +180,7 @@ impl Turn {
             effects: Effects::default(),
             stored_tasks: 0,
             was_terminal: false,
+            alarm: None,
             is_changed: true,
             is_failed: false,
             moment,
@@ -231,6 +239,7 @@ impl Turn {
         }
         self.effects.touched.sort_unstable();
         self.effects.touched.dedup();
+        self.known.state.wake_at = keep_alarm(self.alarm, self.known.state.wake_at, self.moment.now);
         forget_stopped(&mut self.effects.commands);
         forget_ended(&self.known.state, &mut self.effects.commands);
         self.is_changed |= !self.effects.records.is_empty() || !self.effects.touched.is_empty();
@@ -273,6 +282,20 @@ impl Turn {
         }
         known.version += 1;
         self.known
+    }
+}
+
+/// The alarm to store: the one that is stored, where it is still to come and only a little early. Nearly every input moves
+/// the alarm a little later, and PostgreSQL keeps a changed row in its page, with nothing to do for any index, only while no
+/// indexed column changes. An early alarm costs one tick, which sets it right.
+fn keep_alarm(stored: Option<Timestamp>, exact: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    match (stored, exact) {
+        (Some(stored), Some(exact))
+            if now < stored && stored <= exact && exact.since(stored) <= ALARM_SLACK =>
+        {
+            Some(stored)
+        }
+        _ => exact,
     }
 }
 
@@ -320,6 +343,20 @@ fn mix(seed: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_alarm_that_is_a_little_early_is_left_alone_until_it_rings() {
+        let at = |seconds: i64| Timestamp(seconds * 1_000_000);
+        let kept = |stored: Option<i64>, exact: Option<i64>, now| {
+            keep_alarm(stored.map(at), exact.map(at), at(now)).map(|at| at.0 / 1_000_000)
+        };
+        assert_eq!(kept(Some(100), Some(130), 50), Some(100));
+        assert_eq!(kept(Some(100), Some(161), 50), Some(161), "too early");
+        assert_eq!(kept(Some(100), Some(90), 50), Some(90), "never late");
+        assert_eq!(kept(Some(100), Some(130), 100), Some(130), "it has rung");
+        assert_eq!(kept(Some(100), None, 50), None, "nothing is due any more");
+        assert_eq!(kept(None, Some(130), 50), Some(130));
+    }
 
     #[test]
     fn a_dispatch_that_its_own_batch_has_stopped_is_not_sent() {

@@ -224,40 +224,50 @@ async fn rows_of_feed(
     let backend = reads.store.backend();
     let compare = if is_inclusive { ">=" } else { ">" };
     let mut values: Vec<Value> = vec![(&*actor.namespace).into(), from.position.into()];
-    let place = match backend {
-        Backend::Postgres => {
-            values.push(from.xid.into());
-            format!("(xid, position) {compare} ($3, $2) AND {BELOW_HORIZON}")
+    if backend == Backend::Postgres {
+        values.push(from.xid.into());
+    }
+    let own = backend.pick("namespace = $1", "namespace = ?1");
+    let (place, order) = match filter.run {
+        None => backend.pick(
+            (
+                format!("(xid, position) {compare} ($3, $2) AND xid < {HORIZON}"),
+                "xid, position",
+            ),
+            (format!("position {compare} ?2"), "position"),
+        ),
+        Some(run) => {
+            values.push(run.0.into());
+            // A run's rows are in feed order and in order of seq: they are found by the latter from the cursor's row on, and the
+            // feed's own index, where all other runs' rows lie between, is of no use (hence the sums).
+            let place = backend.pick(
+                format!(
+                    "run_id = $4 AND first_seq >= COALESCE((SELECT c.first_seq FROM event c \
+                     WHERE c.xid = $3 AND c.position = $2 AND c.run_id = $4), 0) \
+                     AND (xid + 0, position) {compare} ($3, $2) AND xid + 0 < {HORIZON}"
+                ),
+                format!(
+                    "run_id = ?3 AND first_seq >= COALESCE((SELECT c.first_seq FROM event c \
+                     WHERE c.position = ?2 AND c.run_id = ?3), 0) AND +position {compare} ?2"
+                ),
+            );
+            (place, "first_seq")
         }
-        Backend::Sqlite => format!("position {compare} ?2"),
     };
-    let (own, order) = backend.pick(
-        ("namespace = $1", "xid, position"),
-        ("namespace = ?1", "position"),
-    );
-    let run = filter.run.map(|run| {
-        values.push(run.0.into());
-        // a run's rows are in feed order and in order of seq; the latter has the better index
-        (
-            format!(" AND run_id = {}{}", backend.pick("$", "?"), values.len()),
-            "first_seq",
-        )
-    });
-    let (of_run, order) = run.unwrap_or((String::new(), order));
     let sql = format!(
         "SELECT run_id, xid, position, last_seq, CASE WHEN {own} THEN records END FROM event \
-         WHERE {place}{of_run} ORDER BY {order} LIMIT {chunk}"
+         WHERE {place} ORDER BY {order} LIMIT {chunk}"
     );
     fetch(reads, sql, values).await
 }
 
-/// PostgreSQL: rows of transactions that began before any that still runs.
-const BELOW_HORIZON: &str = "xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
+/// PostgreSQL: the oldest transaction that still runs. Rows of those that began before it are all there.
+const HORIZON: &str = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
 
 pub(super) async fn head(reads: &Reads) -> Result<FeedCursor, StoreError> {
     let sql = match reads.store.backend() {
         Backend::Postgres => format!(
-            "SELECT run_id, xid, position, last_seq, NULL::text FROM event WHERE {BELOW_HORIZON} \
+            "SELECT run_id, xid, position, last_seq, NULL::text FROM event WHERE xid < {HORIZON} \
              ORDER BY xid DESC, position DESC LIMIT 1"
         ),
         Backend::Sqlite => {

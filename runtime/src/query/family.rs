@@ -60,7 +60,7 @@ async fn children_of(
     let namespace = backend.pick("$4", "?2");
     let sql = format!(
         "SELECT run.* FROM {} JOIN run ON run.parent_run_id = c.run_id AND run.parent_ix = c.ix \
-         AND run.parent_attempt = c.attempt WHERE run.namespace = {namespace}",
+         AND run.parent_attempt = c.attempt WHERE run.namespace || '' = {namespace}",
         source(backend.into(), ATTEMPTS)
     );
     let statement = rows.bind(backend.into(), &sql, vec![actor.namespace.to_string().into()]);
@@ -90,7 +90,7 @@ async fn item_counts(
     let sql = format!(
         "SELECT t.run_id, t.template, t.status, count(*) FROM {} JOIN run r ON r.id = c.run_id \
          JOIN task t ON t.run_id = c.run_id AND t.template = c.ix AND t.ix <> c.ix \
-         WHERE r.namespace = {namespace} GROUP BY t.run_id, t.template, t.status",
+         WHERE r.namespace || '' = {namespace} GROUP BY t.run_id, t.template, t.status",
         source(backend.into(), TASKS)
     );
     let statement = rows.bind(backend.into(), &sql, vec![actor.namespace.to_string().into()]);

@@ -6,6 +6,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::Reads;
+use super::owned::is_own;
 use crate::actor::Actor;
 use crate::error::StoreError;
 use crate::store::failed_to;
@@ -29,7 +30,7 @@ pub(super) async fn of_runs(
 ) -> Result<Vec<RunHead>, StoreError> {
     let rows: Vec<(Uuid, Uuid, i16, bool, String)> = run::Entity::find()
         .filter(run::Column::Id.is_in(ids.into_iter().map(|id| id.0)))
-        .filter(run::Column::Namespace.eq(&*actor.namespace))
+        .filter(is_own(actor))
         .select_only()
         .columns([
             run::Column::Id,

@@ -4,6 +4,7 @@ use runnel_engine::{RunId, TaskIx};
 use runnel_entity::{run, task_log};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 
+use super::owned::is_own;
 use super::{Reads, limit, page};
 use crate::actor::Actor;
 use crate::error::StoreError;
@@ -24,7 +25,7 @@ pub(super) async fn of_task(
         .select_only()
         .column(run::Column::Id)
         .filter(run::Column::Id.eq(id.0))
-        .filter(run::Column::Namespace.eq(&*actor.namespace));
+        .filter(is_own(actor));
     let mut rows = task_log::Entity::find()
         .filter(task_log::Column::RunId.in_subquery(own_run.into_query()))
         .filter(task_log::Column::Ix.eq(task.0))

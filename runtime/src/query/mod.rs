@@ -10,10 +10,12 @@ pub mod explain;
 pub mod family;
 mod heads;
 mod logs;
+pub(crate) mod owned;
 pub mod predicate;
 mod runs;
 pub mod standing;
 mod tasks;
+mod together;
 pub mod window;
 mod workers;
 mod workflows;
@@ -40,6 +42,7 @@ use attempts::AttemptView;
 use count::Count;
 pub(crate) use runs::filtered as filtered_runs;
 use tasks::Payloads;
+use together::Together;
 use window::Window;
 
 /// Most items of a page; more are not refused but not given.
@@ -61,6 +64,8 @@ pub(crate) struct Reads {
     pub entropy: Arc<dyn Entropy>,
     /// Task types that run without a registered worker.
     pub local_types: Arc<[String]>,
+    /// Runs that are asked for one by one at the same time.
+    pub together: Together,
 }
 
 impl fmt::Debug for Reads {
@@ -85,6 +90,7 @@ impl Reads {
             clock,
             entropy,
             local_types: local_types.into(),
+            together: Together::default(),
         }
     }
 }

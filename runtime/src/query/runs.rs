@@ -11,6 +11,7 @@ use sea_orm::{
 };
 
 use super::count::{self, Count};
+use super::owned::is_own;
 use super::predicate::{RunPredicate, TextMatch};
 use super::tasks::Payloads;
 use super::window::{Window, Windowed};
@@ -27,7 +28,9 @@ pub(super) async fn by_id(
     ids: &[RunId],
     payloads: Payloads,
 ) -> Result<HashMap<RunId, RunView>, StoreError> {
-    let rows = in_namespace(actor).filter(run::Column::Id.is_in(ids.iter().map(|id| id.0)));
+    let rows = run::Entity::find()
+        .filter(run::Column::Id.is_in(ids.iter().map(|id| id.0)))
+        .filter(is_own(actor));
     let rows = picked(rows, payloads)
         .all(reads.store.read())
         .await
@@ -84,9 +87,8 @@ pub(super) async fn recent(
     workflows: &[WorkflowId],
     each: u32,
 ) -> Result<HashMap<WorkflowId, Vec<RunView>>, StoreError> {
-    let of_workflow = |id: &WorkflowId| {
-        let newest = picked(in_namespace(actor), Payloads::Left)
-            .filter(run::Column::WorkflowId.eq(id.0))
+    let newest_of = |id: &WorkflowId| {
+        let newest = picked(of_workflow(actor, *id), Payloads::Left)
             .order_by_desc(run::Column::CreatedAt)
             .order_by_desc(run::Column::Id)
             .limit(u64::from(each.clamp(1, PAGE_MAX)))
@@ -97,7 +99,7 @@ pub(super) async fn recent(
             .from_subquery(newest, "newest")
             .to_owned()
     };
-    let mut parts = workflows.iter().map(of_workflow);
+    let mut parts = workflows.iter().map(newest_of);
     let Some(mut all) = parts.next() else {
         return Ok(HashMap::new());
     };
@@ -177,9 +179,6 @@ pub(crate) fn filtered(backend: Backend, actor: &Actor, filter: RunFilter) -> Se
     if let Some(key) = filter.workflow_key {
         all = all.add(RunPredicate::Workflow(TextMatch::In(vec![key])).condition(backend, actor));
     }
-    if let Some(id) = filter.workflow {
-        all = all.add(run::Column::WorkflowId.eq(id.0));
-    }
     if let Some(parent) = filter.child_of {
         all = all.add(run::Column::ParentRunId.eq(parent.0));
     }
@@ -201,7 +200,11 @@ pub(crate) fn filtered(backend: Backend, actor: &Actor, filter: RunFilter) -> Se
     if let Some(predicate) = filter.predicate {
         all = all.add(predicate.condition(backend, actor));
     }
-    in_namespace(actor).filter(all)
+    let rows = match filter.workflow {
+        Some(id) => of_workflow(actor, id),
+        None => in_namespace(actor),
+    };
+    rows.filter(all)
 }
 
 /// The text of the list is searched first, which is cheap and finds all that have the tag, but also lists where the tag's
@@ -224,6 +227,13 @@ pub(super) fn has_tag(backend: Backend, tag: &str) -> Condition {
     Condition::all()
         .add(Expr::expr(place).gt(0))
         .add(Expr::cust_with_values(element.0, [element.1]))
+}
+
+/// The runs of one workflow, by the index that begins with it and no other.
+fn of_workflow(actor: &Actor, id: WorkflowId) -> Select<run::Entity> {
+    run::Entity::find()
+        .filter(run::Column::WorkflowId.eq(id.0))
+        .filter(is_own(actor))
 }
 
 fn in_namespace(actor: &Actor) -> Select<run::Entity> {

@@ -4,8 +4,9 @@ use runnel_engine::TaskIx;
 use runnel_engine::run::TaskStatus;
 use runnel_engine::source::Format;
 use sea_orm::ActiveValue::Set;
-use sea_orm::{Database, EntityTrait, TransactionTrait};
+use sea_orm::{ColumnTrait, Database, EntityTrait, QueryFilter, QueryTrait, Statement, TransactionTrait};
 
+use super::owned::is_own;
 use super::sample::{NOW, Sample, actor, events, log, run, run_id, task, worker};
 use super::{events as feed, logs, runs, tasks, workflows};
 use crate::orchestrator::PublishRequest;
@@ -39,6 +40,7 @@ macro_rules! on_both {
 
 on_both!(
     publishing_numbers_versions,
+    a_run_is_looked_up_by_its_key,
     runs_are_listed_by_keyset,
     tasks_say_what_they_wait_for,
     events_are_unpacked_and_resumed,
@@ -119,6 +121,42 @@ async fn publishing_numbers_versions(sample: Sample) {
         .await
         .expect("read");
     assert_eq!(*keys, [vec![], vec!["a".to_owned()]]);
+}
+
+/// In a database without statistics, as every new one is.
+async fn a_run_is_looked_up_by_its_key(sample: Sample) {
+    let store = &sample.reads.store;
+    let by_key = runnel_entity::run::Entity::find()
+        .filter(runnel_entity::run::Column::Id.eq(run_id(1).0))
+        .filter(is_own(&sample.actor))
+        .build(store.backend().into());
+    let explain = store.backend().pick("EXPLAIN", "EXPLAIN QUERY PLAN");
+    let statement = Statement {
+        sql: format!("{explain} {}", by_key.sql),
+        ..by_key
+    };
+    let column = store.backend().pick(0, 3);
+    let steps = store.rows("explain", statement, |row| row.try_get_by_index::<String>(column));
+    let plan = steps.await.expect("explained").join("\n");
+    let key = store.backend().pick("run_pkey", "sqlite_autoindex_run_1");
+    assert!(plan.contains(key), "{plan}");
+}
+
+#[tokio::test]
+async fn runs_that_are_asked_for_at_once_are_read_together() {
+    let sample = Sample::sqlite().await.unwrap();
+    let published = sample.publish(FLOW).await.unwrap();
+    let mut rows: Vec<_> = (1..=20).map(|n| run(n, &published)).collect();
+    rows[4].namespace = Set("other".to_owned());
+    sample.insert(rows).await.unwrap();
+    let before = sample.reads.store.statements();
+    let questions = (1..=20).map(|n| sample.reads.run_together(&sample.actor, run_id(n)));
+    let answers = futures_util::future::join_all(questions).await;
+    assert_eq!(sample.reads.store.statements() - before, 1);
+    for (n, answer) in (1..).zip(answers) {
+        let found = answer.expect("read").map(|run| run.id);
+        assert_eq!(found, (n != 5).then(|| run_id(n)), "5 is in another namespace");
+    }
 }
 
 async fn runs_are_listed_by_keyset(sample: Sample) {

@@ -13,6 +13,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::count::{self, Count};
+use super::owned::is_own;
 use super::window::{Window, Windowed};
 use super::{Reads, after_prefix, workers};
 use crate::actor::Actor;
@@ -209,7 +210,7 @@ fn own_runs(actor: &Actor, runs: &[RunId]) -> sea_orm::sea_query::SelectStatemen
         .select_only()
         .column(run::Column::Id)
         .filter(run::Column::Id.is_in(runs.iter().map(|run| run.0)))
-        .filter(run::Column::Namespace.eq(&*actor.namespace))
+        .filter(is_own(actor))
         .into_query()
 }
 
@@ -344,7 +345,7 @@ async fn parent(reads: &Reads, actor: &Actor, id: RunId) -> Result<Option<Parent
 async fn parents(reads: &Reads, actor: &Actor, ids: &[RunId]) -> Result<Vec<Parent>, StoreError> {
     let rows: Vec<(Uuid, Uuid, bool)> = run::Entity::find()
         .filter(run::Column::Id.is_in(ids.iter().map(|id| id.0)))
-        .filter(run::Column::Namespace.eq(&*actor.namespace))
+        .filter(is_own(actor))
         .select_only()
         .columns([
             run::Column::Id,

@@ -28,16 +28,26 @@ pub(super) fn classify(error: &DbErr) -> Fault {
     }
 }
 
-/// Whether a statement has refused itself: a guard that does not hold divides by zero (PostgreSQL; SQLite answers NULL).
+/// Whether a guard in a statement did not hold: it divides by zero (PostgreSQL) or overflows (SQLite, where a division by
+/// zero is NULL, and whose errors of this kind differ in their text alone).
 pub(super) fn is_refused(error: &DbErr) -> bool {
     const DIVISION_BY_ZERO: &str = "22012";
+    const OVERFLOW: &str = "integer overflow";
     let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error
     else {
         return false;
     };
     error
         .as_database_error()
-        .is_some_and(|error| error.code().as_deref() == Some(DIVISION_BY_ZERO))
+        .is_some_and(|error| error.code().as_deref() == Some(DIVISION_BY_ZERO) || error.message() == OVERFLOW)
+}
+
+/// Whether the same may succeed later, with nothing changed but the load.
+pub(crate) fn is_passing(error: &DbErr) -> bool {
+    match classify(error) {
+        Fault::Conflict | Fault::Lost | Fault::Exhausted => true,
+        Fault::Permanent => false,
+    }
 }
 
 fn classify_driver(error: &sqlx::Error) -> Fault {
@@ -60,8 +70,11 @@ fn classify_driver(error: &sqlx::Error) -> Fault {
 /// PostgreSQL, appendix A of its manual.
 fn classify_sqlstate(code: &str) -> Fault {
     match code {
-        // serialization_failure, deadlock_detected, lock_not_available
-        "40001" | "40P01" | "55P03" => Fault::Conflict,
+        // serialization_failure, deadlock_detected, lock_not_available; query_canceled: nothing of it is written, and what
+        // took too long once need not take so long again
+        "40001" | "40P01" | "55P03" | "57014" => Fault::Conflict,
+        // too_many_connections
+        "53300" => Fault::Exhausted,
         // admin_shutdown, crash_shutdown, cannot_connect_now, idle_in_transaction_session_timeout
         "57P01" | "57P02" | "57P03" | "25P03" => Fault::Lost,
         _ if code.starts_with("08") => Fault::Lost,
@@ -87,13 +100,21 @@ mod tests {
 
     #[test]
     fn conflicts_of_both_databases_are_retried() {
-        for code in ["40001", "40P01", "55P03"] {
+        for code in ["40001", "40P01", "55P03", "57014"] {
             assert_eq!(classify_sqlstate(code), Fault::Conflict, "{code}");
         }
         // SQLITE_BUSY, SQLITE_BUSY_SNAPSHOT, SQLITE_LOCKED_SHAREDCACHE
         for code in ["5", "517", "262"] {
             assert_eq!(classify_sqlite(code), Fault::Conflict, "{code}");
         }
+    }
+
+    #[test]
+    fn what_only_the_load_prevents_is_passing() {
+        assert!(is_passing(&DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)));
+        let driver = |error: sqlx::Error| DbErr::Query(RuntimeErr::SqlxError(error.into()));
+        assert!(is_passing(&driver(sqlx::Error::PoolTimedOut)));
+        assert!(!is_passing(&driver(sqlx::Error::RowNotFound)));
     }
 
     #[test]

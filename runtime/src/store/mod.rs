@@ -22,6 +22,7 @@ use crate::clock::Entropy;
 use crate::config::DatabaseConfig;
 use crate::error::StoreError;
 
+pub(crate) use fault::is_passing;
 pub(crate) use once::Once;
 pub use tx::{ATTEMPTS_MAX, Work};
 
@@ -79,9 +80,13 @@ struct Inner {
     write: DatabaseConnection,
     once: DatabaseConnection,
     read: DatabaseConnection,
+    /// SQLite only: the connection of `write`, for scripts.
+    scripts: Option<sqlx::SqlitePool>,
     /// Postgres only: for LISTEN, which needs a connection of its own.
     postgres: Option<sqlx::PgPool>,
     statements: Arc<AtomicU64>,
+    /// Of the store that this one is counted apart from.
+    also_counted: Option<Arc<AtomicU64>>,
     entropy: Arc<dyn Entropy>,
 }
 
@@ -111,8 +116,10 @@ impl Store {
                 write: counted(opened.write, &[&statements]),
                 once: counted(opened.once, &[&statements]),
                 read: counted(opened.read, &[&statements]),
+                scripts: opened.scripts,
                 postgres: opened.postgres,
                 statements,
+                also_counted: None,
                 entropy,
             }),
         };
@@ -143,6 +150,16 @@ impl Store {
         self.inner.statements.load(Ordering::Relaxed)
     }
 
+    /// Counts a statement that the driver does not count.
+    fn count(&self) {
+        for counter in [Some(&self.inner.statements), self.inner.also_counted.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// A handle on the same connections whose [`Store::statements`] are only those sent through it; the store that it is
     /// made from counts them too.
     pub(crate) fn counted_apart(&self) -> Self {
@@ -153,8 +170,10 @@ impl Store {
                 write: counted(inner.write.clone(), &[&inner.statements, &own]),
                 once: counted(inner.once.clone(), &[&inner.statements, &own]),
                 read: counted(inner.read.clone(), &[&inner.statements, &own]),
+                scripts: inner.scripts.clone(),
                 postgres: inner.postgres.clone(),
                 statements: own,
+                also_counted: Some(Arc::clone(&inner.statements)),
                 entropy: Arc::clone(&inner.entropy),
             }),
         }
@@ -263,8 +282,10 @@ pub async fn migrate(config: &DatabaseConfig) -> Result<Vec<String>, StoreError>
             write: opened.write,
             once: opened.once,
             read: opened.read,
+            scripts: opened.scripts,
             postgres: opened.postgres,
             statements: Arc::default(),
+            also_counted: None,
             entropy: Arc::new(crate::clock::SystemEntropy),
         }),
     };
@@ -338,5 +359,53 @@ mod tests {
             20,
             "an acknowledged write is missing"
         );
+    }
+
+    #[tokio::test]
+    async fn a_script_that_is_refused_leaves_nothing_and_nothing_open() {
+        let home = tempfile::tempdir().expect("a directory");
+        let config = DatabaseConfig {
+            url: format!("sqlite://{}/runnel.db?mode=rwc", home.path().display()),
+            connections: 2,
+            is_sqlite_relaxed: false,
+        };
+        let store = Store::open(&config, Arc::new(SeededEntropy::new(1)), Schema::Migrate)
+            .await
+            .expect("opens");
+        let script = |name: &str, expected: i64| {
+            let sql = "BEGIN IMMEDIATE;INSERT INTO namespace (id, created_at) VALUES (?, 0) ON CONFLICT DO NOTHING;\
+                       SELECT abs(CASE WHEN changes() = ? THEN 0 ELSE -9223372036854775807 - 1 END);COMMIT";
+            store.backend().statement(sql, [name.into(), expected.into()])
+        };
+        let send = |name, expected| store.once("insert", script(name, expected));
+        assert!(matches!(send("a", 1).await, Ok(Once::Written(_))));
+        assert!(matches!(send("b", 2).await, Ok(Once::Refused)));
+        assert!(
+            matches!(send("a", 1).await, Ok(Once::Refused)),
+            "it is there already"
+        );
+        assert!(
+            matches!(send("c", 1).await, Ok(Once::Written(_))),
+            "the connection is free"
+        );
+        let broken = store
+            .backend()
+            .statement("BEGIN IMMEDIATE;INSERT INTO nowhere VALUES (1);COMMIT", []);
+        assert!(matches!(
+            store.once("insert", broken).await,
+            Err(StoreError::Statement { .. })
+        ));
+        let insert = "INSERT INTO namespace (id, created_at) VALUES ('d', 0)";
+        let done = store
+            .execute("insert", store.backend().statement(insert, []))
+            .await;
+        assert_eq!(done.expect("a transaction of the driver"), 1);
+        let names = store
+            .backend()
+            .statement("SELECT id FROM namespace WHERE id <> 'default' ORDER BY id", []);
+        let names = store
+            .rows("read", names, |row| row.try_get_by_index::<String>(0))
+            .await;
+        assert_eq!(names.expect("read"), ["a", "c", "d"]);
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 
 use super::Backend;
 use crate::config::DatabaseConfig;
@@ -24,6 +26,7 @@ pub(super) struct Opened {
     /// For statements that are transactions by themselves.
     pub once: DatabaseConnection,
     pub read: DatabaseConnection,
+    pub scripts: Option<SqlitePool>,
     pub postgres: Option<PgPool>,
 }
 
@@ -80,6 +83,7 @@ async fn postgres(config: &DatabaseConfig) -> Result<Opened, StoreError> {
         write: SqlxPostgresConnector::from_sqlx_postgres_pool(write),
         once: SqlxPostgresConnector::from_sqlx_postgres_pool(once),
         read: SqlxPostgresConnector::from_sqlx_postgres_pool(read.clone()),
+        scripts: None,
         postgres: Some(read),
     })
 }
@@ -124,6 +128,7 @@ async fn sqlite(config: &DatabaseConfig) -> Result<Opened, StoreError> {
     Ok(Opened {
         backend: Backend::Sqlite,
         once: SqlxSqliteConnector::from_sqlx_sqlite_pool(write.clone()),
+        scripts: Some(write.clone()),
         write: SqlxSqliteConnector::from_sqlx_sqlite_pool(write),
         read: SqlxSqliteConnector::from_sqlx_sqlite_pool(read),
         postgres: None,

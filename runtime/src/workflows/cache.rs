@@ -218,16 +218,18 @@ impl Versions {
     async fn read_latest(&self, question: &Question) -> Result<Known, StoreError> {
         use sea_orm::ConnectionTrait;
         let store = &self.inner.store;
-        let (p1, p2, p3) = store.backend().pick(("$1", "$2", "$3::int"), ("?1", "?2", "?3"));
+        let (p1, p2, p3) = store.backend().pick(("$1", "$2", "$3"), ("?1", "?2", "?3"));
+        // one text for each question, so that the server finds one plan for all of its answers
+        let (number, asked) = match question.number {
+            Some(number) => (p3, Some(number)),
+            None => ("w.latest_version", None),
+        };
         let sql = format!(
             "SELECT w.latest_version, v.id FROM workflow w LEFT JOIN workflow_version v \
-             ON v.workflow_id = w.id AND v.number = COALESCE({p3}, w.latest_version) WHERE w.namespace = {p1} AND w.key = {p2}"
+             ON v.workflow_id = w.id AND v.number = {number} WHERE w.namespace = {p1} AND w.key = {p2}"
         );
-        let values = [
-            question.namespace.as_str().into(),
-            question.key.as_str().into(),
-            question.number.into(),
-        ];
+        let mut values = vec![question.namespace.as_str().into(), question.key.as_str().into()];
+        values.extend(asked.map(sea_orm::Value::from));
         let failed = failed_to("find a workflow version");
         let row = store
             .read()

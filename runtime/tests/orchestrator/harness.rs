@@ -52,15 +52,6 @@ impl Fixture {
         all
     }
 
-    /// Statements of a batch that writes to so many tables: PostgreSQL gets them as one.
-    pub fn statements(&self, tables: u64) -> u64 {
-        if self.url.starts_with("postgres") {
-            1
-        } else {
-            tables
-        }
-    }
-
     pub fn sqlite() -> Self {
         let dir = tempfile::tempdir().unwrap();
         Self::new(

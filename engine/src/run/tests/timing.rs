@@ -32,6 +32,17 @@ fn a_wait_takes_no_worker_and_ends_with_its_timer() {
 }
 
 #[test]
+fn an_alarm_that_was_stored_too_early_is_set_right_by_its_tick() {
+    let mut run = Driver::started(workflow(vec![wait(json!({"for": "90s"}))]));
+    let due = run.state.wake_at;
+    run.state.wake_at = Some(run.now.after(seconds(60)));
+    assert_eq!(run.tick_after(seconds(60)), Outcome::Applied);
+    assert_eq!((run.status("a"), run.state.wake_at), (TaskStatus::Waiting, due));
+    run.tick_after(seconds(30));
+    assert_eq!(run.status("a"), TaskStatus::Succeeded);
+}
+
+#[test]
 fn a_wait_until_a_moment_that_has_passed_ends_with_the_next_tick() {
     let mut run = Driver::started(workflow(vec![wait(json!({"until": "1970-01-01T00:00:01Z"}))]));
     run.feed(Input::Tick);

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::Reads;
 use crate::actor::Actor;
 use crate::error::StoreError;
+use crate::query::owned::is_own;
 use crate::store::failed_to;
 
 /// Longest history whose time is divided, in records.
@@ -26,7 +27,7 @@ pub(in crate::query) async fn time_spent(
 ) -> Result<HashMap<RunId, BTreeMap<TaskIx, TimeSpent>>, StoreError> {
     let rows: Vec<(Uuid, i64, Option<i64>)> = run::Entity::find()
         .filter(run::Column::Id.is_in(ids.iter().map(|id| id.0)))
-        .filter(run::Column::Namespace.eq(&*actor.namespace))
+        .filter(is_own(actor))
         .filter(run::Column::NextSeq.lte(TIMED_RECORDS_MAX))
         .select_only()
         .columns([run::Column::Id, run::Column::NextSeq, run::Column::FinishedAt])
