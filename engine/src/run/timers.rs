@@ -58,7 +58,7 @@ impl Machine<'_> {
             .map(|(_, ix)| *ix)
             .collect();
         let has_alert = self.note_run_sla();
-        if due.is_empty() && !has_alert && !self.state.wake_at.is_some_and(|at| at <= now) {
+        if due.is_empty() && !has_alert && self.state.wake_at.is_none_or(|at| at > now) {
             return Outcome::Ignored(Stale::NothingDue);
         }
         // with nothing due the stored alarm was an early one, and is set anew
