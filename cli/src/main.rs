@@ -28,6 +28,9 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let cli = command::Cli::parse();
     logging::install(cli.command.is_service());
+    if !cli.command.owns_machine() {
+        use_small_pages();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(THREAD_STACK_BYTES)
@@ -42,5 +45,14 @@ fn main() -> ExitCode {
     match ended {
         Ok(exit) => exit.into(),
         Err(failure) => failure.report(),
+    }
+}
+
+/// The allocator asks for pages of 2 MiB, which makes a busy server faster and an idle one more than twice as large: each is
+/// resident as soon as one of its bytes is. Children inherit the setting.
+fn use_small_pages() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(%error, "memory is used in large pages");
     }
 }

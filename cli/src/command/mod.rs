@@ -129,6 +129,11 @@ impl Command {
     pub fn is_service(&self) -> bool {
         matches!(self, Self::Dev(_) | Self::Serve(_) | Self::Worker(_))
     }
+
+    /// Whether the machine is there for it, and not for the work of who typed it.
+    pub fn owns_machine(&self) -> bool {
+        matches!(self, Self::Serve(_) | Self::Worker(_))
+    }
 }
 
 /// Does it.
