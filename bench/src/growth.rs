@@ -13,7 +13,7 @@ use crate::workloads::{DIAMOND_CLIENTS, DIAMOND_TASKS, ended, publish_diamond, r
 /// Finished runs of the short form: the second is compared with the first.
 const QUICK: [u32; 2] = [1_000, 10_000];
 /// And of the long form.
-const LONG: [u32; 3] = [10_000, 100_000, 300_000];
+const LONG: [u32; 3] = [10_000, 100_000, 1_000_000];
 /// Diamonds of each of the sixteen clients, times the scale.
 const EACH: u32 = 40;
 /// Copies of one statement.
