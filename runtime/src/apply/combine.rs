@@ -1,8 +1,9 @@
 //! Several writing statements as one: a batch is one message to the database and one answer, commit included.
 //!
-//! With PostgreSQL the parts become common table expressions, which the server plans once. All of them see the database as it was before the first, so no two may
-//! concern the same row; [`Statements`](super::save::Statements) sees to that. The guards come first: the final `SELECT`
-//! counts the rows of the guarded parts and divides by zero when one is missing, which undoes everything.
+//! With PostgreSQL the parts become common table expressions, which the server plans once. All of them see the database as
+//! it was before the first, so no two may concern the same row; [`Statements`](super::save::Statements) sees to that. The
+//! guards come first: the final `SELECT` counts the rows of the guarded parts and divides by zero when one is missing, which
+//! undoes everything.
 //!
 //! With SQLite they stay statements, one after the other in one script that is a transaction; a guard overflows when its
 //! statement has not changed the number of rows that it should.

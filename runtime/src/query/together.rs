@@ -15,8 +15,8 @@ use crate::actor::Actor;
 use crate::error::StoreError;
 use crate::view::RunView;
 
-/// Most runs of one statement.
-const RUNS_MAX: usize = 500;
+/// Most runs of one statement: each may bring an input and an output of some 60 KiB.
+const RUNS_MAX: usize = 100;
 
 /// The questions that wait for the next statement.
 #[derive(Clone, Default)]
@@ -50,22 +50,22 @@ impl Reads {
             run,
             answer,
         };
-        if self.together.ask(question) {
+        if let Some(duty) = self.together.ask(question) {
             let reads = self.clone();
             // a task of its own, because a caller may go away while others still wait for their answers
-            tokio::spawn(async move { reads.answer_questions().await });
+            tokio::spawn(async move { reads.answer_questions(duty).await });
         }
         match answered.await {
             Ok(found) => Ok(found),
-            // the statement for all has failed: this caller learns why from its own
+            // the statement for all has failed, or its task: this caller learns why from its own
             Err(_) => Ok(runs::by_id(self, actor, &[run], Payloads::Read)
                 .await?
                 .remove(&run)),
         }
     }
 
-    async fn answer_questions(&self) {
-        while let Some(questions) = self.together.take() {
+    async fn answer_questions(&self, mut duty: Duty) {
+        while let Some(questions) = duty.take() {
             let mut by_namespace: HashMap<Arc<str>, Vec<Question>> = HashMap::new();
             for question in questions {
                 let namespace = Arc::clone(&question.actor.namespace);
@@ -93,26 +93,100 @@ impl Reads {
 }
 
 impl Together {
-    /// Whether the caller must see to the answers.
-    fn ask(&self, question: Question) -> bool {
+    /// Adds a question; who gets the duty must see to the answers.
+    fn ask(&self, question: Question) -> Option<Duty> {
         let mut waiting = self.waiting();
         waiting.questions.push(question);
-        !mem::replace(&mut waiting.is_reading, true)
+        let is_first = !mem::replace(&mut waiting.is_reading, true);
+        is_first.then(|| Duty {
+            together: self.clone(),
+            is_done: false,
+        })
     }
 
-    /// What waits for the next statement; after `None` the next question is to be seen to by who asks it.
-    fn take(&self) -> Option<Vec<Question>> {
-        let mut waiting = self.waiting();
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// To answer what is asked until nothing is. Given up before that, it leaves nobody waiting: the questions go, and who asked
+/// them reads alone.
+struct Duty {
+    together: Together,
+    is_done: bool,
+}
+
+impl Duty {
+    /// What waits for the next statement. After `None` the next question comes with a duty of its own.
+    fn take(&mut self) -> Option<Vec<Question>> {
+        let mut waiting = self.together.waiting();
         if waiting.questions.is_empty() {
             waiting.is_reading = false;
+            self.is_done = true;
             return None;
         }
         let now = waiting.questions.len().min(RUNS_MAX);
         let later = waiting.questions.split_off(now);
         Some(mem::replace(&mut waiting.questions, later))
     }
+}
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Duty {
+    fn drop(&mut self) {
+        if !self.is_done {
+            *self.together.waiting() = Waiting::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn ask(together: &Together) -> (Option<Duty>, oneshot::Receiver<Option<RunView>>) {
+        let (answer, answered) = oneshot::channel();
+        let question = Question {
+            actor: Actor {
+                name: "test".into(),
+                namespace: "default".into(),
+            },
+            run: RunId(Uuid::nil()),
+            answer,
+        };
+        (together.ask(question), answered)
+    }
+
+    #[test]
+    fn one_of_those_who_ask_at_once_has_the_duty() {
+        let together = Together::default();
+        let (duty, _first) = ask(&together);
+        let (none, _second) = ask(&together);
+        assert!(none.is_none());
+        let mut duty = duty.expect("the first has it");
+        assert_eq!(duty.take().map(|questions| questions.len()), Some(2));
+        assert!(duty.take().is_none());
+        let (next, _third) = ask(&together);
+        drop(duty);
+        assert_eq!(
+            next.expect("another").take().map(|questions| questions.len()),
+            Some(1)
+        );
+    }
+
+    #[test]
+    fn a_duty_that_is_given_up_leaves_nobody_waiting() {
+        let together = Together::default();
+        let (duty, mut first) = ask(&together);
+        let (_, mut second) = ask(&together);
+        drop(duty);
+        for answered in [&mut first, &mut second] {
+            assert_eq!(
+                answered.try_recv().err(),
+                Some(oneshot::error::TryRecvError::Closed)
+            );
+        }
+        assert!(ask(&together).0.is_some(), "whoever asks next");
     }
 }
