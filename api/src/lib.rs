@@ -21,6 +21,7 @@ mod schema;
 mod server;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

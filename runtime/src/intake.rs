@@ -13,7 +13,9 @@ use runnel_queue::message::CHECKPOINT_BYTES_MAX;
 use runnel_queue::payload::{PAYLOAD_BYTES_MAX, PayloadRef};
 use runnel_queue::{
     Attempt, AttemptRef, Failure, FailureCategory, LogLine, Outcome, Progress, Report, ReportBatch, TokenKeys,
+    Usage,
 };
+use runnel_telemetry::SpanContext;
 use serde_json::value::RawValue;
 
 use crate::apply::{Appliers, Shell};
@@ -256,6 +258,9 @@ fn completed(report: &Attempt, worker: Arc<str>) -> Input {
         worker,
         started_at: Timestamp(report.started_us),
         finished_at: Timestamp(report.finished_us),
+        usage: report.usage.map(usage),
+        // what is no trace context is none: a worker of any make may say anything
+        trace: report.traceparent.as_deref().filter(|text| SpanContext::parse(text).is_some()).map(Arc::from),
     };
     match &report.outcome {
         Outcome::Output(output) if output.get().len() > OUTPUT_BYTES_MAX => Input::AttemptFailed {
@@ -282,6 +287,16 @@ fn completed(report: &Attempt, worker: Arc<str>) -> Input {
             failure: task_failure(failure),
             timings,
         },
+    }
+}
+
+fn usage(usage: Usage) -> runnel_engine::run::Usage {
+    runnel_engine::run::Usage {
+        wall_us: usage.wall_us,
+        cpu_us: usage.cpu_us,
+        memory_bytes: usage.memory_bytes,
+        input_bytes: usage.input_bytes,
+        output_bytes: usage.output_bytes,
     }
 }
 

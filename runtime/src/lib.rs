@@ -35,6 +35,7 @@ pub mod schedule;
 pub mod secret;
 pub mod start;
 pub mod store;
+mod trace;
 pub mod trigger;
 mod unwanted;
 pub mod verify;

@@ -8,6 +8,7 @@ mod settle;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use runnel_engine::Timestamp;
 use runnel_engine::source::{Format, Reading};
 use runnel_queue::{AttemptRef, QueueName, ReportBatch, TaskQueue};
 use serde_json::{Map, Value};
@@ -103,6 +104,12 @@ impl Orchestrator {
     /// The time.
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.inner.shell.clock
+    }
+
+    /// The time, as everything here takes it.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock().now()
     }
 
     /// Ids.

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::attempt::{self, Ended};
 use crate::control::{self, Control};
 use crate::running::Running;
+use crate::telemetry::Execution;
 use crate::{Handlers, ReportSink, Supplies, clock};
 
 /// Kept free at the end of an invocation for stopping attempts and reporting that.
@@ -102,7 +103,7 @@ impl LambdaWorker {
 
     /// Whether the record's message may be deleted.
     async fn settle(&self, record: &SqsMessage, running: &Running, control: &Control) -> bool {
-        let message = match decode_task(record.body.as_deref().unwrap_or_default()) {
+        let mut message = match decode_task(record.body.as_deref().unwrap_or_default()) {
             Ok(message) => message,
             Err(error) => {
                 tracing::warn!(
@@ -121,7 +122,11 @@ impl LambdaWorker {
         };
         let receipt = Receipt(record.receipt_handle.clone().unwrap_or_default());
         let held = running.hold(&message, receipt, Instant::now());
-        let (ended, log) = attempt::execute(&message, handler, &held, control, &self.supplies).await;
+        let execution = Execution::begin(&mut message, &self.name, queue_of(record), held.started_us);
+        let work = attempt::execute(&message, handler, &held, control, &self.supplies);
+        let (ended, log) =
+            runnel_telemetry::with_log_context(Execution::log_context(&message), work).await;
+        let (usage, traceparent) = execution.end(&ended, held.said.usage());
         held.end();
         running.release(&held);
         let at = held.at.clone();
@@ -134,6 +139,8 @@ impl LambdaWorker {
                         outcome,
                         started_us,
                         finished_us,
+                        usage,
+                        traceparent,
                     }),
                     true,
                 )
@@ -171,6 +178,12 @@ impl LambdaWorker {
         }
         false
     }
+}
+
+/// Name of the queue that the event source reads.
+fn queue_of(record: &SqsMessage) -> &str {
+    let arn = record.event_source_arn.as_deref().unwrap_or_default();
+    arn.rsplit_once(':').map_or("", |(_, name)| name)
 }
 
 /// Time from now to a moment given in milliseconds since the epoch.

@@ -23,6 +23,7 @@ mod secret;
 pub mod sink;
 mod supply;
 mod task;
+pub mod telemetry;
 
 use std::sync::Arc;
 use std::time::Duration;

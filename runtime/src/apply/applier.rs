@@ -77,6 +77,8 @@ pub(crate) struct Shell {
     pub batch_max: usize,
     pub appliers: usize,
     pub payloads: Payloads,
+    /// What traces call the queue service.
+    pub messaging_system: &'static str,
 }
 
 /// One applier: owner of a slice of the runs.

@@ -2,13 +2,15 @@
 
 use runnel_engine::run::{Command, GateCommand, WaitCommand, WaitSubject};
 use runnel_queue::{TokenKeys, crash_point};
+use runnel_telemetry::{Span, Tracer};
 
-use super::applier::Applier;
+use super::applier::{Applier, Shell};
 use super::round::{Answer, Round};
 use super::turn::{Lease, Turn};
 use crate::error::StoreError;
 use crate::message;
 use crate::relay::{AttemptKey, Dispatch, News};
+use crate::trace;
 use crate::wait::CallbackAddress;
 
 const APPLIED: &str = "runnel_records_total";
@@ -19,6 +21,8 @@ impl Applier {
         let mut news = News::default();
         let (mut rung, mut ended) = (Vec::new(), Vec::new());
         let mut has_errands = false;
+        let tracer = runnel_telemetry::tracer();
+        let mut spans = Vec::new();
         let mut asks_gates = false;
         for turn in round.turns {
             if turn.is_failed {
@@ -47,6 +51,9 @@ impl Applier {
                     self.shell.alarm.set(at);
                 }
                 let was_start = turn.start.is_some();
+                if let Some(tracer) = tracer {
+                    tell(tracer, &self.shell, &turn, &mut spans);
+                }
                 self.cache.put(turn.committed());
                 after_commit(was_start);
             } else {
@@ -54,6 +61,9 @@ impl Applier {
             }
         }
         self.shell.relay.tell(news);
+        if let Some(tracer) = tracer {
+            tracer.export(spans);
+        }
         if has_errands {
             self.shell.errands.ring();
         }
@@ -63,6 +73,31 @@ impl Applier {
         }
         round.answers
     }
+}
+
+/// The spans that a committed turn has ended.
+fn tell(tracer: &Tracer, shell: &Shell, turn: &Turn, spans: &mut Vec<Span>) {
+    let (known, run) = (&turn.known, trace::of_run(&turn.known.state, tracer));
+    if !run.is_sampled {
+        return;
+    }
+    let told = trace::Told {
+        plan: &known.meta.plan,
+        state: &known.state,
+        namespace: &known.meta.namespace,
+        workflow: &known.meta.key,
+        records: &turn.effects.records,
+        heard: &turn.heard,
+        was_terminal: turn.was_terminal,
+        run,
+        system: shell.messaging_system,
+        begun_us: turn.moment.now.0,
+        committed_us: shell.clock.now().0,
+    };
+    if turn.start.is_some() {
+        spans.extend(trace::of_firing(&told));
+    }
+    spans.extend(trace::spans_of(&told));
 }
 
 /// Whether a task began to wait for an event, which may have come already.

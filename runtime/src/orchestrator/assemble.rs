@@ -69,6 +69,7 @@ impl Inner {
             batch_max: config.batch_max.max(1),
             appliers: inboxes.len(),
             payloads,
+            messaging_system: if config.queue.is_durable() { "aws_sqs" } else { "runnel" },
         });
         let intake = Intake::new(Arc::clone(&shell), appliers.clone());
         let consumer = Consumer::new(intake.clone(), Arc::clone(&config.queue));

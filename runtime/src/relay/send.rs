@@ -36,6 +36,7 @@ const FAILED: &str = "runnel_relay_failed_total";
 struct Parcel {
     key: AttemptKey,
     body: String,
+    traceparent: Option<String>,
 }
 
 /// What became of one call to the queue.
@@ -159,10 +160,11 @@ impl Relay {
         let mut gone = Vec::new();
         for Dispatch { key, queue, body, .. } in dispatches {
             match body {
-                Body::Ready(body) => match parcels.get_mut(&queue) {
-                    Some(parcels) => parcels.push(Parcel { key, body }),
-                    None => drop(parcels.insert(queue, vec![Parcel { key, body }])),
-                },
+                Body::Ready(body, traceparent) => parcels.entry(queue).or_default().push(Parcel {
+                    key,
+                    body,
+                    traceparent,
+                }),
                 Body::Gone => {
                     self.shell.relay.desk().touch(key.run, key.task, None);
                     gone.push(key);
@@ -234,6 +236,7 @@ impl Relay {
             worker: "relay".into(),
             started_at: now,
             finished_at: now,
+            ..runnel_engine::run::Timings::default()
         };
         let input = Input::AttemptFailed {
             task: key.task,
@@ -464,6 +467,7 @@ async fn send_all(
     let outgoing = |parcel: &Parcel| Outgoing {
         body: parcel.body.clone(),
         delay: Duration::ZERO,
+        traceparent: parcel.traceparent.clone(),
     };
     crash_point!("relay.before_send");
     let sent = service.send(queue, parcels.iter().map(outgoing).collect()).await;
