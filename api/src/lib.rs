@@ -171,6 +171,16 @@ pub async fn serve(
     Ok(())
 }
 
+/// Begins to record metrics, for `/metrics`; what happens before is not counted. Any number of times.
+pub fn install_metrics() {
+    metrics::Metrics::install();
+}
+
+/// Serves `/metrics` and `/livez` alone, for processes without an API, until `stop` is cancelled.
+pub async fn serve_metrics(listener: TcpListener, stop: CancellationToken) {
+    metrics::serve(listener, stop).await;
+}
+
 /// The schema as SDL, sorted.
 #[must_use]
 pub fn sdl() -> String {

@@ -22,6 +22,7 @@ use crate::consumer::Consumer;
 use crate::error::{PublishError, StoreError};
 use crate::feed::Feed;
 use crate::intake::Intake;
+use crate::measure::Measuring;
 use crate::payload::Payloads;
 use crate::query::Reads;
 use crate::schedule::{ScheduleBell, Scheduler};
@@ -67,6 +68,7 @@ struct Inner {
     vars: Arc<Map<String, Value>>,
     secrets: Vault,
     bulk_bell: Arc<bulk::Bell>,
+    measuring: Measuring,
     loops: Loops,
 }
 
@@ -120,6 +122,11 @@ impl Orchestrator {
     /// The stored secrets.
     pub(crate) fn vault(&self) -> &Vault {
         &self.inner.secrets
+    }
+
+    /// When the states were last read.
+    pub(crate) fn measuring(&self) -> &Measuring {
+        &self.inner.measuring
     }
 
     /// The way to large values.

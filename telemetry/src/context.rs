@@ -54,7 +54,12 @@ impl SpanContext {
     /// As a `traceparent`.
     #[must_use]
     pub fn traceparent(&self) -> String {
-        format!("00-{}-{}-{:02x}", self.trace, self.span, u8::from(self.is_sampled))
+        format!(
+            "00-{}-{}-{:02x}",
+            self.trace,
+            self.span,
+            u8::from(self.is_sampled)
+        )
     }
 
     /// Another span of the same trace.

@@ -1,7 +1,7 @@
 //! Sends ended spans: gathered, posted in batches, dropped when nobody takes them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::{Client, StatusCode};
@@ -164,7 +164,9 @@ impl Exporter {
 
     async fn send_all(&mut self) {
         while !self.waiting.is_empty() {
-            let rest = self.waiting.split_off(self.waiting.len().min(self.settings.batch_max));
+            let rest = self
+                .waiting
+                .split_off(self.waiting.len().min(self.settings.batch_max));
             let batch = std::mem::replace(&mut self.waiting, rest);
             let body = bytes::Bytes::from(otlp::encode(&self.settings.resource, &batch));
             let count = batch.len() as u64;

@@ -24,7 +24,11 @@ const FLAG_SAMPLED: u32 = 1;
 pub fn encode(resource: &[(String, String)], spans: &[Span]) -> Vec<u8> {
     let mut of_resource = Vec::new();
     for (name, value) in resource {
-        field(&mut of_resource, 1, &attribute(name, &Value::Text(value.clone().into())));
+        field(
+            &mut of_resource,
+            1,
+            &attribute(name, &Value::Text(value.clone().into())),
+        );
     }
     let mut scope = Vec::new();
     field(&mut scope, 1, SCOPE.as_bytes());

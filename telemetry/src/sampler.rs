@@ -57,7 +57,10 @@ impl Sampler {
         let [.., a, b, c, d, e, f, g] = trace.0;
         let drawn = u64::from_be_bytes([0, a, b, c, d, e, f, g]);
         // 2^56, exactly a float
-        #[expect(clippy::cast_precision_loss, reason = "56 bits, of which a float keeps 53: no sampler is that exact")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "56 bits, of which a float keeps 53: no sampler is that exact"
+        )]
         let share = drawn as f64 / 72_057_594_037_927_936.0;
         share < self.ratio
     }

@@ -63,9 +63,13 @@ impl Settings {
             return refuse("OTEL_TRACES_EXPORTER", "`otlp` or `none`");
         }
         if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
-            return refuse("OTEL_EXPORTER_OTLP_ENDPOINT", "a URL that begins with http:// or https://");
+            return refuse(
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                "a URL that begins with http:// or https://",
+            );
         }
-        let protocol = variable("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL").or_else(|| variable("OTEL_EXPORTER_OTLP_PROTOCOL"));
+        let protocol = variable("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
+            .or_else(|| variable("OTEL_EXPORTER_OTLP_PROTOCOL"));
         if protocol.is_some_and(|protocol| protocol != "http/protobuf") {
             return refuse(
                 "OTEL_EXPORTER_OTLP_PROTOCOL",
@@ -95,7 +99,8 @@ impl Settings {
                            OTEL_TRACES_SAMPLER_ARG a number from 0 to 1",
             })
         });
-        let headers = variable("OTEL_EXPORTER_OTLP_TRACES_HEADERS").or_else(|| variable("OTEL_EXPORTER_OTLP_HEADERS"));
+        let headers =
+            variable("OTEL_EXPORTER_OTLP_TRACES_HEADERS").or_else(|| variable("OTEL_EXPORTER_OTLP_HEADERS"));
         let queue_max = count("OTEL_BSP_MAX_QUEUE_SIZE", 8_192)?;
         Ok(Some(Self {
             endpoint,
@@ -197,7 +202,10 @@ mod tests {
         let settings = read(&[HERE]).unwrap().unwrap();
         assert_eq!(settings.endpoint, "http://127.0.0.1:4318/v1/traces");
         let special = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://collector/x");
-        assert_eq!(read(&[HERE, special]).unwrap().unwrap().endpoint, "https://collector/x");
+        assert_eq!(
+            read(&[HERE, special]).unwrap().unwrap().endpoint,
+            "https://collector/x"
+        );
     }
 
     #[test]
@@ -205,7 +213,10 @@ mod tests {
         let settings = read(&[
             HERE,
             ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Basic%20eDp5, x-a=1"),
-            ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test,service.name=other"),
+            (
+                "OTEL_RESOURCE_ATTRIBUTES",
+                "deployment.environment.name=test,service.name=other",
+            ),
             ("OTEL_SERVICE_NAME", "mine"),
         ])
         .unwrap()
@@ -233,7 +244,10 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "collector:4318"),
         ] {
             let error = read(&[HERE, (variable, value)]).unwrap_err().to_string();
-            assert!(error.contains("OTEL_") && !error.contains("secret"), "{variable}: {error}");
+            assert!(
+                error.contains("OTEL_") && !error.contains("secret"),
+                "{variable}: {error}"
+            );
         }
     }
 }

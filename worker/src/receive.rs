@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use runnel_queue::message::decode_task;
-use runnel_queue::{
-    Attempt, AttemptRef, Delivery, MessageError, Receipt, Report, TaskMessage, crash_point,
-};
+use runnel_queue::{Attempt, AttemptRef, Delivery, MessageError, Receipt, Report, TaskMessage, crash_point};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -31,16 +29,16 @@ const RECEIVE_WAIT: Duration = Duration::from_secs(20);
 const RECEIVE_MAX: usize = 256;
 
 /// For a type that this worker does not know: time for one that does.
-const UNKNOWN_TYPE_DELAY: Duration = Duration::from_secs(15);
+pub(crate) const UNKNOWN_TYPE_DELAY: Duration = Duration::from_secs(15);
 
 /// For a message of a newer Runnel: time for a newer worker.
-const NEWER_VERSION_DELAY: Duration = Duration::from_secs(10 * 60);
+pub(crate) const NEWER_VERSION_DELAY: Duration = Duration::from_secs(10 * 60);
 
 /// For a message that nobody can read, until the queue calls it dead.
-const MALFORMED_DELAY: Duration = Duration::from_secs(5);
+pub(crate) const MALFORMED_DELAY: Duration = Duration::from_secs(5);
 
 /// For a second delivery of an attempt that runs here.
-const REPEATED_DELAY: Duration = Duration::from_secs(30);
+pub(crate) const REPEATED_DELAY: Duration = Duration::from_secs(30);
 
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
@@ -69,7 +67,7 @@ impl Recent {
         }
     }
 
-    fn knows(&self, at: &AttemptRef) -> bool {
+    pub(crate) fn knows(&self, at: &AttemptRef) -> bool {
         self.attempts
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -94,7 +92,9 @@ impl Receiver {
     pub(crate) async fn run(&self, stop: &CancellationToken) {
         let capacity = Arc::new(Semaphore::new(self.config.concurrency));
         // several receivers of a process add up
-        METERS.slots.increment(f64::from(u32::try_from(self.config.concurrency).unwrap_or(u32::MAX)));
+        METERS.slots.increment(f64::from(
+            u32::try_from(self.config.concurrency).unwrap_or(u32::MAX),
+        ));
         let mut backoff = BACKOFF_MIN;
         while let Some(permits) = stop.run_until_cancelled(all_free(&capacity)).await.flatten() {
             let receive = self.config.queue.receive(
@@ -218,8 +218,7 @@ impl Receiver {
         let queue = &self.config.task_queue.0;
         let execution = Execution::begin(&mut message, &self.config.name, queue, held.started_us);
         let work = attempt::execute(&message, handler, &held, &self.control, &self.config.supplies);
-        let (ended, log) =
-            runnel_telemetry::with_log_context(Execution::log_context(&message), work).await;
+        let (ended, log) = runnel_telemetry::with_log_context(Execution::log_context(&message), work).await;
         let (usage, traceparent) = execution.end(&ended, held.said.usage());
         held.end();
         let at = held.at.clone();
@@ -273,7 +272,7 @@ async fn all_free(capacity: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
     Some(permits)
 }
 
-fn rest_of(log: &AttemptLog, at: &AttemptRef) -> impl Iterator<Item = Report> {
+pub(crate) fn rest_of(log: &AttemptLog, at: &AttemptRef) -> impl Iterator<Item = Report> {
     std::iter::from_fn(|| log.take_chunk()).map(|lines| Report::Log {
         at: at.clone(),
         lines,

@@ -2,20 +2,23 @@
 //!
 //! Costs of an attempt without a tracer: two readings of a clock and one counter.
 
+mod figures;
+
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use metrics::{Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram};
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+};
 use metrics::{gauge, histogram};
 use runnel_queue::{Outcome, TaskMessage, Usage};
-use runnel_telemetry::{
-    DerivedFrom, Kind, LogContext, Span, SpanContext, SpanId, Tracer, derived, trace_of,
-};
+use runnel_telemetry::{DerivedFrom, Kind, LogContext, Span, SpanContext, SpanId, Tracer, derived, trace_of};
 use tokio::time::Instant;
 
 use crate::attempt::Ended;
 use crate::clock;
+pub(crate) use figures::Figures;
 
 /// An attempt that is being executed.
 pub(crate) struct Execution {
@@ -75,7 +78,9 @@ impl Execution {
             ..measured
         };
         METERS.used(&usage);
-        let place = self.trace.map(|traced| traced.end(self.started_us, ended, result));
+        let place = self
+            .trace
+            .map(|traced| traced.end(self.started_us, ended, result));
         (Some(usage), place)
     }
 }
@@ -167,15 +172,35 @@ const RECEIVED: &str = "runnel_worker_received_total";
 
 /// Says what the metrics of a worker mean. For the program, once its recorder is there.
 pub fn describe() {
-    describe_counter!(ATTEMPTS, Unit::Count, "Attempts that left the worker, by type and result (succeeded, failed, returned, unwanted, lost)");
-    describe_histogram!(DURATION, Unit::Seconds, "Time from the receipt of an attempt to its result");
+    describe_counter!(
+        ATTEMPTS,
+        Unit::Count,
+        "Attempts that left the worker, by type and result (succeeded, failed, returned, unwanted, lost)"
+    );
+    describe_histogram!(
+        DURATION,
+        Unit::Seconds,
+        "Time from the receipt of an attempt to its result"
+    );
     describe_gauge!(IN_FLIGHT, Unit::Count, "Attempts that run now");
     describe_gauge!(SLOTS, Unit::Count, "Attempts that may run at once");
-    describe_histogram!(CPU, Unit::Seconds, "CPU time of the processes of an attempt, where it has any");
-    describe_histogram!(MEMORY, Unit::Bytes, "Most memory of a process of an attempt, where it has any");
+    describe_histogram!(
+        CPU,
+        Unit::Seconds,
+        "CPU time of the processes of an attempt, where it has any"
+    );
+    describe_histogram!(
+        MEMORY,
+        Unit::Bytes,
+        "Most memory of a process of an attempt, where it has any"
+    );
     describe_counter!(INPUT, Unit::Bytes, "Bytes of the inputs in task messages");
     describe_counter!(OUTPUT, Unit::Bytes, "Bytes of the outputs of attempts");
-    describe_counter!(RECEIVE_ERRORS, Unit::Count, "Receive calls that the queue service did not answer");
+    describe_counter!(
+        RECEIVE_ERRORS,
+        Unit::Count,
+        "Receive calls that the queue service did not answer"
+    );
     describe_counter!(RECEIVED, Unit::Count, "Messages received");
 }
 
@@ -220,7 +245,10 @@ impl Meters {
         }
         let counter = counter!(ATTEMPTS, "type" => kind.to_owned(), "result" => result);
         counter.increment(1);
-        attempts.entry(kind.to_owned()).or_default().insert(result, counter);
+        attempts
+            .entry(kind.to_owned())
+            .or_default()
+            .insert(result, counter);
     }
 
     fn used(&self, usage: &Usage) {
@@ -230,7 +258,10 @@ impl Meters {
             self.cpu.record(Duration::from_micros(cpu_us).as_secs_f64());
         }
         if let Some(bytes) = usage.memory_bytes {
-            #[expect(clippy::cast_precision_loss, reason = "a histogram of bytes has coarser buckets")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a histogram of bytes has coarser buckets"
+            )]
             self.memory.record(bytes as f64);
         }
     }

@@ -56,7 +56,14 @@ pub(crate) fn stream(
     if operation.kind == OperationType::Subscription {
         metrics::graphql_operation(operation.kind, true);
         let request = attach(operation.request, app, viewer).data(resume);
-        return app.schema.execute_stream(request).boxed();
+        let open = metrics::OpenSubscription::begin();
+        let answers = app.schema.execute_stream(request);
+        // it ends with the stream, however that ends
+        return answers
+            .inspect(move |_| {
+                let _held = &open;
+            })
+            .boxed();
     }
     let app = app.clone();
     // spawned here and not when first polled, so that it ends even if the stream is dropped

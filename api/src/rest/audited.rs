@@ -18,7 +18,8 @@ use crate::trace::RequestSpan;
 /// Runs the call to its end, also when the client hangs up, and writes its row.
 pub(super) async fn layer(State(app): State<SharedApp>, request: Request, next: Next) -> Response {
     let id = RequestId::of(request.extensions());
-    let (Some(mut intent), Ok(viewer)) = (intent_of(&request, &id), app.viewer(request.headers()).await) else {
+    let (Some(mut intent), Ok(viewer)) = (intent_of(&request, &id), app.viewer(request.headers()).await)
+    else {
         return next.run(request).await;
     };
     let span = RequestSpan::begin(&app.orchestrator, intent.trace);

@@ -22,6 +22,7 @@ use crate::exit::{Exit, Failure};
 pub mod clock;
 pub mod data_dir;
 pub mod keys;
+pub mod observe;
 pub mod options;
 pub mod people;
 pub mod schema;

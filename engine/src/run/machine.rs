@@ -145,7 +145,11 @@ impl<'a> Machine<'a> {
             actor: note.actor.map(str::to_owned),
             reason: note.reason.map(str::to_owned),
             data: note.data,
-            usage: if ends_attempt(kind) { self.usage.take() } else { None },
+            usage: if ends_attempt(kind) {
+                self.usage.take()
+            } else {
+                None
+            },
         });
         self.state.next_seq += 1;
     }

@@ -9,11 +9,10 @@ use super::round::{Answer, Round};
 use super::turn::{Lease, Turn};
 use crate::error::StoreError;
 use crate::message;
+use crate::meters::METERS;
 use crate::relay::{AttemptKey, Dispatch, News};
 use crate::trace;
 use crate::wait::CallbackAddress;
-
-const APPLIED: &str = "runnel_records_total";
 
 impl Applier {
     /// Publishes a committed round and gives the answers that its callers may hear now.
@@ -30,7 +29,7 @@ impl Applier {
             }
             if turn.is_changed {
                 asks_gates |= turn.effects.commands.iter().any(concerns_gates);
-                metrics::counter!(APPLIED).increment(turn.effects.records.len() as u64);
+                count(&turn);
                 collect(&self.shell.token_keys, &self.shell.callbacks, &turn, &mut news);
                 if waits_for_event(&turn) {
                     self.shell.waits.look_back();
@@ -60,6 +59,9 @@ impl Applier {
                 self.cache.put(turn.known);
             }
         }
+        for dispatch in &mut news.dispatches {
+            dispatch.since = Some(self.begun);
+        }
         self.shell.relay.tell(news);
         if let Some(tracer) = tracer {
             tracer.export(spans);
@@ -72,6 +74,23 @@ impl Applier {
             self.shell.gate.ring();
         }
         round.answers
+    }
+}
+
+/// What a committed turn adds to the metrics.
+fn count(turn: &Turn) {
+    let (known, records) = (&turn.known, &turn.effects.records);
+    METERS.records.increment(records.len() as u64);
+    for record in records {
+        if let Some(task) = record.task.and_then(|ix| known.state.tasks.get(ix.at())) {
+            METERS.task_ended(&known.meta.plan.task(task.template).kind, record.kind);
+        }
+    }
+    if turn.start.is_some() {
+        METERS.run_started(&known.meta.key);
+    }
+    if !turn.was_terminal && known.state.status.is_terminal() {
+        METERS.run_ended(&known.meta.key, known.state.status);
     }
 }
 
@@ -133,6 +152,7 @@ pub(super) fn collect(keys: &TokenKeys, callbacks: &CallbackAddress, turn: &Turn
                 queue: definition.queue.clone(),
                 namespace: std::sync::Arc::clone(&turn.known.meta.namespace),
                 priority: definition.priority.unwrap_or(state.context.priority),
+                since: None,
                 body: message::body_if_wanted(
                     keys,
                     callbacks,

@@ -276,7 +276,12 @@ impl Errands {
                 attempt: errand.attempt,
                 root: details.root_run_id.map_or(errand.run, RunId),
                 depth,
-                trace: trace::of_waiting_parent(errand.run, TaskIx(errand.task.0), errand.attempt, &details.run_extra),
+                trace: trace::of_waiting_parent(
+                    errand.run,
+                    TaskIx(errand.task.0),
+                    errand.attempt,
+                    &details.run_extra,
+                ),
             }),
         };
         let (reply, answer) = oneshot::channel();

@@ -108,14 +108,21 @@ pub(crate) fn stored(parent: Option<SpanContext>, link: Option<SpanContext>) -> 
 }
 
 /// The wait of a task for a child run, from what is stored of the task's run; `None` without a tracer.
-pub(crate) fn of_waiting_parent(run: runnel_engine::RunId, task: TaskIx, attempt: u32, extra: &str) -> Option<SpanContext> {
+pub(crate) fn of_waiting_parent(
+    run: runnel_engine::RunId,
+    task: TaskIx,
+    attempt: u32,
+    extra: &str,
+) -> Option<SpanContext> {
     /// The part of the stored state that is needed.
     #[derive(serde::Deserialize)]
     struct Extra {
         trace: Option<RunTrace>,
     }
     let tracer = runnel_telemetry::tracer()?;
-    let stored = serde_json::from_str::<Extra>(extra).ok().and_then(|extra| extra.trace);
+    let stored = serde_json::from_str::<Extra>(extra)
+        .ok()
+        .and_then(|extra| extra.trace);
     let parent = stored.and_then(|trace| SpanContext::parse(trace.parent.as_deref()?));
     let span = derived(
         run.0,

@@ -151,9 +151,13 @@ impl Told<'_> {
             let since = row.ready_at.or(row.queued_at).map_or(self.begun_us, |at| at.0);
             ("wait", self.run.span, since)
         };
-        let execution = self.heard.executions.iter().find_map(|(task, attempt, execution)| {
-            (*task == end.task && *attempt == end.attempt).then_some(*execution)
-        });
+        let execution = self
+            .heard
+            .executions
+            .iter()
+            .find_map(|(task, attempt, execution)| {
+                (*task == end.task && *attempt == end.attempt).then_some(*execution)
+            });
         let place = self.completion(end.task, end.attempt);
         let span = Span::new(self.run.at(place), Kind::Internal, format!("{name} {kind}"))
             .below(Some(parent))
@@ -176,7 +180,12 @@ impl Told<'_> {
         };
         let (name, place, parent, begun) = match state.extra.reopened_at {
             Some(at) => ("run again", self.place(again), Some(self.run.span), at),
-            None => ("run", self.run.span, super::parent_of(state).map(|parent| parent.span), context.created_at),
+            None => (
+                "run",
+                self.run.span,
+                super::parent_of(state).map(|parent| parent.span),
+                context.created_at,
+            ),
         };
         let span = Span::new(
             self.run.at(place),
@@ -205,8 +214,15 @@ impl Told<'_> {
     fn started_by(&self) -> Vec<SpanContext> {
         let extra = &self.state.extra;
         let stored = extra.trace.as_ref().and_then(|trace| trace.link.as_deref());
-        let fired = extra.trigger.as_deref().map(|trigger| firing(trigger, self.run.is_sampled));
-        stored.and_then(SpanContext::parse).into_iter().chain(fired).collect()
+        let fired = extra
+            .trigger
+            .as_deref()
+            .map(|trigger| firing(trigger, self.run.is_sampled));
+        stored
+            .and_then(SpanContext::parse)
+            .into_iter()
+            .chain(fired)
+            .collect()
     }
 
     fn about(&self, span: Span, task: TaskIx, attempt: u32) -> Span {
@@ -233,13 +249,17 @@ fn firing(trigger: &RunTrigger, is_sampled: bool) -> SpanContext {
 pub(crate) fn of_firing(told: &Told<'_>) -> Option<Span> {
     let trigger = told.state.extra.trigger.as_deref()?;
     let kind = format!("{:?}", trigger.kind).to_lowercase();
-    let span = Span::new(firing(trigger, told.run.is_sampled), Kind::Internal, format!("fire {kind}"))
-        .during(told.begun_us, told.committed_us)
-        .linked([told.run])
-        .text("runnel.trigger.kind", kind)
-        .text("runnel.trigger.key", trigger.key.clone())
-        .text("runnel.namespace", told.namespace.to_owned())
-        .text("runnel.run.id", told.state.context.id.to_string());
+    let span = Span::new(
+        firing(trigger, told.run.is_sampled),
+        Kind::Internal,
+        format!("fire {kind}"),
+    )
+    .during(told.begun_us, told.committed_us)
+    .linked([told.run])
+    .text("runnel.trigger.kind", kind)
+    .text("runnel.trigger.key", trigger.key.clone())
+    .text("runnel.namespace", told.namespace.to_owned())
+    .text("runnel.run.id", told.state.context.id.to_string());
     Some(span)
 }
 

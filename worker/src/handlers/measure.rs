@@ -43,8 +43,11 @@ impl<'c> Measure<'c> {
 
     /// Looks once.
     pub(super) fn look(&self) {
-        let read = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", self.pid)).unwrap_or_default();
-        self.ctx.said.measured(cpu_us(&read("stat")), peak_bytes(&read("status")));
+        let read =
+            |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", self.pid)).unwrap_or_default();
+        self.ctx
+            .said
+            .measured(cpu_us(&read("stat")), peak_bytes(&read("status")));
     }
 }
 
