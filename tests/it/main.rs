@@ -49,6 +49,7 @@ mod standings;
 mod statements;
 mod subscriptions;
 mod times;
+mod traces;
 mod transport;
 mod triggers;
 mod waits;

@@ -40,6 +40,7 @@ pub struct Fleet {
     directory: TempDir,
     address: String,
     prefix: String,
+    environment: Vec<(String, String)>,
 }
 
 impl Fleet {
@@ -48,11 +49,25 @@ impl Fleet {
     /// # Errors
     /// A program or a service is missing.
     pub async fn start(stack: Stack, fault: &Fault) -> anyhow::Result<Self> {
+        Self::start_in(stack, fault, Vec::new()).await
+    }
+
+    /// The same, with variables in the environment of all processes.
+    ///
+    /// # Errors
+    /// A program or a service is missing.
+    pub async fn start_in(
+        stack: Stack,
+        fault: &Fault,
+        environment: Vec<(String, String)>,
+    ) -> anyhow::Result<Self> {
         let database = stack.database().await?;
         let directory = tempfile::Builder::new().prefix("runnel-fleet-").tempdir()?;
         let address = format!("127.0.0.1:{}", services::free_port()?);
         let prefix = unique("fleet-");
-        let server = server(stack, &database.url, directory.path(), &address, &prefix, fault)?;
+        let mut command = server(stack, &database.url, directory.path(), &address, &prefix, fault)?;
+        command.envs(environment.iter().cloned());
+        let server = Process::start("server", command)?;
         let client = server.client().await?;
         Ok(Self {
             server,
@@ -63,6 +78,7 @@ impl Fleet {
             directory,
             address,
             prefix,
+            environment,
         })
     }
 
@@ -72,7 +88,7 @@ impl Fleet {
     /// It does not start.
     pub async fn restart_server(&mut self) -> anyhow::Result<()> {
         let url = &self.database.url;
-        self.server = server(
+        let mut command = server(
             self.stack,
             url,
             self.directory.path(),
@@ -80,6 +96,8 @@ impl Fleet {
             &self.prefix,
             &Fault::None,
         )?;
+        command.envs(self.environment.iter().cloned());
+        self.server = Process::start("server", command)?;
         self.client = self.server.client().await?;
         Ok(())
     }
@@ -105,6 +123,7 @@ impl Fleet {
             VISIBILITY,
         ]);
         command.args(["--queue-prefix", &self.prefix, "--http-allow-private"]);
+        command.envs(self.environment.iter().cloned());
         self.workers.push(Process::start(&name, command)?);
         Ok(())
     }
@@ -165,7 +184,7 @@ fn server(
     address: &str,
     prefix: &str,
     fault: &Fault,
-) -> anyhow::Result<Process> {
+) -> anyhow::Result<Command> {
     let data: PathBuf = directory.join("data");
     let mut command = program(fault)?;
     match stack {
@@ -203,5 +222,5 @@ fn server(
                 .arg(data);
         }
     }
-    Process::start("server", command)
+    Ok(command)
 }

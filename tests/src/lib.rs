@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod databases;
 pub mod fleet;
 pub mod origin;
+pub mod otlp;
 pub mod process;
 pub mod programs;
 pub mod scripted;
