@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use runnel_tests::fleet::{Fault, Fleet};
-use runnel_tests::otlp::{Receiver, Received};
+use runnel_tests::otlp::{Received, Receiver};
 use runnel_tests::stack::Stack;
 use serde_json::{Value, json};
 
@@ -126,7 +126,10 @@ async fn a_run_over_server_and_worker_is_one_connected_tree(stack: Stack) -> any
     let flaky = tree.span("create default", "flaky", 1);
     assert_eq!(flaky.parent, first.id);
     for (task, attempt) in [("call", 1), ("flaky", 1), ("flaky", 2), ("last", 1), ("join", 1)] {
-        let (create, process) = (tree.span("create", task, attempt), tree.span("process", task, attempt));
+        let (create, process) = (
+            tree.span("create", task, attempt),
+            tree.span("process", task, attempt),
+        );
         assert_eq!(process.parent, create.id, "{task}");
         assert_eq!((create.kind, process.kind), (4, 5), "producer and consumer");
         let apply = tree.span("apply", task, attempt);
@@ -138,7 +141,10 @@ async fn a_run_over_server_and_worker_is_one_connected_tree(stack: Stack) -> any
     let (failed, again) = (tree.span("apply", "flaky", 1), tree.span("create", "flaky", 2));
     assert_eq!((failed.status, failed.attribute("error.type")), (2, "EXIT_CODE"));
     assert!(again.parent == of_run.id && links_to(again, failed), "{again:#?}");
-    let (wait, last) = (tree.0.iter().find(|span| span.name == "wait wait"), tree.span("create", "last", 1));
+    let (wait, last) = (
+        tree.0.iter().find(|span| span.name == "wait wait"),
+        tree.span("create", "last", 1),
+    );
     let wait = wait.expect("the span of the wait");
     assert!(last.parent == of_run.id && links_to(last, wait), "{last:#?}");
     // of two upstreams the last one is the cause, the other one is linked
@@ -178,10 +184,17 @@ async fn a_child_run_is_a_trace_of_its_own_that_is_linked_to_its_parent(stack: S
     tree.assert_connected(CALLER_SPAN);
     let wait = tree.span("wait workflow", "below", 1);
     let spans = receiver.spans();
-    let of_child = spans.iter().find(|span| span.name == "run child").expect("the child's span");
+    let of_child = spans
+        .iter()
+        .find(|span| span.name == "run child")
+        .expect("the child's span");
     assert_ne!(of_child.trace, CALLER_TRACE);
     assert_eq!(of_child.parent, "");
-    assert_eq!(of_child.trace, of_child.attribute("runnel.run.id").replace('-', ""), "found by the id of the run");
+    assert_eq!(
+        of_child.trace,
+        of_child.attribute("runnel.run.id").replace('-', ""),
+        "found by the id of the run"
+    );
     assert!(links_to(of_child, wait), "{of_child:#?}");
     Ok(())
 }

@@ -119,7 +119,10 @@ async fn receive(State(state): State<Arc<Shared>>, headers: HeaderMap, body: Byt
     }
     let mut spans = lock(&state.spans);
     for resource in request.resource_spans {
-        let attributes = resource.resource.map(|resource| resource.attributes).unwrap_or_default();
+        let attributes = resource
+            .resource
+            .map(|resource| resource.attributes)
+            .unwrap_or_default();
         let service = texts(&attributes).remove("service.name").unwrap_or_default();
         for scope in resource.scope_spans {
             spans.extend(scope.spans.into_iter().map(|span| read(&service, span)));

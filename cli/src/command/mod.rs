@@ -11,6 +11,7 @@ mod circuit;
 mod convert;
 mod dev;
 mod dlq;
+mod doctor;
 mod event;
 mod logs;
 mod migrate;
@@ -65,6 +66,8 @@ pub enum Command {
     Migrate(migrate::Migrate),
     /// Check a database against the invariants
     Verify(verify::Verify),
+    /// Check configuration, database, queues, payload store and server, and say what to do about what is wrong
+    Doctor(doctor::Doctor),
     /// Check workflow files without a server
     Validate(validate::Validate),
     /// Print a workflow file of another dialect as v1
@@ -155,6 +158,7 @@ pub async fn execute(command: Command) -> Ended {
         Command::Worker(worker) => worker.execute().await,
         Command::Migrate(migrate) => migrate.execute().await,
         Command::Verify(verify) => verify.execute().await,
+        Command::Doctor(doctor) => doctor.execute().await,
         Command::Validate(validate) => validate.execute(),
         Command::Convert(convert) => convert.execute(),
         Command::Publish(publish) => publish.execute().await,
