@@ -31,6 +31,7 @@ mod idempotency;
 mod large_values;
 mod lifecycle;
 mod long_lists;
+mod old_runs;
 mod operate;
 mod payloads;
 mod processes;
