@@ -128,6 +128,12 @@ impl Fleet {
         Ok(())
     }
 
+    /// Address of its database.
+    #[must_use]
+    pub fn database_url(&self) -> &str {
+        &self.database.url
+    }
+
     /// Stops everything with SIGTERM, expects orderly ends, and checks the invariants.
     ///
     /// # Errors

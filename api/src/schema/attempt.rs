@@ -78,7 +78,10 @@ pub(crate) struct AttemptUsage {
 impl From<Usage> for AttemptUsage {
     fn from(usage: Usage) -> Self {
         let time = |micros| Duration(std::time::Duration::from_micros(micros));
-        #[expect(clippy::cast_precision_loss, reason = "GraphQL has no larger whole numbers; sizes are far below 2^53")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "GraphQL has no larger whole numbers; sizes are far below 2^53"
+        )]
         let bytes = |bytes: u64| bytes as f64;
         Self {
             wall_time: usage.wall_us.map(time),
