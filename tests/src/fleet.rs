@@ -107,6 +107,14 @@ impl Fleet {
     /// # Errors
     /// It does not start.
     pub fn add_worker(&mut self, fault: &Fault) -> anyhow::Result<()> {
+        self.add_worker_with(fault, &[])
+    }
+
+    /// The same with further options.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn add_worker_with(&mut self, fault: &Fault, options: &[&str]) -> anyhow::Result<()> {
         if self.stack != Stack::PostgresSqs {
             return Ok(());
         }
@@ -123,6 +131,7 @@ impl Fleet {
             VISIBILITY,
         ]);
         command.args(["--queue-prefix", &self.prefix, "--http-allow-private"]);
+        command.args(options);
         self.workers.push(Process::start(&name, command)?);
         Ok(())
     }
