@@ -11,6 +11,7 @@ mod convert;
 mod dev;
 mod dlq;
 mod event;
+mod health;
 mod logs;
 mod migrate;
 mod operate;
@@ -62,6 +63,8 @@ pub enum Command {
     Worker(worker::Worker),
     /// Bring a database to the schema of this program
     Migrate(migrate::Migrate),
+    /// Ask a server on this machine whether it is ready
+    Health(health::Health),
     /// Check a database against the invariants
     Verify(verify::Verify),
     /// Check workflow files without a server
@@ -143,6 +146,7 @@ pub async fn execute(command: Command) -> Ended {
         Command::Serve(serve) => serve.execute().await,
         Command::Worker(worker) => worker.execute().await,
         Command::Migrate(migrate) => migrate.execute().await,
+        Command::Health(health) => health.execute().await,
         Command::Verify(verify) => verify.execute().await,
         Command::Validate(validate) => validate.execute(),
         Command::Convert(convert) => convert.execute(),
