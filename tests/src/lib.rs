@@ -8,6 +8,7 @@ pub mod clock;
 pub mod cluster;
 pub mod databases;
 pub mod fleet;
+pub mod function;
 pub mod origin;
 pub mod process;
 pub mod programs;

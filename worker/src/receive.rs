@@ -30,16 +30,16 @@ const RECEIVE_WAIT: Duration = Duration::from_secs(20);
 const RECEIVE_MAX: usize = 256;
 
 /// For a type that this worker does not know: time for one that does.
-const UNKNOWN_TYPE_DELAY: Duration = Duration::from_secs(15);
+pub(crate) const UNKNOWN_TYPE_DELAY: Duration = Duration::from_secs(15);
 
 /// For a message of a newer Runnel: time for a newer worker.
-const NEWER_VERSION_DELAY: Duration = Duration::from_secs(10 * 60);
+pub(crate) const NEWER_VERSION_DELAY: Duration = Duration::from_secs(10 * 60);
 
 /// For a message that nobody can read, until the queue calls it dead.
-const MALFORMED_DELAY: Duration = Duration::from_secs(5);
+pub(crate) const MALFORMED_DELAY: Duration = Duration::from_secs(5);
 
 /// For a second delivery of an attempt that runs here.
-const REPEATED_DELAY: Duration = Duration::from_secs(30);
+pub(crate) const REPEATED_DELAY: Duration = Duration::from_secs(30);
 
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
@@ -68,7 +68,7 @@ impl Recent {
         }
     }
 
-    fn knows(&self, at: &AttemptRef) -> bool {
+    pub(crate) fn knows(&self, at: &AttemptRef) -> bool {
         self.attempts
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -263,14 +263,14 @@ async fn all_free(capacity: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
     Some(permits)
 }
 
-fn rest_of(log: &AttemptLog, at: &AttemptRef) -> impl Iterator<Item = Report> {
+pub(crate) fn rest_of(log: &AttemptLog, at: &AttemptRef) -> impl Iterator<Item = Report> {
     std::iter::from_fn(|| log.take_chunk()).map(|lines| Report::Log {
         at: at.clone(),
         lines,
     })
 }
 
-fn count(kind: &str, outcome: &Outcome) {
+pub(crate) fn count(kind: &str, outcome: &Outcome) {
     let result = match outcome {
         Outcome::Output(_) | Outcome::OutputRef(_) => "succeeded",
         Outcome::Error(_) => "failed",

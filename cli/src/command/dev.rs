@@ -82,6 +82,7 @@ impl Dev {
             audit_kept: self.api.audit_kept(),
             api: self.api.config()?,
             worker: Some(local_worker(&self.queue_names, self.concurrency, true)),
+            functions: Vec::new(),
         };
         let host = Host::start(plan).await?;
         print(&self.banner(&host, &dir, begun))?;

@@ -93,6 +93,7 @@ impl Run {
             audit_kept: runnel_runtime::config::AUDIT_KEPT,
             api: runnel_api::ApiConfig::default(),
             worker: Some(local_worker(&["default".to_owned()], EMBEDDED_CONCURRENCY, true)),
+            functions: Vec::new(),
         };
         let host = Host::start(plan).await?;
         let ended = self.execute_on(&host, file).await;

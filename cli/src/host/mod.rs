@@ -21,6 +21,7 @@ use crate::exit::{Exit, Failure};
 
 pub mod clock;
 pub mod data_dir;
+pub mod functions;
 pub mod keys;
 pub mod options;
 pub mod people;
@@ -53,6 +54,8 @@ pub struct Plan {
     pub audit_kept: Duration,
     /// The worker in this process, if there is one.
     pub worker: Option<LocalWorker>,
+    /// Queues whose messages are given to functions.
+    pub functions: Vec<functions::FunctionQueue>,
 }
 
 /// A worker in the same process as the orchestrator.
@@ -107,6 +110,7 @@ impl Host {
             stop_api.clone(),
         ));
         let stop_workers = CancellationToken::new();
+        functions::announce(&plan.functions, &orchestrator, &stop_workers);
         let drain_grace = plan
             .worker
             .as_ref()
