@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::Ended;
+use crate::host::observe::LogFormat;
 
 mod bulk;
 mod call;
@@ -131,6 +132,16 @@ impl Command {
     /// Whether it runs until it is stopped.
     pub fn is_service(&self) -> bool {
         matches!(self, Self::Dev(_) | Self::Serve(_) | Self::Worker(_))
+    }
+
+    /// Form of the log, where the command has an option for it.
+    pub fn log_format(&self) -> Option<LogFormat> {
+        match self {
+            Self::Dev(dev) => dev.log_format(),
+            Self::Serve(serve) => serve.log_format(),
+            Self::Worker(worker) => worker.log_format(),
+            _ => None,
+        }
     }
 
     /// Whether the machine is there for it, and not for the work of who typed it.
