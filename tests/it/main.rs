@@ -16,6 +16,7 @@ mod choice;
 mod cli;
 mod crash;
 mod dead_letters;
+mod deployed;
 mod dialect_files;
 mod dialects;
 mod diamond;

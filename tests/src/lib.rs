@@ -7,6 +7,7 @@ pub mod client;
 pub mod clock;
 pub mod cluster;
 pub mod databases;
+pub mod deployment;
 pub mod fleet;
 pub mod function;
 pub mod origin;

@@ -5,6 +5,7 @@
 mod command;
 mod http;
 mod llm;
+mod measure;
 mod output;
 mod python;
 mod shell;

@@ -28,9 +28,10 @@ use tokio::time::Instant;
 use crate::attempt::{self, Ended};
 use crate::control::{self, Control};
 use crate::receive::{
-    MALFORMED_DELAY, NEWER_VERSION_DELAY, REPEATED_DELAY, Recent, UNKNOWN_TYPE_DELAY, count, rest_of,
+    MALFORMED_DELAY, NEWER_VERSION_DELAY, REPEATED_DELAY, Recent, UNKNOWN_TYPE_DELAY, rest_of,
 };
 use crate::running::Running;
+use crate::telemetry::{Execution, Figures};
 use crate::{Handlers, ReportSink, Supplies, clock};
 use gather::{Done, Gatherer};
 use left::Left;
@@ -132,6 +133,7 @@ impl LambdaWorker {
             stop_at: begun + remaining.saturating_sub(margin),
             open: AtomicUsize::new(event.records.len()),
             fates: event.records.iter().map(|_| Fate::default()).collect(),
+            figures: Figures::new(),
         };
         let gatherer = Gatherer {
             worker: &self.name,
@@ -170,13 +172,18 @@ impl LambdaWorker {
         {
             tracing::warn!("the invocation is nearly over; what has not ended is delivered again");
         }
-        let fates = invocation.fates;
+        let (fates, figures) = (invocation.fates, invocation.figures);
         drop(control);
         // the last lines of the log; without senders this ends by itself
         let last_words = tokio::time::timeout(answer_margin, deliver);
         let put_back = tokio::time::timeout(answer_margin, self.put_back(&event.records, &fates));
-        let _ = tokio::join!(last_words, put_back);
-        self.answer(event.records, &fates)
+        // the process is frozen after the answer: spans that wait are sent now, or not before the next one
+        let spans = tokio::time::timeout(answer_margin, runnel_telemetry::flush());
+        let _ = tokio::join!(last_words, put_back, spans);
+        let records = event.records.len();
+        let answer = self.answer(event.records, &fates);
+        figures.print(records, answer.batch_item_failures.len(), begun.elapsed());
+        answer
     }
 
     async fn put_back(&self, records: &[SqsMessage], fates: &[Fate]) {
@@ -267,6 +274,8 @@ struct Invocation<'a> {
     /// Records that may still end with a report.
     open: AtomicUsize,
     fates: Vec<Fate>,
+    /// What CloudWatch hears of it.
+    figures: Figures,
 }
 
 impl Invocation<'_> {
@@ -292,7 +301,7 @@ impl Invocation<'_> {
 
     /// How the record's attempt ended, or the time after which it is delivered again because it did not begin.
     async fn execute(&self, index: usize, record: &SqsMessage) -> Result<End, Duration> {
-        let message = match decode_task(record.body.as_deref().unwrap_or_default()) {
+        let mut message = match decode_task(record.body.as_deref().unwrap_or_default()) {
             Ok(message) => message,
             Err(error) => {
                 let is_newer = matches!(error, MessageError::NewerVersion { .. });
@@ -327,21 +336,24 @@ impl Invocation<'_> {
         };
         let receipt = Receipt(record.receipt_handle.clone().unwrap_or_default());
         let held = self.running.hold(&message, receipt, Instant::now());
-        let (ended, log) =
-            attempt::execute(&message, handler, &held, self.control, &self.worker.supplies).await;
+        let (name, queue) = (&self.worker.name, queue_of(record));
+        let execution = Execution::begin(&mut message, name, queue, held.started_us);
+        let work = attempt::execute(&message, handler, &held, self.control, &self.worker.supplies);
+        let (ended, log) = runnel_telemetry::with_log_context(Execution::log_context(&message), work).await;
+        let (usage, traceparent) = execution.end(&ended, held.said.usage());
+        self.figures.ended(&ended, usage.as_ref());
         held.end();
         self.running.release(&held);
         let at = held.at.clone();
         let end = match ended {
-            Ended::Completed(outcome) => {
-                count(&message.kind, &outcome);
-                Report::Completed(Attempt {
-                    at,
-                    outcome,
-                    started_us: held.started_us,
-                    finished_us: clock::now_us(),
-                })
-            }
+            Ended::Completed(outcome) => Report::Completed(Attempt {
+                at,
+                outcome,
+                started_us: held.started_us,
+                finished_us: clock::now_us(),
+                usage,
+                traceparent,
+            }),
             // once that is known the attempt is over: its message must not begin it again beside its successor
             Ended::Returned => Report::Returned {
                 at,
@@ -357,6 +369,12 @@ impl Invocation<'_> {
             .collect();
         Ok(End::Done(Done { index, at, reports }))
     }
+}
+
+/// Name of the queue that the event source reads.
+fn queue_of(record: &SqsMessage) -> &str {
+    let arn = record.event_source_arn.as_deref().unwrap_or_default();
+    arn.rsplit_once(':').map_or("", |(_, name)| name)
 }
 
 fn receives(record: &SqsMessage) -> u32 {

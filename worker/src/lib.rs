@@ -28,6 +28,7 @@ pub mod settings;
 pub mod sink;
 mod supply;
 mod task;
+pub mod telemetry;
 pub mod typed;
 
 use std::sync::Arc;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use runnel_queue::{QueueName, SqsQueue, TaskQueue};
+use runnel_telemetry::WithIds;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
@@ -116,8 +117,9 @@ impl Worker {
     /// # Errors
     /// The environment is not usable, or there is no Lambda Runtime API.
     pub async fn run_as_function(self) -> anyhow::Result<()> {
-        // CloudWatch writes the time of each line
-        let _ = lines().without_time().try_init();
+        let _ = lines().try_init();
+        ensure_crypto_provider();
+        runnel_telemetry::install("lambda")?;
         let settings = Settings::from_env()?;
         let prefix = settings.sqs.queue_prefix.clone();
         let queue = connect(&settings).await;
@@ -145,6 +147,8 @@ impl Worker {
     /// The environment is not usable, or the queue does not exist.
     pub async fn run_as_container(self) -> anyhow::Result<()> {
         let _ = lines().try_init();
+        ensure_crypto_provider();
+        runnel_telemetry::install("worker")?;
         let stop = stop_on_signal()?;
         let settings = Settings::from_env()?;
         let queue = connect(&settings).await;
@@ -163,7 +167,9 @@ impl Worker {
             handlers: self.handlers,
             supplies: sink::supplies_from_env()?,
         };
-        crate::run(config, stop).await
+        let ended = crate::run(config, stop).await;
+        runnel_telemetry::flush().await;
+        ended
     }
 }
 
@@ -175,11 +181,14 @@ async fn connect(settings: &Settings) -> Arc<dyn TaskQueue> {
 /// One JSON object a line. Where the program has set up a log of its own, that stands: installing a second one fails, and that is ignored.
 fn lines() -> tracing_subscriber::fmt::SubscriberBuilder<
     tracing_subscriber::fmt::format::JsonFields,
-    tracing_subscriber::fmt::format::Format<tracing_subscriber::fmt::format::Json>,
+    WithIds<tracing_subscriber::fmt::format::Format<tracing_subscriber::fmt::format::Json>>,
     EnvFilter,
 > {
     let filter = EnvFilter::try_from_env("RUNNEL_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().with_env_filter(filter)
+    tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(filter)
+        .event_format(WithIds::json())
 }
 
 /// Cancelled by the first SIGTERM or ctrl-C.

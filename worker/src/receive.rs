@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use runnel_queue::message::decode_task;
-use runnel_queue::{
-    Attempt, AttemptRef, Delivery, MessageError, Outcome, Receipt, Report, TaskMessage, crash_point,
-};
+use runnel_queue::{Attempt, AttemptRef, Delivery, MessageError, Receipt, Report, TaskMessage, crash_point};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +20,7 @@ use crate::control::Control;
 use crate::log::AttemptLog;
 use crate::running::{Held, Running};
 use crate::task::Handler;
+use crate::telemetry::{Execution, METERS};
 
 /// Longest wait of one receive, the limit of SQS.
 const RECEIVE_WAIT: Duration = Duration::from_secs(20);
@@ -92,6 +91,10 @@ impl Receiver {
     /// Receives until the stop; the attempts go on.
     pub(crate) async fn run(&self, stop: &CancellationToken) {
         let capacity = Arc::new(Semaphore::new(self.config.concurrency));
+        // several receivers of a process add up
+        METERS.slots.increment(f64::from(
+            u32::try_from(self.config.concurrency).unwrap_or(u32::MAX),
+        ));
         let mut backoff = BACKOFF_MIN;
         while let Some(permits) = stop.run_until_cancelled(all_free(&capacity)).await.flatten() {
             let receive = self.config.queue.receive(
@@ -104,12 +107,14 @@ impl Receiver {
                 None => return,
                 Some(Ok(deliveries)) => {
                     backoff = BACKOFF_MIN;
+                    METERS.received.increment(deliveries.len() as u64);
                     if stop.is_cancelled() {
                         return self.release(&deliveries).await;
                     }
                     self.accept(deliveries, permits).await;
                 }
                 Some(Err(error)) => {
+                    METERS.receive_errors.increment(1);
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         "nothing received, trying again"
@@ -205,23 +210,27 @@ impl Receiver {
 
     async fn attempt(
         self,
-        message: TaskMessage,
+        mut message: TaskMessage,
         handler: Arc<dyn Handler>,
         held: Arc<Held>,
         permit: Option<OwnedSemaphorePermit>,
     ) {
-        let (ended, log) =
-            attempt::execute(&message, handler, &held, &self.control, &self.config.supplies).await;
+        let queue = &self.config.task_queue.0;
+        let execution = Execution::begin(&mut message, &self.config.name, queue, held.started_us);
+        let work = attempt::execute(&message, handler, &held, &self.control, &self.config.supplies);
+        let (ended, log) = runnel_telemetry::with_log_context(Execution::log_context(&message), work).await;
+        let (usage, traceparent) = execution.end(&ended, held.said.usage());
         held.end();
         let at = held.at.clone();
         let (end, then) = match ended {
             Ended::Completed(outcome) => {
-                count(&message.kind, &outcome);
                 let attempt = Attempt {
                     at,
                     outcome,
                     started_us: held.started_us,
                     finished_us: clock::now_us(),
+                    usage,
+                    traceparent,
                 };
                 (Some(Report::Completed(attempt)), Settle::Delete)
             }
@@ -268,13 +277,4 @@ pub(crate) fn rest_of(log: &AttemptLog, at: &AttemptRef) -> impl Iterator<Item =
         at: at.clone(),
         lines,
     })
-}
-
-pub(crate) fn count(kind: &str, outcome: &Outcome) {
-    let result = match outcome {
-        Outcome::Output(_) | Outcome::OutputRef(_) => "succeeded",
-        Outcome::Error(_) => "failed",
-    };
-    metrics::counter!("runnel_worker_attempts_total", "type" => kind.to_owned(), "result" => result)
-        .increment(1);
 }

@@ -13,6 +13,7 @@ use crate::command::version::VERSION;
 use crate::exit::{Ended, Exit, Failure};
 use crate::host::data_dir::DataDir;
 use crate::host::functions::FunctionQueue;
+use crate::host::observe::{self, LogFormat, ObserveArgs};
 use crate::host::options::{
     ApiArgs, HandlerArgs, KeyArgs, PayloadArgs, PayloadLimitArgs, QueueKind, SecretKeyArgs, SqsArgs,
     database, embedded_queue, ensure_queues, local_worker, shown_database, sqs_queue,
@@ -79,13 +80,21 @@ pub struct Serve {
     sqs: SqsArgs,
     #[command(flatten)]
     handlers: HandlerArgs,
+    #[command(flatten)]
+    observe: ObserveArgs,
 }
 
 impl Serve {
+    /// Form of the log.
+    pub fn log_format(&self) -> Option<LogFormat> {
+        self.observe.log_format
+    }
+
     /// Runs until it is stopped.
     pub async fn execute(self) -> Ended {
         let begun = Instant::now();
         let stop = stop::on_signal()?;
+        observe::begin("serve")?;
         // With SQS replicas share everything but this directory, which then only holds a key: no lock is needed.
         let _lock = match self.queue {
             QueueKind::Embedded => Some(DataDir::open(&self.data_dir)?),
@@ -131,8 +140,9 @@ impl Serve {
             host.address,
             shown_database(&self.database_url)
         ))?;
-        host.run(stop).await?;
-        Ok(Exit::Ok)
+        let ended = host.run(stop).await;
+        observe::end().await;
+        ended.map(|()| Exit::Ok)
     }
 
     /// What replicas must share and this one keeps for itself.

@@ -23,6 +23,7 @@ pub mod clock;
 pub mod data_dir;
 pub mod functions;
 pub mod keys;
+pub mod observe;
 pub mod options;
 pub mod people;
 pub mod schema;

@@ -265,6 +265,8 @@ fn completed(task: &TaskMessage, outcome: Outcome) -> Report {
         outcome,
         started_us: NOON.0,
         finished_us: NOON.0,
+        usage: None,
+        traceparent: None,
     })
 }
 

@@ -229,6 +229,7 @@ async fn what_cannot_be_executed_here_is_visible_again_when_that_helps() {
     let outgoing = bodies.map(|body| Outgoing {
         body,
         delay: Duration::ZERO,
+        traceparent: None,
     });
     queue.send(&name, outgoing.to_vec()).await.expect("sent");
     let long = Duration::from_secs(3600);
