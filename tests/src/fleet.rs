@@ -40,6 +40,7 @@ pub struct Fleet {
     directory: TempDir,
     address: String,
     prefix: String,
+    options: Vec<String>,
 }
 
 impl Fleet {
@@ -48,11 +49,25 @@ impl Fleet {
     /// # Errors
     /// A program or a service is missing.
     pub async fn start(stack: Stack, fault: &Fault) -> anyhow::Result<Self> {
+        Self::start_with(stack, fault, &unique("fleet-"), &[]).await
+    }
+
+    /// The same with queues of this prefix, and further options of the server.
+    ///
+    /// # Errors
+    /// A program or a service is missing.
+    pub async fn start_with(
+        stack: Stack,
+        fault: &Fault,
+        prefix: &str,
+        options: &[&str],
+    ) -> anyhow::Result<Self> {
         let database = stack.database().await?;
         let directory = tempfile::Builder::new().prefix("runnel-fleet-").tempdir()?;
         let address = format!("127.0.0.1:{}", services::free_port()?);
-        let prefix = unique("fleet-");
-        let server = server(stack, &database.url, directory.path(), &address, &prefix, fault)?;
+        let mut command = server(stack, &database.url, directory.path(), &address, prefix, fault)?;
+        command.args(options);
+        let server = Process::start("server", command)?;
         let client = server.client().await?;
         Ok(Self {
             server,
@@ -62,7 +77,8 @@ impl Fleet {
             database,
             directory,
             address,
-            prefix,
+            prefix: prefix.to_owned(),
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
         })
     }
 
@@ -72,7 +88,7 @@ impl Fleet {
     /// It does not start.
     pub async fn restart_server(&mut self) -> anyhow::Result<()> {
         let url = &self.database.url;
-        self.server = server(
+        let mut command = server(
             self.stack,
             url,
             self.directory.path(),
@@ -80,6 +96,8 @@ impl Fleet {
             &self.prefix,
             &Fault::None,
         )?;
+        command.args(&self.options);
+        self.server = Process::start("server", command)?;
         self.client = self.server.client().await?;
         Ok(())
     }
@@ -89,6 +107,14 @@ impl Fleet {
     /// # Errors
     /// It does not start.
     pub fn add_worker(&mut self, fault: &Fault) -> anyhow::Result<()> {
+        self.add_worker_with(fault, &[])
+    }
+
+    /// The same with further options.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn add_worker_with(&mut self, fault: &Fault, options: &[&str]) -> anyhow::Result<()> {
         if self.stack != Stack::PostgresSqs {
             return Ok(());
         }
@@ -105,6 +131,7 @@ impl Fleet {
             VISIBILITY,
         ]);
         command.args(["--queue-prefix", &self.prefix, "--http-allow-private"]);
+        command.args(options);
         self.workers.push(Process::start(&name, command)?);
         Ok(())
     }
@@ -165,7 +192,7 @@ fn server(
     address: &str,
     prefix: &str,
     fault: &Fault,
-) -> anyhow::Result<Process> {
+) -> anyhow::Result<Command> {
     let data: PathBuf = directory.join("data");
     let mut command = program(fault)?;
     match stack {
@@ -203,5 +230,5 @@ fn server(
                 .arg(data);
         }
     }
-    Process::start("server", command)
+    Ok(command)
 }

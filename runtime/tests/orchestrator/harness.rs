@@ -266,6 +266,8 @@ fn completed(task: &TaskMessage, outcome: Outcome) -> Report {
         outcome,
         started_us: NOON.0,
         finished_us: NOON.0,
+        usage: None,
+        traceparent: None,
     })
 }
 
