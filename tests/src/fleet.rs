@@ -120,9 +120,7 @@ impl Fleet {
             &self.prefix,
             &Fault::None,
         )?;
-        command
-            .args(&self.options)
-            .envs(self.environment.iter().cloned());
+        command.args(&self.options).envs(self.environment.iter().cloned());
         self.server = Process::start("server", command)?;
         self.client = self.server.client().await?;
         Ok(())
