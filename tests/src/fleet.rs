@@ -40,6 +40,7 @@ pub struct Fleet {
     directory: TempDir,
     address: String,
     prefix: String,
+    options: Vec<String>,
     environment: Vec<(String, String)>,
 }
 
@@ -49,7 +50,20 @@ impl Fleet {
     /// # Errors
     /// A program or a service is missing.
     pub async fn start(stack: Stack, fault: &Fault) -> anyhow::Result<Self> {
-        Self::start_in(stack, fault, Vec::new()).await
+        Self::start_with(stack, fault, &unique("fleet-"), &[]).await
+    }
+
+    /// The same with queues of this prefix, and further options of the server.
+    ///
+    /// # Errors
+    /// A program or a service is missing.
+    pub async fn start_with(
+        stack: Stack,
+        fault: &Fault,
+        prefix: &str,
+        options: &[&str],
+    ) -> anyhow::Result<Self> {
+        Self::launch(stack, fault, prefix, options, Vec::new()).await
     }
 
     /// The same, with variables in the environment of all processes.
@@ -61,12 +75,21 @@ impl Fleet {
         fault: &Fault,
         environment: Vec<(String, String)>,
     ) -> anyhow::Result<Self> {
+        Self::launch(stack, fault, &unique("fleet-"), &[], environment).await
+    }
+
+    async fn launch(
+        stack: Stack,
+        fault: &Fault,
+        prefix: &str,
+        options: &[&str],
+        environment: Vec<(String, String)>,
+    ) -> anyhow::Result<Self> {
         let database = stack.database().await?;
         let directory = tempfile::Builder::new().prefix("runnel-fleet-").tempdir()?;
         let address = format!("127.0.0.1:{}", services::free_port()?);
-        let prefix = unique("fleet-");
-        let mut command = server(stack, &database.url, directory.path(), &address, &prefix, fault)?;
-        command.envs(environment.iter().cloned());
+        let mut command = server(stack, &database.url, directory.path(), &address, prefix, fault)?;
+        command.args(options).envs(environment.iter().cloned());
         let server = Process::start("server", command)?;
         let client = server.client().await?;
         Ok(Self {
@@ -77,7 +100,8 @@ impl Fleet {
             database,
             directory,
             address,
-            prefix,
+            prefix: prefix.to_owned(),
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
             environment,
         })
     }
@@ -96,7 +120,7 @@ impl Fleet {
             &self.prefix,
             &Fault::None,
         )?;
-        command.envs(self.environment.iter().cloned());
+        command.args(&self.options).envs(self.environment.iter().cloned());
         self.server = Process::start("server", command)?;
         self.client = self.server.client().await?;
         Ok(())
@@ -107,6 +131,14 @@ impl Fleet {
     /// # Errors
     /// It does not start.
     pub fn add_worker(&mut self, fault: &Fault) -> anyhow::Result<()> {
+        self.add_worker_with(fault, &[])
+    }
+
+    /// The same with further options.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn add_worker_with(&mut self, fault: &Fault, options: &[&str]) -> anyhow::Result<()> {
         if self.stack != Stack::PostgresSqs {
             return Ok(());
         }
@@ -123,7 +155,7 @@ impl Fleet {
             VISIBILITY,
         ]);
         command.args(["--queue-prefix", &self.prefix, "--http-allow-private"]);
-        command.envs(self.environment.iter().cloned());
+        command.args(options).envs(self.environment.iter().cloned());
         self.workers.push(Process::start(&name, command)?);
         Ok(())
     }

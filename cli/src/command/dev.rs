@@ -92,6 +92,7 @@ impl Dev {
             runs_kept_days: self.api.runs_kept_days,
             api: self.api.config()?,
             worker: Some(local_worker(&self.queue_names, self.concurrency, true)),
+            functions: Vec::new(),
         };
         let host = Host::start(plan).await?;
         print(&self.banner(&host, &dir, begun))?;

@@ -13,6 +13,7 @@ mod dev;
 mod dlq;
 mod doctor;
 mod event;
+mod health;
 mod logs;
 mod migrate;
 mod operate;
@@ -64,6 +65,8 @@ pub enum Command {
     Worker(worker::Worker),
     /// Bring a database to the schema of this program
     Migrate(migrate::Migrate),
+    /// Ask a server on this machine whether it is ready
+    Health(health::Health),
     /// Check a database against the invariants
     Verify(verify::Verify),
     /// Check configuration, database, queues, payload store and server, and say what to do about what is wrong
@@ -157,6 +160,7 @@ pub async fn execute(command: Command) -> Ended {
         Command::Serve(serve) => serve.execute().await,
         Command::Worker(worker) => worker.execute().await,
         Command::Migrate(migrate) => migrate.execute().await,
+        Command::Health(health) => health.execute().await,
         Command::Verify(verify) => verify.execute().await,
         Command::Doctor(doctor) => doctor.execute().await,
         Command::Validate(validate) => validate.execute(),

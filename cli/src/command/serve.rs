@@ -12,6 +12,7 @@ use crate::command::options::{print, switch};
 use crate::command::version::VERSION;
 use crate::exit::{Ended, Exit, Failure};
 use crate::host::data_dir::DataDir;
+use crate::host::functions::FunctionQueue;
 use crate::host::observe::{self, LogFormat, ObserveArgs};
 use crate::host::options::{
     ApiArgs, HandlerArgs, KeyArgs, PayloadArgs, PayloadLimitArgs, QueueKind, SecretKeyArgs, SqsArgs,
@@ -51,6 +52,14 @@ pub struct Serve {
         value_name = "NAMES"
     )]
     queue_names: Vec<String>,
+    /// Task queues that Lambda functions work off, as QUEUE or QUEUE=TYPE,TYPE; without types the built-in ones
+    #[arg(
+        long,
+        env = "RUNNEL_FUNCTIONS",
+        value_delimiter = ';',
+        value_name = "QUEUE[=TYPES]"
+    )]
+    functions: Vec<FunctionQueue>,
     /// Directory of generated token keys
     #[arg(long, env = "RUNNEL_DATA_DIR", default_value = ".runnel", value_name = "DIR")]
     data_dir: PathBuf,
@@ -102,6 +111,7 @@ impl Serve {
             QueueKind::Sqs => sqs_queue(&self.sqs).await?,
         };
         let mut names: Vec<QueueName> = self.queue_names.iter().cloned().map(QueueName).collect();
+        names.extend(self.functions.iter().map(|function| function.queue.clone()));
         names.push(QueueName::completions());
         ensure_queues(&queue, &names).await?;
         let concurrency = match self.queue {
@@ -122,6 +132,7 @@ impl Serve {
             runs_kept_days: self.api.runs_kept_days,
             api: self.api.config()?,
             worker,
+            functions: self.functions.clone(),
         };
         let host = Host::start(plan).await?;
         let ready = begun.elapsed().as_millis();

@@ -21,6 +21,7 @@ use crate::exit::{Exit, Failure};
 
 pub mod clock;
 pub mod data_dir;
+pub mod functions;
 pub mod keys;
 pub mod observe;
 pub mod options;
@@ -56,6 +57,8 @@ pub struct Plan {
     pub runs_kept_days: u32,
     /// The worker in this process, if there is one.
     pub worker: Option<LocalWorker>,
+    /// Queues whose messages are given to functions.
+    pub functions: Vec<functions::FunctionQueue>,
 }
 
 /// A worker in the same process as the orchestrator.
@@ -110,6 +113,7 @@ impl Host {
             stop_api.clone(),
         ));
         let stop_workers = CancellationToken::new();
+        functions::announce(&plan.functions, &orchestrator, &stop_workers);
         let drain_grace = plan
             .worker
             .as_ref()
