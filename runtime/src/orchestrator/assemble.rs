@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use runnel_queue::TaskQueue;
+
 use super::Inner;
 use super::loops::Loops;
 use crate::announcer::Announcer;
@@ -36,13 +38,8 @@ impl Inner {
             config.local_types.clone(),
         );
         let payloads = Payloads::new(config.payloads, store.clone(), Arc::clone(&clock));
-        let instance = entropy.uuid(clock.now());
-        let feed = Feed::new(
-            store.backend(),
-            instance,
-            config.poll_interval,
-            loops.telling.stop.clone(),
-        );
+        let (instance, stop) = (entropy.uuid(clock.now()), loops.telling.stop.clone());
+        let feed = Feed::new(store.backend(), instance, config.poll_interval, stop);
         feed.start(&store, &loops.feed_tasks);
         let (relay, calls) = RelayHandle::new(config.outstanding_max);
         let (appliers, inboxes) = Appliers::new(config.appliers);
@@ -71,11 +68,7 @@ impl Inner {
             batch_max: config.batch_max.max(1),
             appliers: inboxes.len(),
             payloads,
-            messaging_system: if config.queue.is_durable() {
-                "aws_sqs"
-            } else {
-                "runnel"
-            },
+            messaging_system: messaging_system(&*config.queue),
         });
         let intake = Intake::new(Arc::clone(&shell), appliers.clone());
         let consumer = Consumer::new(intake.clone(), Arc::clone(&config.queue));
@@ -104,4 +97,9 @@ impl Inner {
             loops,
         }
     }
+}
+
+/// What traces call the queue service.
+fn messaging_system(queue: &dyn TaskQueue) -> &'static str {
+    if queue.is_durable() { "aws_sqs" } else { "runnel" }
 }
