@@ -1,6 +1,6 @@
 //! `container`: runs an image to its end, with a local engine (docker, podman) or with Amazon ECS.
 //!
-//! Input: `image`, `command` (a list of arguments; the image's own when absent), `env`, `resources: {cpu, memory_mb}`. The task's `env` counts
+//! Input: `image`, `command` and `args` (lists of arguments, one after the other; the image's own when both are absent), `env`, `resources: {cpu, memory_mb}`. The task's `env` counts
 //! too. Output: `exit_code`; of a local engine also `stdout` and `stderr` (tails) and the keys of the JSON object on the last line of output; of
 //! ECS `task_arn`. Which engine runs it is the worker's setting, never the workflow's.
 

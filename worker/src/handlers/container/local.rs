@@ -156,9 +156,15 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        if !self.name.is_empty()
-            && let Err(error) = self.command().spawn()
-        {
+        if self.name.is_empty() {
+            return;
+        }
+        // within the runtime its end is waited for by the runtime; without one this process ends too
+        let spawned = match tokio::runtime::Handle::try_current() {
+            Ok(_) => tokio::process::Command::from(self.command()).spawn().map(drop),
+            Err(_) => self.command().spawn().map(drop),
+        };
+        if let Err(error) = spawned {
             tracing::warn!(%error, container = self.name, "a container may be left behind");
         }
     }

@@ -74,20 +74,25 @@ impl Spec {
     }
 }
 
+/// `command`, and after it `args`.
 fn command(ctx: &TaskContext) -> Result<Vec<String>, TaskError> {
-    let refused = || TaskError::input("`command` must be a list of arguments without NUL characters");
-    let Some(command) = ctx.field("command") else {
-        return Ok(Vec::new());
-    };
-    let arguments = command.as_array().ok_or_else(refused)?;
-    arguments
-        .iter()
-        .map(|argument| match argument {
-            Value::String(text) if !text.contains('\0') => Ok(text.clone()),
-            Value::Number(number) => Ok(number.to_string()),
-            _ => Err(refused()),
-        })
-        .collect()
+    let mut all = Vec::new();
+    for key in ["command", "args"] {
+        let refused = || {
+            TaskError::input(format!(
+                "`{key}` must be a list of arguments without NUL characters"
+            ))
+        };
+        let Some(given) = ctx.field(key) else { continue };
+        for argument in given.as_array().ok_or_else(refused)? {
+            match argument {
+                Value::String(text) if !text.contains('\0') => all.push(text.clone()),
+                Value::Number(number) => all.push(number.to_string()),
+                _ => return Err(refused()),
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// The task's environment, that of the input on top, and what every attempt is told.

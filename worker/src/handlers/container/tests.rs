@@ -57,7 +57,7 @@ impl Fake {
 async fn a_local_engine_is_given_image_command_limits_and_variables() {
     let fake = Fake::new("echo '{\"rows\": 3}'");
     let input = json!({
-        "image": "alpine:3.22", "command": ["sh", "-c", "date; id"], "env": { "MODE": "full", "N": 5 },
+        "image": "alpine:3.22", "command": ["sh", "-c"], "args": ["date; id"], "env": { "MODE": "full", "N": 5 },
         "resources": { "cpu": 0.5, "memory_mb": 64 },
     });
     let output = fake
