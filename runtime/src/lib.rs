@@ -33,6 +33,7 @@ mod recovery;
 mod registry;
 mod relay;
 pub mod rerun;
+pub mod retention;
 pub mod schedule;
 pub mod secret;
 pub mod start;

@@ -33,6 +33,7 @@ mod idempotency;
 mod large_values;
 mod lifecycle;
 mod long_lists;
+mod old_runs;
 mod operate;
 mod outage;
 mod own_workers;

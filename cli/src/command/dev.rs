@@ -89,6 +89,7 @@ impl Dev {
             secret_keys: self.secrets.keys(dir.path())?,
             public_url: self.api.public_url.clone(),
             audit_kept: self.api.audit_kept(),
+            runs_kept_days: self.api.runs_kept_days,
             api: self.api.config()?,
             worker: Some(local_worker(&self.queue_names, self.concurrency, true)),
             functions: Vec::new(),

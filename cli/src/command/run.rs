@@ -91,6 +91,7 @@ impl Run {
             secret_keys: keys::kept_secret(dir.path())?,
             public_url: None,
             audit_kept: runnel_runtime::config::AUDIT_KEPT,
+            runs_kept_days: runnel_runtime::config::RUNS_KEPT_DAYS,
             api: runnel_api::ApiConfig::default(),
             worker: Some(local_worker(&["default".to_owned()], EMBEDDED_CONCURRENCY, true)),
             functions: Vec::new(),

@@ -129,6 +129,7 @@ impl Serve {
             secret_keys: self.secrets.keys(&self.data_dir)?,
             public_url: self.api.public_url.clone(),
             audit_kept: self.api.audit_kept(),
+            runs_kept_days: self.api.runs_kept_days,
             api: self.api.config()?,
             worker,
             functions: self.functions.clone(),

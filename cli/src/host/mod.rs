@@ -53,6 +53,8 @@ pub struct Plan {
     pub public_url: Option<String>,
     /// How long rows of the audit log are kept.
     pub audit_kept: Duration,
+    /// Days for which ended runs are kept; 0: for ever.
+    pub runs_kept_days: u32,
     /// The worker in this process, if there is one.
     pub worker: Option<LocalWorker>,
     /// Queues whose messages are given to functions.
@@ -220,6 +222,7 @@ fn config(plan: &Plan) -> Config {
         poll_interval: Duration::from_secs(8),
         public_url: plan.public_url.clone(),
         audit_kept: plan.audit_kept,
+        runs_kept_days: plan.runs_kept_days,
         local_types: plan
             .worker
             .as_ref()

@@ -72,6 +72,7 @@ pub(crate) struct Shell {
     pub callbacks: CallbackAddress,
     pub schedules: ScheduleBell,
     pub refusals: Refusals,
+    pub runs_kept_days: u32,
     pub batch_max: usize,
     pub appliers: usize,
     pub payloads: Payloads,

@@ -42,10 +42,10 @@ pub(crate) use applier::{Applier, Shell};
 pub(crate) use convert::large_item;
 pub(crate) use fetch::Fetch;
 pub(crate) use load::state_of;
-pub(crate) use rows::{Column, Kind, RowSet, source};
+pub(crate) use rows::{Column, Kind, RowSet, ids, source};
 pub(crate) use side::errand;
 pub(crate) use side::{TICKET, delete_tickets};
-pub(crate) use sql::{OUTBOX_KEY, Sql};
+pub(crate) use sql::{OUTBOX_KEY, Sql, ids_in};
 
 /// Items that wait in front of one applier before its callers wait too.
 const INBOX_MAX: usize = 8_192;

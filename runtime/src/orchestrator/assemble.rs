@@ -67,6 +67,7 @@ impl Inner {
             callbacks: CallbackAddress::new(config.public_url.as_deref()),
             schedules: ScheduleBell::default(),
             refusals: Refusals::default(),
+            runs_kept_days: config.runs_kept_days,
             batch_max: config.batch_max.max(1),
             appliers: inboxes.len(),
             payloads,

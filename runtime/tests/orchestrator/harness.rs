@@ -151,6 +151,7 @@ impl Fixture {
             outstanding_max: self.outstanding_max,
             poll_interval: self.poll_interval,
             audit_kept: runnel_runtime::config::AUDIT_KEPT,
+            runs_kept_days: runnel_runtime::config::RUNS_KEPT_DAYS,
             payloads: self.payloads.clone(),
             secret_keys: SecretKeys::new([("test".to_owned(), vec![9; 32])]),
             public_url: None,
