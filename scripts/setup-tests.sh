@@ -48,15 +48,7 @@ install_node_modules web
 install_node_modules tests/external
 
 # What clashes with the emulator's dependencies has an environment of its own.
-install_python_tools() {
-  local venv="$1" requirements="$2"
-  if ! cmp -s "$requirements" "$venv/requirements.txt"; then
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements"
-    cp "$requirements" "$venv/requirements.txt"
-  fi
-}
-install_python_tools .tools/venv scripts/test-requirements.txt
-install_python_tools .tools/scan scripts/scan-requirements.txt
+bash scripts/install-python-tools.sh .tools/venv scripts/test-requirements.txt
+bash scripts/install-python-tools.sh .tools/scan scripts/scan-requirements.txt
 
 bash scripts/setup-infra.sh

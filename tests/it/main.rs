@@ -57,5 +57,6 @@ mod subscriptions;
 mod times;
 mod transport;
 mod triggers;
+mod upgrade;
 mod waits;
 mod wide;
