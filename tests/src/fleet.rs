@@ -41,6 +41,7 @@ pub struct Fleet {
     address: String,
     prefix: String,
     options: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl Fleet {
@@ -62,11 +63,34 @@ impl Fleet {
         prefix: &str,
         options: &[&str],
     ) -> anyhow::Result<Self> {
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        Self::begin(stack, fault, prefix, options, Vec::new()).await
+    }
+
+    /// The same as [`Fleet::start`], with variables in the environment of all processes.
+    ///
+    /// # Errors
+    /// A program or a service is missing.
+    pub async fn start_in(
+        stack: Stack,
+        fault: &Fault,
+        environment: Vec<(String, String)>,
+    ) -> anyhow::Result<Self> {
+        Self::begin(stack, fault, &unique("fleet-"), Vec::new(), environment).await
+    }
+
+    async fn begin(
+        stack: Stack,
+        fault: &Fault,
+        prefix: &str,
+        options: Vec<String>,
+        environment: Vec<(String, String)>,
+    ) -> anyhow::Result<Self> {
         let database = stack.database().await?;
         let directory = tempfile::Builder::new().prefix("runnel-fleet-").tempdir()?;
         let address = format!("127.0.0.1:{}", services::free_port()?);
         let mut command = server(stack, &database.url, directory.path(), &address, prefix, fault)?;
-        command.args(options);
+        command.args(&options).envs(environment.iter().cloned());
         let server = Process::start("server", command)?;
         let client = server.client().await?;
         Ok(Self {
@@ -78,7 +102,8 @@ impl Fleet {
             directory,
             address,
             prefix: prefix.to_owned(),
-            options: options.iter().map(|option| (*option).to_owned()).collect(),
+            options,
+            environment,
         })
     }
 
@@ -96,7 +121,7 @@ impl Fleet {
             &self.prefix,
             &Fault::None,
         )?;
-        command.args(&self.options);
+        command.args(&self.options).envs(self.environment.iter().cloned());
         self.server = Process::start("server", command)?;
         self.client = self.server.client().await?;
         Ok(())
@@ -131,7 +156,7 @@ impl Fleet {
             VISIBILITY,
         ]);
         command.args(["--queue-prefix", &self.prefix, "--http-allow-private"]);
-        command.args(options);
+        command.args(options).envs(self.environment.iter().cloned());
         self.workers.push(Process::start(&name, command)?);
         Ok(())
     }
