@@ -31,15 +31,15 @@ impl Inner {
     pub(super) fn assemble(config: Config, store: Store) -> Self {
         let loops = Loops::default();
         let (clock, entropy) = (Arc::clone(&config.clock), Arc::clone(&config.entropy));
-        let reads = Reads::new(
-            store.clone(),
-            Arc::clone(&clock),
-            Arc::clone(&entropy),
-            config.local_types.clone(),
-        );
+        let reads = reads(&config, &store);
         let payloads = Payloads::new(config.payloads, store.clone(), Arc::clone(&clock));
-        let (instance, stop) = (entropy.uuid(clock.now()), loops.telling.stop.clone());
-        let feed = Feed::new(store.backend(), instance, config.poll_interval, stop);
+        let instance = entropy.uuid(clock.now());
+        let feed = Feed::new(
+            store.backend(),
+            instance,
+            config.poll_interval,
+            loops.telling.stop.clone(),
+        );
         feed.start(&store, &loops.feed_tasks);
         let (relay, calls) = RelayHandle::new(config.outstanding_max);
         let (appliers, inboxes) = Appliers::new(config.appliers);
@@ -99,7 +99,16 @@ impl Inner {
     }
 }
 
-/// What traces call the queue service.
+fn reads(config: &Config, store: &Store) -> Reads {
+    Reads::new(
+        store.clone(),
+        Arc::clone(&config.clock),
+        Arc::clone(&config.entropy),
+        config.local_types.clone(),
+    )
+}
+
+/// What spans call the queue.
 fn messaging_system(queue: &dyn TaskQueue) -> &'static str {
     if queue.is_durable() { "aws_sqs" } else { "runnel" }
 }

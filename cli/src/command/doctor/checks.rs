@@ -158,30 +158,7 @@ fn facts_of(doctor: &Doctor, url: &str, facts: &DatabaseFacts) -> Vec<Finding> {
             ),
         },
     );
-    let unsafe_settings: Vec<String> = facts
-        .durability
-        .iter()
-        .filter(|(name, value)| is_unsafe(name, value))
-        .map(|(name, value)| format!("{name} = {value}"))
-        .collect();
-    let all = facts
-        .durability
-        .iter()
-        .map(|(name, value)| format!("{name} = {value}"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    findings.push(if unsafe_settings.is_empty() {
-        Finding::fine("durability", all)
-    } else {
-        Finding::doubtful(
-            "durability",
-            format!(
-                "{}: accepted runs may be lost when the machine fails",
-                unsafe_settings.join(", ")
-            ),
-            "set fsync, full_page_writes and synchronous_commit to on",
-        )
-    });
+    findings.push(durability(facts));
     if let Some(skew) = facts.skew {
         findings.push(if skew > SKEW_MAX {
             Finding::doubtful(
@@ -206,6 +183,33 @@ fn facts_of(doctor: &Doctor, url: &str, facts: &DatabaseFacts) -> Vec<Finding> {
         }));
     }
     findings
+}
+
+fn durability(facts: &DatabaseFacts) -> Finding {
+    let unsafe_settings: Vec<String> = facts
+        .durability
+        .iter()
+        .filter(|(name, value)| is_unsafe(name, value))
+        .map(|(name, value)| format!("{name} = {value}"))
+        .collect();
+    let all = facts
+        .durability
+        .iter()
+        .map(|(name, value)| format!("{name} = {value}"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    if unsafe_settings.is_empty() {
+        Finding::fine("durability", all)
+    } else {
+        Finding::doubtful(
+            "durability",
+            format!(
+                "{}: accepted runs may be lost when the machine fails",
+                unsafe_settings.join(", ")
+            ),
+            "set fsync, full_page_writes and synchronous_commit to on",
+        )
+    }
 }
 
 fn is_unsafe(name: &str, value: &str) -> bool {
