@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the programs that check infra/ and come neither from pip nor with the machine: helm, promtool, Terraform's provider.
+# Installs the programs that check and run infra/: helm, promtool, Terraform's provider, LocalStack.
 # Does nothing that is done already. What cannot be had is left out; scripts/check-infra.sh says then what it did not check.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -34,3 +34,5 @@ if command -v terraform >/dev/null && [ ! -d "$mirror" ]; then
   mkdir -p "$mirror"
   cp "$scratch"/plugins/cloudrail/terraform_plugins/terraform-provider-aws_3.39.0_linux_amd64.zip "$mirror/"
 fi
+
+bash scripts/emulator.sh install-localstack

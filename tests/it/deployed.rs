@@ -1,7 +1,7 @@
 //! What `infra/` deploys: the templates go to an emulator as they go to AWS, and a workflow runs through exactly that.
 
 use anyhow::Context as _;
-use runnel_tests::deployment::{Deployment, text};
+use runnel_tests::deployment::{Deployment, text, tool};
 use runnel_tests::origin::Origin;
 use runnel_tests::stack::play;
 use runnel_tests::{databases::TestDatabase, process, programs};
@@ -217,4 +217,39 @@ fn the_terraform_module_is_applied() {
         anyhow::ensure!(ended.status.success(), "{}\n{}", ended.stdout, ended.stderr);
         Ok(())
     });
+}
+
+/// `make localstack` without the waiting for Ctrl-C.
+async fn localstack(emulator: &str) -> anyhow::Result<()> {
+    let program = programs::runnel()?;
+    let directory = program.parent().context("the directory of the programs")?;
+    let mut command = Command::new("bash");
+    command
+        .arg(programs::workspace().join("scripts/localstack.sh"))
+        .args(["--once", "--no-build"])
+        .envs([("EMULATOR", emulator), ("PORT", "0"), ("LISTEN", "127.0.0.1:0")])
+        .env("PROGRAMS", directory)
+        .kill_on_drop(true);
+    let ended = process::finish(command).await?;
+    anyhow::ensure!(
+        ended.status.success() && ended.stdout.contains("30/30 tasks: 30 succeeded"),
+        "{}\n{}",
+        ended.stdout,
+        ended.stderr
+    );
+    Ok(())
+}
+
+#[test]
+fn the_cloud_on_one_machine_runs_its_workflow() {
+    play(localstack("ministack"));
+}
+
+#[test]
+fn the_cloud_on_one_machine_runs_on_localstack_where_there_is_a_python_for_it() {
+    if !tool("localstack/requirements.txt").exists() {
+        eprintln!("LocalStack is not installed (it needs Python 3.12 or 3.13): left out");
+        return;
+    }
+    play(localstack("localstack"));
 }

@@ -61,5 +61,6 @@ mod times;
 mod traces;
 mod transport;
 mod triggers;
+mod upgrade;
 mod waits;
 mod wide;

@@ -66,7 +66,7 @@ impl Fleet {
         Self::launch(stack, fault, prefix, options, Vec::new()).await
     }
 
-    /// The same, with variables in the environment of all processes.
+    /// The same as [`Fleet::start`], with variables in the environment of all processes.
     ///
     /// # Errors
     /// A program or a service is missing.
