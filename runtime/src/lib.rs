@@ -14,6 +14,7 @@ pub mod config;
 mod consumer;
 mod control;
 pub mod dead_letters;
+pub mod diagnose;
 pub mod error;
 pub mod fanout;
 pub mod feed;

@@ -55,6 +55,7 @@ mod standings;
 mod statements;
 mod subscriptions;
 mod times;
+mod traces;
 mod transport;
 mod triggers;
 mod upgrade;

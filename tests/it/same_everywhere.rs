@@ -57,15 +57,17 @@ fn a_workflow_ends_the_same_in_one_process_with_containers_and_with_functions() 
         let embedded = result(&fleet).await?;
         fleet.finish().await?;
 
-        let mut fleet = Fleet::start(Stack::PostgresSqs, &Fault::None).await?;
-        fleet.add_worker(&Fault::None)?;
+        // one directory of large values stands for the bucket that server, containers and functions share
+        let payloads = tempfile::tempdir()?;
+        let place = payloads.path().display().to_string();
+        let shared = ["--payloads", place.as_str()];
+        let mut fleet =
+            Fleet::start_with(Stack::PostgresSqs, &Fault::None, &unique("same-"), &shared).await?;
+        fleet.add_worker_with(&Fault::None, &shared)?;
         let containers = result(&fleet).await?;
         fleet.finish().await?;
 
         let (prefix, bootstrap) = (unique("same-"), programs::bootstrap()?);
-        // all processes of a fleet share a directory of large values; a function is told of it as of a bucket
-        let payloads = tempfile::tempdir()?;
-        let place = payloads.path().display().to_string();
         let env = [("RUNNEL_PAYLOADS", place.as_str())];
         let function = Function::deploy(&Deploy {
             env: &env,

@@ -41,6 +41,7 @@ pub struct Fleet {
     address: String,
     prefix: String,
     options: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl Fleet {
@@ -62,11 +63,33 @@ impl Fleet {
         prefix: &str,
         options: &[&str],
     ) -> anyhow::Result<Self> {
+        Self::launch(stack, fault, prefix, options, Vec::new()).await
+    }
+
+    /// The same, with variables in the environment of all processes.
+    ///
+    /// # Errors
+    /// A program or a service is missing.
+    pub async fn start_in(
+        stack: Stack,
+        fault: &Fault,
+        environment: Vec<(String, String)>,
+    ) -> anyhow::Result<Self> {
+        Self::launch(stack, fault, &unique("fleet-"), &[], environment).await
+    }
+
+    async fn launch(
+        stack: Stack,
+        fault: &Fault,
+        prefix: &str,
+        options: &[&str],
+        environment: Vec<(String, String)>,
+    ) -> anyhow::Result<Self> {
         let database = stack.database().await?;
         let directory = tempfile::Builder::new().prefix("runnel-fleet-").tempdir()?;
         let address = format!("127.0.0.1:{}", services::free_port()?);
         let mut command = server(stack, &database.url, directory.path(), &address, prefix, fault)?;
-        command.args(options);
+        command.args(options).envs(environment.iter().cloned());
         let server = Process::start("server", command)?;
         let client = server.client().await?;
         Ok(Self {
@@ -79,6 +102,7 @@ impl Fleet {
             address,
             prefix: prefix.to_owned(),
             options: options.iter().map(|option| (*option).to_owned()).collect(),
+            environment,
         })
     }
 
@@ -96,7 +120,7 @@ impl Fleet {
             &self.prefix,
             &Fault::None,
         )?;
-        command.args(&self.options);
+        command.args(&self.options).envs(self.environment.iter().cloned());
         self.server = Process::start("server", command)?;
         self.client = self.server.client().await?;
         Ok(())
@@ -107,6 +131,14 @@ impl Fleet {
     /// # Errors
     /// It does not start.
     pub fn add_worker(&mut self, fault: &Fault) -> anyhow::Result<()> {
+        self.add_worker_with(fault, &[])
+    }
+
+    /// The same with further options.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn add_worker_with(&mut self, fault: &Fault, options: &[&str]) -> anyhow::Result<()> {
         if self.stack != Stack::PostgresSqs {
             return Ok(());
         }
@@ -123,6 +155,7 @@ impl Fleet {
             VISIBILITY,
         ]);
         command.args(["--queue-prefix", &self.prefix, "--http-allow-private"]);
+        command.args(options).envs(self.environment.iter().cloned());
         self.workers.push(Process::start(&name, command)?);
         Ok(())
     }

@@ -11,6 +11,7 @@ pub mod deployment;
 pub mod fleet;
 pub mod function;
 pub mod origin;
+pub mod otlp;
 pub mod process;
 pub mod programs;
 pub mod scripted;

@@ -39,7 +39,7 @@ use left::Left;
 /// Kept free at the end of an invocation for stopping attempts and reporting that.
 const STOP_MARGIN: Duration = Duration::from_secs(12);
 
-/// Kept free for the answer itself.
+/// Kept free for the last lines of the log and for the answer, each; less where there is little time at all.
 const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 
 /// Only a figure for bookkeeping: the event source holds the messages.
@@ -119,15 +119,18 @@ impl LambdaWorker {
     /// Executes all records within `remaining`; the answer lists those to deliver again.
     pub async fn handle(&self, event: SqsEvent, remaining: Duration) -> SqsBatchResponse {
         let begun = Instant::now();
+        let margin = STOP_MARGIN.min(remaining / 3);
+        let answer_margin = ANSWER_MARGIN.min(margin / 8);
         let (control, reports) = Control::new();
-        let running = Running::new(VISIBILITY);
+        // the other half of the margin is for the reports and the answer
+        let running = Running::new(VISIBILITY).with_stop_grace(margin / 2);
         let (finished, ended) = mpsc::channel(event.records.len().max(1));
         let invocation = Invocation {
             worker: self,
             running: &running,
             control: &control,
             slots: Semaphore::new(self.concurrency),
-            stop_at: begun + remaining.saturating_sub(STOP_MARGIN.min(remaining / 3)),
+            stop_at: begun + remaining.saturating_sub(margin),
             open: AtomicUsize::new(event.records.len()),
             fates: event.records.iter().map(|_| Fate::default()).collect(),
             figures: Figures::new(),
@@ -163,7 +166,7 @@ impl LambdaWorker {
                 } => {}
             }
         };
-        if tokio::time::timeout(remaining.saturating_sub(2 * ANSWER_MARGIN), keep)
+        if tokio::time::timeout(remaining.saturating_sub(2 * answer_margin), keep)
             .await
             .is_err()
         {
@@ -172,23 +175,53 @@ impl LambdaWorker {
         let (fates, figures) = (invocation.fates, invocation.figures);
         drop(control);
         // the last lines of the log; without senders this ends by itself
-        let last_words = tokio::time::timeout(ANSWER_MARGIN, deliver);
-        let put_back = tokio::time::timeout(ANSWER_MARGIN, self.put_back(&event.records, &fates));
+        let last_words = tokio::time::timeout(answer_margin, deliver);
+        let put_back = tokio::time::timeout(answer_margin, self.put_back(&event.records, &fates));
         // the process is frozen after the answer: spans that wait are sent now, or not before the next one
-        let spans = tokio::time::timeout(ANSWER_MARGIN, runnel_telemetry::flush());
+        let spans = tokio::time::timeout(answer_margin, runnel_telemetry::flush());
         let _ = tokio::join!(last_words, put_back, spans);
-        let left = fates.iter().filter(|fate| !fate.is_settled()).count();
-        figures.print(event.records.len(), left, begun.elapsed());
-        answer(event.records, &fates)
+        let records = event.records.len();
+        let answer = self.answer(event.records, &fates);
+        figures.print(records, answer.batch_item_failures.len(), begun.elapsed());
+        answer
     }
 
     async fn put_back(&self, records: &[SqsMessage], fates: &[Fate]) {
         let Some(left) = &self.left else { return };
         let these = records.iter().zip(fates).filter_map(|(record, fate)| {
-            let delay = if fate.is_settled() { None } else { fate.delay() };
+            let delay = if self.is_settled(record, fate) {
+                None
+            } else {
+                fate.delay()
+            };
             Some((record, delay?))
         });
         left.put_back(these).await;
+    }
+
+    /// Whether the record's message can go. A repetition within the batch can when its original was reported.
+    fn is_settled(&self, record: &SqsMessage, fate: &Fate) -> bool {
+        match fate.0.get() {
+            Some(Verdict::Settled) => true,
+            Some(Verdict::Left(_)) | None => false,
+            Some(Verdict::Repeated) => decode_task(record.body.as_deref().unwrap_or_default())
+                .is_ok_and(|message| self.recent.knows(&message.at)),
+        }
+    }
+
+    fn answer(&self, records: Vec<SqsMessage>, fates: &[Fate]) -> SqsBatchResponse {
+        let mut response = SqsBatchResponse::default();
+        response.batch_item_failures = records
+            .into_iter()
+            .zip(fates)
+            .filter(|(record, fate)| !self.is_settled(record, fate))
+            .map(|(record, _)| {
+                let mut failure = BatchItemFailure::default();
+                failure.item_identifier = record.message_id.unwrap_or_default();
+                failure
+            })
+            .collect();
+        response
     }
 }
 
@@ -202,6 +235,8 @@ enum Verdict {
     Settled,
     /// To be delivered again, after this time where it is known.
     Left(Option<Duration>),
+    /// The same attempt came twice in the batch; the other one decides.
+    Repeated,
 }
 
 impl Fate {
@@ -210,18 +245,23 @@ impl Fate {
         let _ = self.0.set(verdict);
     }
 
-    fn is_settled(&self) -> bool {
-        matches!(self.0.get(), Some(Verdict::Settled))
-    }
-
     fn delay(&self) -> Option<Duration> {
         match self.0.get() {
             Some(Verdict::Left(delay)) => *delay,
             Some(Verdict::Settled) => None,
+            Some(Verdict::Repeated) => Some(REPEATED_DELAY),
             // it has neither ended nor been stopped in time
             None => Some(NO_TIME_DELAY),
         }
     }
+}
+
+/// How the work on a record ended.
+enum End {
+    /// With something to report.
+    Done(Done),
+    /// Without.
+    Decided(Verdict),
 }
 
 /// One batch at work.
@@ -244,12 +284,12 @@ impl Invocation<'_> {
         let ended = self.execute(index, record).await;
         self.open.fetch_sub(1, Ordering::SeqCst);
         match ended {
-            Ok(Some(done)) => {
+            Ok(End::Done(done)) => {
                 // the channel has room for all records; without a receiver the invocation is over
                 let _ = finished.send(done).await;
             }
-            Ok(None) => self.decide(index, Verdict::Settled),
-            Err(delay) => self.decide(index, Verdict::Left(delay)),
+            Ok(End::Decided(verdict)) => self.decide(index, verdict),
+            Err(delay) => self.decide(index, Verdict::Left(Some(delay))),
         }
     }
 
@@ -259,8 +299,8 @@ impl Invocation<'_> {
         }
     }
 
-    /// The report of the record's attempt, none when there is nothing to tell, or the time after which it is delivered again.
-    async fn execute(&self, index: usize, record: &SqsMessage) -> Result<Option<Done>, Option<Duration>> {
+    /// How the record's attempt ended, or the time after which it is delivered again because it did not begin.
+    async fn execute(&self, index: usize, record: &SqsMessage) -> Result<End, Duration> {
         let mut message = match decode_task(record.body.as_deref().unwrap_or_default()) {
             Ok(message) => message,
             Err(error) => {
@@ -269,11 +309,11 @@ impl Invocation<'_> {
                     error = &error as &dyn std::error::Error,
                     "message left in the queue"
                 );
-                return Err(Some(if is_newer {
+                return Err(if is_newer {
                     NEWER_VERSION_DELAY
                 } else {
                     MALFORMED_DELAY
-                }));
+                });
             }
         };
         let Some(handler) = self.worker.handlers.find(&message.kind) else {
@@ -281,18 +321,18 @@ impl Invocation<'_> {
                 kind = message.kind,
                 "no handler for this type; message left in the queue"
             );
-            return Err(Some(UNKNOWN_TYPE_DELAY * receives(record).clamp(1, 20)));
+            return Err(UNKNOWN_TYPE_DELAY * receives(record).clamp(1, 20));
         };
         if self.worker.recent.knows(&message.at) {
-            return Ok(None);
+            return Ok(End::Decided(Verdict::Settled));
         }
         let slot = tokio::time::timeout_at(self.stop_at, self.slots.acquire()).await;
         if self.running.holds(&message.at) {
-            return Err(Some(REPEATED_DELAY));
+            return Ok(End::Decided(Verdict::Repeated));
         }
         let Ok(Ok(_slot)) = slot else {
             tracing::warn!(task = message.key, "no room within the invocation");
-            return Err(Some(NO_TIME_DELAY));
+            return Err(NO_TIME_DELAY);
         };
         let receipt = Receipt(record.receipt_handle.clone().unwrap_or_default());
         let held = self.running.hold(&message, receipt, Instant::now());
@@ -319,15 +359,15 @@ impl Invocation<'_> {
                 at,
                 reason: "too little time left in the invocation".to_owned(),
             },
-            Ended::Unwanted => return Ok(None),
-            Ended::Lost => return Err(None),
+            Ended::Unwanted => return Ok(End::Decided(Verdict::Settled)),
+            Ended::Lost => return Ok(End::Decided(Verdict::Left(None))),
         };
         let at = held.at.clone();
         let reports = rest_of(&log, &at)
             .chain(held.said.last(&at))
             .chain([end])
             .collect();
-        Ok(Some(Done { index, at, reports }))
+        Ok(End::Done(Done { index, at, reports }))
     }
 }
 
@@ -340,21 +380,6 @@ fn queue_of(record: &SqsMessage) -> &str {
 fn receives(record: &SqsMessage) -> u32 {
     let count = record.attributes.get("ApproximateReceiveCount");
     count.and_then(|count| count.parse().ok()).unwrap_or(1)
-}
-
-fn answer(records: Vec<SqsMessage>, fates: &[Fate]) -> SqsBatchResponse {
-    let mut response = SqsBatchResponse::default();
-    response.batch_item_failures = records
-        .into_iter()
-        .zip(fates)
-        .filter(|(_, fate)| !fate.is_settled())
-        .map(|(record, _)| {
-            let mut failure = BatchItemFailure::default();
-            failure.item_identifier = record.message_id.unwrap_or_default();
-            failure
-        })
-        .collect();
-    response
 }
 
 /// Time from now to a moment given in milliseconds since the epoch.

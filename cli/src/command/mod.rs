@@ -11,6 +11,7 @@ mod circuit;
 mod convert;
 mod dev;
 mod dlq;
+mod doctor;
 mod event;
 mod health;
 mod logs;
@@ -68,6 +69,8 @@ pub enum Command {
     Health(health::Health),
     /// Check a database against the invariants
     Verify(verify::Verify),
+    /// Check configuration, database, queues, payload store and server, and say what to do about what is wrong
+    Doctor(doctor::Doctor),
     /// Check workflow files without a server
     Validate(validate::Validate),
     /// Print a workflow file of another dialect as v1
@@ -159,6 +162,7 @@ pub async fn execute(command: Command) -> Ended {
         Command::Migrate(migrate) => migrate.execute().await,
         Command::Health(health) => health.execute().await,
         Command::Verify(verify) => verify.execute().await,
+        Command::Doctor(doctor) => doctor.execute().await,
         Command::Validate(validate) => validate.execute(),
         Command::Convert(convert) => convert.execute(),
         Command::Publish(publish) => publish.execute().await,

@@ -238,7 +238,7 @@ fn trace_attribute(
 
 /// Bytes of a message as the service counts them: names, types and values of attributes count too.
 fn size_of(message: &Outgoing) -> usize {
-    message.body.len() + attached(message).map_or(0, |value| attribute_bytes(value))
+    message.body.len() + attached(message).map_or(0, attribute_bytes)
 }
 
 /// The trace context, unless the body leaves no room for it: it is in there too.

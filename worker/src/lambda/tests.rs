@@ -162,12 +162,14 @@ async fn an_attempt_without_enough_time_is_handed_back_and_its_message_is_done_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_that_does_not_stop_is_delivered_again_and_the_answer_is_in_time() {
+async fn an_attempt_that_does_not_stop_is_handed_back_too_and_the_answer_is_in_time() {
     let sink = Arc::new(Counter::default());
     let begun = Instant::now();
     let records = vec![task(1, "deaf", Value::Null), task(2, "slow", json!(5))];
     let response = worker(&sink).handle(event(records), Duration::from_secs(9)).await;
-    assert_eq!(failures(&response), ["m1"]);
+    let returned = |report: &Report| matches!(report, Report::Returned { at, .. } if at.task == 1);
+    assert!(sink.reports().iter().any(returned), "{:?}", sink.reports());
+    assert!(failures(&response).is_empty());
     assert!(begun.elapsed() < Duration::from_secs(9));
     assert_eq!(completed(&sink.reports()).len(), 1);
 }
@@ -207,7 +209,7 @@ async fn a_warm_function_does_not_run_a_reported_attempt_again() {
         ])
     };
     let response = worker.handle(twice(), PLENTY).await;
-    assert_eq!(failures(&response), ["again"], "it runs already");
+    assert!(failures(&response).is_empty(), "one report is enough for both");
     let response = worker.handle(twice(), PLENTY).await;
     assert!(failures(&response).is_empty());
     let ends = completed(&sink.reports());
