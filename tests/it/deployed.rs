@@ -3,8 +3,9 @@
 use anyhow::Context as _;
 use runnel_tests::deployment::{Deployment, text, tool};
 use runnel_tests::origin::Origin;
+use runnel_tests::process::{self, Process};
 use runnel_tests::stack::play;
-use runnel_tests::{databases::TestDatabase, process, programs};
+use runnel_tests::{databases::TestDatabase, programs};
 use serde_json::json;
 use tokio::process::Command;
 
@@ -39,21 +40,28 @@ fn a_workflow_runs_through_what_was_deployed_and_the_stack_is_updated_and_delete
         let database = TestDatabase::sqlite()?;
         let directory = tempfile::tempdir()?;
         let data_dir = directory.path().display().to_string();
-        let mut server = deployment.start_process(
-            &core,
-            "server",
-            &["serve"],
-            &[
-                ("RUNNEL_LISTEN", "127.0.0.1:0"),
-                ("RUNNEL_DATABASE_URL", &database.url),
-                ("RUNNEL_DATA_DIR", &data_dir),
-                ("RUNNEL_QUEUE_NAMES", text(&core, "ContainerQueue")?),
-                ("RUNNEL_FUNCTIONS", text(&core, "FunctionQueue")?),
-            ],
-        )?;
+        let (functions, containers) = (text(&core, "FunctionQueue")?, text(&core, "ContainerQueue")?);
+        let settings = [
+            ("RUNNEL_LISTEN", "127.0.0.1:0"),
+            ("RUNNEL_DATABASE_URL", database.url.as_str()),
+            ("RUNNEL_DATA_DIR", data_dir.as_str()),
+            ("RUNNEL_QUEUE_NAMES", containers),
+            ("RUNNEL_FUNCTIONS", functions),
+        ];
+        let mut server = Process::start("server", deployment.command(&core, &["serve"], &settings)?)?;
         let client = server.client().await?;
-        let queue = [("RUNNEL_QUEUE_NAME", text(&core, "ContainerQueue")?)];
-        let mut container = deployment.start_process(&core, "container", &["worker"], &queue)?;
+        let queue = [("RUNNEL_QUEUE_NAME", containers)];
+        let mut container = Process::start("container", deployment.command(&core, &["worker"], &queue)?)?;
+        for (queue, timeout) in [(functions, Some("300s")), (containers, None)] {
+            let mut doctor = deployment.command(&core, &["doctor"], &settings)?;
+            doctor
+                .env("RUNNEL_QUEUE_NAMES", queue)
+                .env("RUNNEL_SERVER", &client.base);
+            doctor.envs(timeout.map(|timeout| ("RUNNEL_FUNCTION_TIMEOUT", timeout)));
+            let found = process::finish(doctor).await?;
+            assert!(found.status.success(), "{}{}", found.stdout, found.stderr);
+            assert!(found.stdout.contains(" 0 broken"), "{}", found.stdout);
+        }
         let origin = Origin::start().await?;
         origin.open_gate();
         let key = client.publish(&workflow(&origin)).await?;
@@ -107,9 +115,9 @@ fn the_platform_is_deployed_and_tells_its_containers_only_what_the_program_knows
         deployment.delete("network").await?;
         deployment.delete("core").await?;
 
-        for (verb, file) in [("serve", "server"), ("worker", "worker")] {
+        for (verb, container) in [("serve", "server"), ("worker", "worker")] {
             let help = process::finish(process::command(&programs::runnel()?, &[verb, "--help"])).await?;
-            for variable in variables(file)? {
+            for variable in variables(container)? {
                 assert!(
                     help.stdout.contains(&format!("[env: {variable}")),
                     "`runnel {verb}` knows no {variable}"
@@ -120,20 +128,32 @@ fn the_platform_is_deployed_and_tells_its_containers_only_what_the_program_knows
     });
 }
 
-/// The variables that start with RUNNEL_ in the part of platform.yaml about these containers, and in the chart's file about them.
+/// The variables that platform.yaml and the chart give to these containers.
 fn variables(container: &str) -> anyhow::Result<Vec<String>> {
-    let platform = std::fs::read_to_string(runnel_tests::deployment::infra("cloudformation/platform.yaml"))?;
+    let read = |path: &str| std::fs::read_to_string(runnel_tests::deployment::infra(path));
+    let platform = read("cloudformation/platform.yaml")?;
     let begin = platform
         .find(&format!("        - Name: {container}\n"))
         .context("the container")?;
-    let part = &platform[begin..];
-    let part = &part[..part.find("LogConfiguration").context("its end")?];
-    let found: Vec<String> = part
-        .split(|c: char| !(c.is_ascii_uppercase() || c == '_'))
+    let end = platform[begin..].find("LogConfiguration").context("its end")?;
+    let names = read("helm/runnel/templates/_names.tpl")?;
+    let queue = names.find("runnel.queueEnv").context("the queue's variables")?;
+    let queue_end = names.find("runnel.databaseEnv").context("their end")?;
+    let chart = read(&format!(
+        "helm/runnel/templates/{}.yaml",
+        if container == "server" {
+            "server"
+        } else {
+            "workers"
+        }
+    ))?;
+    let found: Vec<String> = [&platform[begin..begin + end], &names[queue..queue_end], &chart]
+        .iter()
+        .flat_map(|text| text.split(|c: char| !(c.is_ascii_uppercase() || c == '_')))
         .filter(|word| word.starts_with("RUNNEL_"))
         .map(str::to_owned)
         .collect();
-    anyhow::ensure!(found.len() >= 4, "{found:?}");
+    anyhow::ensure!(found.len() >= 12, "{found:?}");
     Ok(found)
 }
 
