@@ -1,11 +1,13 @@
 //! What `infra/` deploys: the templates go to an emulator as they go to AWS, and a workflow runs through exactly that.
 
+use std::process::Stdio;
+
 use anyhow::Context as _;
 use runnel_tests::deployment::{Deployment, text, tool};
 use runnel_tests::origin::Origin;
 use runnel_tests::process::{self, Process};
 use runnel_tests::stack::play;
-use runnel_tests::{databases::TestDatabase, programs};
+use runnel_tests::{databases::TestDatabase, programs, services};
 use serde_json::json;
 use tokio::process::Command;
 
@@ -157,23 +159,39 @@ fn variables(container: &str) -> anyhow::Result<Vec<String>> {
     Ok(found)
 }
 
-/// A part of `scripts/check-infra.sh`: linters, scanners and schemas of others, without network.
-async fn check(part: &str) -> anyhow::Result<()> {
-    let mut command = Command::new("bash");
-    command
-        .arg(programs::workspace().join("scripts/check-infra.sh"))
-        .arg(part)
-        .kill_on_drop(true);
-    let ended = process::finish(command).await?;
-    // a check that was left out says why
-    eprintln!("{}", ended.stdout);
+/// Runs a script to its end, however long that takes on a busy machine; answers what it printed.
+async fn script(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<String> {
+    let program = if name.ends_with(".py") { "python3" } else { "bash" };
+    let ended = Command::new(program)
+        .arg(programs::workspace().join("scripts").join(name))
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await?;
+    let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&ended.stderr);
     anyhow::ensure!(
         ended.status.success(),
-        "{part}: {}\n{}",
-        ended.stdout,
-        ended.stderr
+        "{name} {}: {said}\n{errors}",
+        arguments.join(" ")
     );
-    Ok(())
+    // a check that was left out says why
+    eprintln!("{said}");
+    Ok(said)
+}
+
+/// A part of `scripts/check-infra.sh`: linters, scanners and schemas of others, without network.
+async fn check(part: &str) -> anyhow::Result<()> {
+    script("check-infra.sh", &[part], &[]).await.map(drop)
+}
+
+/// Where the built programs are.
+fn built() -> anyhow::Result<String> {
+    let program = programs::runnel()?;
+    let directory = program.parent().context("the directory of the programs")?;
+    Ok(directory.display().to_string())
 }
 
 #[test]
@@ -205,20 +223,14 @@ fn the_workflow_of_continuous_integration_is_valid() {
 #[test]
 fn the_image_is_put_together_and_starts() {
     play(async {
-        let port = runnel_tests::services::free_port()?.to_string();
-        let directory = programs::runnel()?;
-        let directory = directory.parent().context("the directory of the programs")?;
-        let mut command = Command::new("python3");
-        command
-            .arg(programs::workspace().join("scripts/container-steps.py"))
-            .arg("--programs")
-            .arg(directory)
-            .args(["--port", &port])
-            .kill_on_drop(true);
-        let ended = process::finish(command).await?;
-        eprintln!("{}", ended.stdout);
-        anyhow::ensure!(ended.status.success(), "{}\n{}", ended.stdout, ended.stderr);
-        Ok(())
+        let port = services::free_port()?.to_string();
+        script(
+            "container-steps.py",
+            &["--programs", &built()?, "--port", &port],
+            &[],
+        )
+        .await
+        .map(drop)
     });
 }
 
@@ -227,36 +239,23 @@ fn the_image_is_put_together_and_starts() {
 fn the_terraform_module_is_applied() {
     play(async {
         let deployment = Deployment::start()?;
-        let mut command = Command::new("bash");
-        command
-            .arg(programs::workspace().join("scripts/terraform-apply.sh"))
-            .args([&deployment.endpoint(), "terraform"])
-            .kill_on_drop(true);
-        let ended = process::finish(command).await?;
-        eprintln!("{}", ended.stdout);
-        anyhow::ensure!(ended.status.success(), "{}\n{}", ended.stdout, ended.stderr);
-        Ok(())
+        script("terraform-apply.sh", &[&deployment.endpoint(), "terraform"], &[])
+            .await
+            .map(drop)
     });
 }
 
 /// `make localstack` without the waiting for Ctrl-C.
 async fn localstack(emulator: &str) -> anyhow::Result<()> {
-    let program = programs::runnel()?;
-    let directory = program.parent().context("the directory of the programs")?;
-    let mut command = Command::new("bash");
-    command
-        .arg(programs::workspace().join("scripts/localstack.sh"))
-        .args(["--once", "--no-build"])
-        .envs([("EMULATOR", emulator), ("PORT", "0"), ("LISTEN", "127.0.0.1:0")])
-        .env("PROGRAMS", directory)
-        .kill_on_drop(true);
-    let ended = process::finish(command).await?;
-    anyhow::ensure!(
-        ended.status.success() && ended.stdout.contains("30/30 tasks: 30 succeeded"),
-        "{}\n{}",
-        ended.stdout,
-        ended.stderr
-    );
+    let built = built()?;
+    let settings = [
+        ("EMULATOR", emulator),
+        ("PORT", "0"),
+        ("LISTEN", "127.0.0.1:0"),
+        ("PROGRAMS", &built),
+    ];
+    let said = script("localstack.sh", &["--once", "--no-build"], &settings).await?;
+    anyhow::ensure!(said.contains("30/30 tasks: 30 succeeded"), "{said}");
     Ok(())
 }
 
