@@ -3,10 +3,12 @@
 use std::process::Stdio;
 
 use anyhow::Context as _;
+use runnel_queue::sqs::{SqsConfig, SqsQueue};
+use runnel_queue::{QueueName, TaskQueue as _};
 use runnel_tests::deployment::{Deployment, text, tool};
 use runnel_tests::origin::Origin;
 use runnel_tests::process::{self, Process};
-use runnel_tests::stack::play;
+use runnel_tests::stack::{play, unique};
 use runnel_tests::{databases::TestDatabase, programs, services};
 use serde_json::json;
 use tokio::process::Command;
@@ -85,6 +87,38 @@ fn a_workflow_runs_through_what_was_deployed_and_the_stack_is_updated_and_delete
         assert!(server.terminate().await?.success(), "{}", server.output());
         assert!(container.terminate().await?.success(), "{}", container.output());
         deployment.delete("core").await
+    });
+}
+
+/// One process, its own database, and tasks and completions through SQS.
+#[test]
+fn dev_with_an_endpoint_sends_its_tasks_through_sqs() {
+    play(async {
+        let (endpoint, prefix) = (services::sqs_endpoint()?, unique("dev-"));
+        let arguments = ["dev", "--ephemeral", "--listen", "127.0.0.1:0"];
+        let mut command = process::command(&programs::runnel()?, &arguments);
+        command.args(["--sqs-endpoint", &endpoint, "--queue-prefix", &prefix]);
+        let mut dev = Process::start("dev", command)?;
+        let client = dev.client().await?;
+        let tasks = json!({ "a": { "run": "echo a" }, "b": { "needs": ["a"], "run": "echo b" } });
+        let file = json!({ "version": 1, "id": "through", "tasks": tasks });
+        let key = client.publish(&file.to_string()).await?;
+        let run = client.start(json!({ "workflow": key })).await?;
+        let ended = client.until_ended(&run).await?;
+        assert_eq!(ended["status"], "SUCCEEDED", "{ended:#}\n{}", dev.output());
+        // nobody but the tasks' way through SQS makes these queues there
+        let queue = SqsQueue::connect(SqsConfig {
+            endpoint: Some(endpoint),
+            region: Some("us-east-1".to_owned()),
+            queue_prefix: prefix,
+            ..SqsConfig::default()
+        });
+        let queue = queue.await;
+        for name in [QueueName("default".to_owned()), QueueName::completions()] {
+            queue.ensure(&name).await?;
+        }
+        assert!(dev.terminate().await?.success(), "{}", dev.output());
+        Ok(())
     });
 }
 
