@@ -1,8 +1,9 @@
-//! Pages and files for people: the start page, GraphiQL, the schemas, the pages about errors. All are in the binary.
+//! Pages and files for people: the dashboard, GraphiQL, the schemas, the pages about errors. All are in the binary.
 
 use axum::Router;
 use axum::extract::Path;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use rust_embed::RustEmbed;
@@ -31,6 +32,9 @@ const NO_GRAPHIQL_PAGE: &str = include_str!("no_graphiql.html");
 /// Plain pages: no script at all.
 const PLAIN_CSP: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
+/// The dashboard: own scripts and styles, nothing inline, nothing from elsewhere.
+const DASHBOARD_CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// GraphiQL: own scripts and workers; its editor writes inline styles.
 const GRAPHIQL_CSP: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; \
      font-src 'self' data:; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
@@ -39,9 +43,10 @@ const GRAPHIQL_CSP: &str = "default-src 'none'; script-src 'self'; worker-src 's
 /// Routes of this module.
 pub(crate) fn routes() -> Router<SharedApp> {
     Router::new()
-        .route("/", get(|| async { html(START_PAGE, PLAIN_CSP) }))
+        .route("/", get(start))
         .route("/graphiql", get(graphiql))
-        .route("/graphiql/{*path}", get(web_file))
+        .route("/assets/{*path}", get(asset))
+        .route("/favicon.svg", get(favicon))
         .route("/schema.graphql", get(schema))
         .route("/schema/workflow.v1.json", get(workflow_schema))
         .route("/errors/{code}", get(error_page))
@@ -81,23 +86,42 @@ fn no_file() -> Response {
     )
 }
 
-async fn graphiql(headers: HeaderMap) -> Response {
-    match web(&headers, "index.html") {
-        Some(mut page) => {
-            page.headers_mut().insert(
-                header::CONTENT_SECURITY_POLICY,
-                HeaderValue::from_static(GRAPHIQL_CSP),
-            );
-            page.headers_mut()
-                .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            page
-        }
-        None => html(NO_GRAPHIQL_PAGE, PLAIN_CSP),
-    }
+/// The dashboard, or where to get it from.
+async fn start(headers: HeaderMap) -> Response {
+    document(&headers, "index.html", DASHBOARD_CSP).unwrap_or_else(|| html(START_PAGE, PLAIN_CSP))
 }
 
-async fn web_file(headers: HeaderMap, Path(path): Path<String>) -> Response {
-    web(&headers, &path).unwrap_or_else(no_file)
+/// The dashboard at one of its own addresses: a path that a browser asks for and that nothing else serves. Its router finds the
+/// screen, or says that there is none. `None` for what is a file or what a program asked for.
+pub(crate) fn screen(request: &Request) -> Option<Response> {
+    let is_read = request.method() == Method::GET || request.method() == Method::HEAD;
+    let accept = request.headers().get(header::ACCEPT)?.to_str().ok()?;
+    let last = request.uri().path().rsplit('/').next()?;
+    // keys of tasks have no dot, but for items and compensations; these are below `/tasks/`
+    let is_file = last.contains('.') && !request.uri().path().contains("/tasks/");
+    let is_wanted = is_read && accept.contains("text/html") && !is_file;
+    is_wanted.then(|| document(request.headers(), "index.html", DASHBOARD_CSP))?
+}
+
+async fn graphiql(headers: HeaderMap) -> Response {
+    document(&headers, "graphiql.html", GRAPHIQL_CSP).unwrap_or_else(|| html(NO_GRAPHIQL_PAGE, PLAIN_CSP))
+}
+
+/// A page of the web build. It names the hashed files, so it is asked for each time.
+fn document(headers: &HeaderMap, name: &str, csp: &'static str) -> Option<Response> {
+    let mut page = web(headers, name)?;
+    let headers = page.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(csp));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Some(page)
+}
+
+async fn asset(headers: HeaderMap, Path(path): Path<String>) -> Response {
+    web(&headers, &format!("assets/{path}")).unwrap_or_else(no_file)
+}
+
+async fn favicon(headers: HeaderMap) -> Response {
+    document(&headers, "favicon.svg", PLAIN_CSP).unwrap_or_else(no_file)
 }
 
 /// A file of the web build. Its name holds a hash of its content, so it may be kept for ever.
