@@ -2,17 +2,19 @@
 #
 #   make demo    a real workflow, run to its end
 #   make dev     the server on http://127.0.0.1:7420
+#   make localstack   the cloud on this machine: an emulator of AWS, the stack of infra/, Lambda and container workers, a workflow
 #   make test    every test (installs what the tests need, once)
 #   make lint    everything that must be clean before a merge
 #   make bench   benchmarks in their short form, one JSON line a figure
 #   make bench-peers   the same workloads on Runnel and on others, and the ratios (installs the others, once)
+#   make lint-infra   what is in infra/, checked by the tools of others (part of the tests)
 #   make fuzz    the reader of workflow files against mutated files
 #   make build   the release binary, target/release/runnel
 
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test lint bench bench-peers fuzz build web setup-tests
+.PHONY: help demo dev localstack test lint-infra lint bench bench-peers fuzz build web setup-tests
 
 # The programs that the external suites use; the tests find them by these names.
 export RUNNEL_TEST_MINISTACK ?= $(CURDIR)/.tools/venv/bin/ministack
@@ -29,6 +31,9 @@ demo: web
 
 dev: web
 	@cargo run --quiet -p runnel-cli -- dev
+
+localstack: web
+	@bash scripts/localstack.sh
 
 # GraphiQL is built once; without npm the server works and its page tells how to build it.
 web:
@@ -53,6 +58,9 @@ lint: web
 	@bash scripts/check-web.sh
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; else echo "cargo-deny is not installed: licences and advisories were not checked"; fi
 	@echo "lint: clean"
+
+lint-infra: setup-tests
+	@bash scripts/check-infra.sh
 
 bench: web
 	cargo build --quiet --profile fast -p runnel-cli -p runnel-bench

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what `make test` needs beside Rust: PostgreSQL, Chromium, the SQS emulator, and the suites of others.
+# Installs what `make test` needs beside Rust: PostgreSQL, Chromium, the AWS emulator, checks of infra/, and the suites of others.
 # Does nothing that is done already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -47,9 +47,8 @@ install_node_modules() {
 install_node_modules web
 install_node_modules tests/external
 
-venv=.tools/venv
-if ! cmp -s scripts/test-requirements.txt "$venv/requirements.txt"; then
-  python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check -r scripts/test-requirements.txt
-  cp scripts/test-requirements.txt "$venv/requirements.txt"
-fi
+# What clashes with the emulator's dependencies has an environment of its own.
+bash scripts/install-python-tools.sh .tools/venv scripts/test-requirements.txt
+bash scripts/install-python-tools.sh .tools/scan scripts/scan-requirements.txt
+
+bash scripts/setup-infra.sh

@@ -42,6 +42,7 @@ async fn main() -> Result<(), Failure> {
         secret_keys: None,
         public_url: None,
         audit_kept: runnel_runtime::config::AUDIT_KEPT,
+        runs_kept_days: runnel_runtime::config::RUNS_KEPT_DAYS,
         local_types: Vec::new(),
     })
     .await?;

@@ -70,7 +70,8 @@ impl App {
             return Err(missing());
         }
         if !self.namespaces.has(name) {
-            let exists = self.orchestrator.has_namespace(name).await;
+            let there = self.orchestrator.namespace(name).await;
+            let exists = there.map(|namespace| namespace.is_some());
             if !exists.map_err(|e| ApiError::store(&e))? {
                 return Err(missing());
             }

@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::app::SharedApp;
 use crate::auth::Permission;
 use crate::error::ApiError;
-use crate::reply;
 use crate::request_id::RequestId;
+use crate::{metrics, reply};
 
 /// `/livez` and `/startupz`: answering is the proof.
 pub(crate) async fn live() -> Response {
@@ -48,11 +48,10 @@ pub(crate) async fn metrics(State(app): State<SharedApp>, request: Request) -> R
             .map(|_| ())
     });
     match permitted {
-        Ok(()) => reply::body(
-            StatusCode::OK,
-            "text/plain; version=0.0.4; charset=utf-8",
-            app.metrics.render(),
-        ),
+        Ok(()) => {
+            app.orchestrator.measure().await;
+            reply::body(StatusCode::OK, metrics::CONTENT_TYPE, app.metrics.render())
+        }
         Err(error) => reply::error(&error, &RequestId::of(request.extensions())),
     }
 }

@@ -21,6 +21,7 @@ mod schema;
 mod server;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -168,6 +169,16 @@ pub async fn serve(
     server::run(listener, routes::router(app), stop).await;
     upkeep.abort();
     Ok(())
+}
+
+/// Begins to record metrics, for `/metrics`; what happens before is not counted. Any number of times.
+pub fn install_metrics() {
+    metrics::Metrics::install();
+}
+
+/// Serves `/metrics` and `/livez` alone, for processes without an API, until `stop` is cancelled.
+pub async fn serve_metrics(listener: TcpListener, stop: CancellationToken) {
+    metrics::serve(listener, stop).await;
 }
 
 /// The schema as SDL, sorted.

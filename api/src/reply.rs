@@ -30,7 +30,7 @@ pub(crate) fn body(status: StatusCode, media_type: &'static str, bytes: impl Int
 pub(crate) fn error(error: &ApiError, id: &RequestId) -> Response {
     send_error(
         error,
-        json!({ "code": error.code.as_str(), "message": error.message, "requestId": id.0 }),
+        json!({ "code": error.code.as_str(), "message": error.message, "requestId": id.text }),
     )
 }
 

@@ -56,6 +56,7 @@ impl Server {
             secret_keys: SecretKeys::new([("test".to_owned(), vec![9; 32])]),
             public_url: None,
             audit_kept: runnel_runtime::config::AUDIT_KEPT,
+            runs_kept_days: runnel_runtime::config::RUNS_KEPT_DAYS,
             local_types: Vec::new(),
         })
         .await

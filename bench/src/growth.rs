@@ -3,9 +3,13 @@
 //! The finished runs are copies of one, made by the database itself: what is measured is how the product works beside them,
 //! not how long it takes to make them.
 
+use std::time::Instant;
+
 use runnel_engine::RunId;
+use runnel_runtime::retention::Pace;
 
 use crate::Bench;
+use crate::figures::count;
 use crate::meter::{Measured, Meter};
 use crate::sql::Sql;
 use crate::workloads::{DIAMOND_CLIENTS, DIAMOND_TASKS, ended, publish_diamond, run_diamonds, start};
@@ -16,6 +20,9 @@ const QUICK: [u32; 2] = [1_000, 10_000];
 const LONG: [u32; 3] = [10_000, 100_000, 1_000_000];
 /// Diamonds of each of the sixteen clients, times the scale.
 const EACH: u32 = 40;
+/// How old the copies are, and for how long they are kept once they are to go.
+const COPY_AGE_US: i64 = 100 * 24 * 3_600 * 1_000_000;
+const KEPT_DAYS: u32 = 90;
 /// Copies of one statement.
 const COPIES: u32 = 5_000;
 /// Tables that hold a run, the column with its id, and columns that the database fills.
@@ -56,7 +63,45 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<()> {
         bench.figures.print(&workload, "time_ratio", time, "1")?;
         bench.figures.print(&workload, "cpu_ratio", cpu, "1")?;
     }
-    Ok(())
+    match smallest {
+        Some(smallest) => remove(bench, smallest).await,
+        None => Ok(()),
+    }
+}
+
+/// Diamonds while the copies are removed as the product does it by itself, and how fast they go when nothing else runs.
+async fn remove(bench: &Bench, smallest: Measured) -> anyhow::Result<()> {
+    let system = &bench.system;
+    let orchestrator = &system.orchestrator;
+    orchestrator.set_runs_kept("default", Some(KEPT_DAYS)).await?;
+    let workload = "growth-removal";
+    let each = EACH * bench.scale();
+    let meter = Meter::begin(bench).await?;
+    let measured = {
+        let mut removal = std::pin::pin!(orchestrator.remove_old_runs(Pace::Considerate));
+        let mut diamonds = std::pin::pin!(run_diamonds(system, each));
+        let mut is_over = false;
+        loop {
+            tokio::select! {
+                done = &mut diamonds => { done?; break }
+                removed = &mut removal, if !is_over => { removed?; is_over = true; }
+            }
+        }
+        let measured = meter
+            .end(bench, workload, DIAMOND_CLIENTS * each * DIAMOND_TASKS)
+            .await?;
+        let share = if is_over { 0.0 } else { 1.0 };
+        bench.figures.print(workload, "is_still_removing", share, "1")?;
+        measured
+    };
+    let time = measured.elapsed.as_secs_f64() / smallest.elapsed.as_secs_f64();
+    bench.figures.print(workload, "time_ratio", time, "1")?;
+    let begun = Instant::now();
+    let removed = orchestrator.remove_old_runs(Pace::Full).await?;
+    let runs_per_s = count(removed.runs) / begun.elapsed().as_secs_f64();
+    bench.figures.print(workload, "runs_per_s", runs_per_s, "1/s")?;
+    let rows_per_s = count(removed.runs + removed.rows) / begun.elapsed().as_secs_f64();
+    bench.figures.print(workload, "rows_per_s", rows_per_s, "1/s")
 }
 
 /// Copies a finished run with all its rows, under the numbers from `first` to `last`. The ids lie together and ascend, as those of
@@ -75,6 +120,9 @@ async fn copy(sql: &Sql, model: RunId, first: u32, last: u32) -> anyhow::Result<
         let new = |column: &&str| match sql {
             Sql::Postgres(_) if *column == key => format!("('{begin}' || lpad(to_hex(g.n), 12, '0'))::uuid"),
             Sql::Sqlite(_) if *column == key => format!("unhex('{begin}' || printf('%012x', g.n))"),
+            _ if table == "run" && matches!(*column, "created_at" | "started_at" | "finished_at") => {
+                format!("t.{column} - {COPY_AGE_US}")
+            }
             Sql::Postgres(_) | Sql::Sqlite(_) => format!("t.\"{column}\""),
         };
         let names = columns

@@ -211,6 +211,7 @@ async fn messages_per_s(endpoint: &str, time: Duration) -> anyhow::Result<f64> {
             let message = Outgoing {
                 body: body.to_owned(),
                 delay: Duration::ZERO,
+                traceparent: None,
             };
             let failed = queue.send(name, vec![message; BATCH]).await?;
             anyhow::ensure!(failed.is_empty(), "{failed:?}");

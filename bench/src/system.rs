@@ -201,6 +201,8 @@ impl System {
             secret_keys: None,
             public_url: None,
             audit_kept: runnel_runtime::config::AUDIT_KEPT,
+            // what is to be removed, and when, the workload says
+            runs_kept_days: 0,
             local_types: vec![KIND.to_owned(), NAP.to_owned()],
         })
         .await?;

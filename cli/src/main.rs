@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     // With no default provider every TLS client would panic at its first use. An error means that one is set already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let cli = command::Cli::parse();
-    logging::install(cli.command.is_service());
+    logging::install(cli.command.is_service(), cli.command.log_format());
     if !cli.command.owns_machine() {
         use_small_pages();
     }

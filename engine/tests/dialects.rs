@@ -57,6 +57,7 @@ fn run(text: &str, inputs: Value, outputs: &BTreeMap<&str, Value>) -> (Plan, Run
                 worker: "w".into(),
                 started_at: moment.now,
                 finished_at: moment.now,
+                ..Timings::default()
             };
             pending.push(Input::AttemptSucceeded {
                 task,

@@ -16,6 +16,7 @@ pub mod inbound_event;
 pub mod namespace;
 pub mod outbox;
 pub mod run;
+pub mod run_removal;
 pub mod schedule;
 pub mod secret;
 pub mod task;

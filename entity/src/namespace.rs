@@ -11,6 +11,8 @@ pub struct Model {
     pub id: String,
     /// Microseconds since the epoch.
     pub created_at: i64,
+    /// Days for which ended runs are kept: 0 for ever, NULL as the server says.
+    pub runs_kept_days: Option<i32>,
 }
 
 /// No relations: joins are written where they are needed.

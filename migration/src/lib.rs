@@ -22,6 +22,7 @@ mod m20261121_000012_event_delivery;
 mod m20261121_000020_audit_age;
 mod m20261121_000025_kept_payloads;
 mod m20261121_000026_failed_runs;
+mod m20261121_000027_retention;
 
 /// Runs the migrations.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000020_audit_age::Migration),
             Box::new(m20261121_000025_kept_payloads::Migration),
             Box::new(m20261121_000026_failed_runs::Migration),
+            Box::new(m20261121_000027_retention::Migration),
         ]
     }
 }

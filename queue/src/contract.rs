@@ -148,6 +148,7 @@ pub async fn a_delayed_message_waits(queue: &Arc<dyn TaskQueue>, scope: &str) ->
             vec![Outgoing {
                 body: "later".to_owned(),
                 delay: SHORT * 2,
+                traceparent: None,
             }],
         )
         .await?;
@@ -280,6 +281,7 @@ fn outgoing(body: &str) -> Outgoing {
     Outgoing {
         body: body.to_owned(),
         delay: Duration::ZERO,
+        traceparent: None,
     }
 }
 

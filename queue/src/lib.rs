@@ -16,7 +16,7 @@ pub mod token;
 pub use embedded::{EmbeddedConfig, EmbeddedQueue, FaultPlan};
 pub use message::{
     Attempt, AttemptRef, Failure, FailureCategory, LogLine, LogStream, MessageError, Outcome, Progress,
-    Report, ReportBatch, TaskMessage,
+    Report, ReportBatch, TaskMessage, Usage,
 };
 pub use payload::{PayloadError, PayloadLocation, PayloadRef, PayloadStore};
 pub use sqs::{SqsConfig, SqsQueue};

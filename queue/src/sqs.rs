@@ -5,6 +5,7 @@
 
 mod batch;
 mod client;
+mod inspect;
 mod queues;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::task_queue::{
     Delivery, Depth, Outgoing, QueueError, QueueName, Receipt, SendFailure, TaskQueue, VISIBILITY_MAX,
 };
 pub use client::{connect_client, reachable_url};
+pub use inspect::{DeadLetterFacts, QueueFacts};
 use queues::Queues;
 
 /// Longest long poll of the service.

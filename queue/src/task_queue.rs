@@ -45,6 +45,8 @@ pub struct Outgoing {
     pub body: String,
     /// Not visible before this delay (at most 15 minutes).
     pub delay: Duration,
+    /// W3C trace context, for a message attribute where the service has those. What reads the message finds it in the body too.
+    pub traceparent: Option<String>,
 }
 
 /// A message that was not accepted; `index` is its position in the call.

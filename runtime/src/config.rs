@@ -13,6 +13,12 @@ use crate::secret::SecretKeys;
 /// How long rows of the audit log are kept where nobody says otherwise.
 pub const AUDIT_KEPT: Duration = Duration::from_secs(365 * 24 * 3_600);
 
+/// Days for which ended runs are kept where nobody says otherwise.
+pub const RUNS_KEPT_DAYS: u32 = 90;
+
+/// Most days of a retention; 0 stands for ever.
+pub const KEPT_DAYS_MAX: u32 = 36_500;
+
 /// Where the rows are.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
@@ -55,6 +61,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// How long rows of the audit log are kept.
     pub audit_kept: Duration,
+    /// Days for which ended runs of a namespace are kept that says nothing else; 0: for ever.
+    pub runs_kept_days: u32,
     /// Task types that need no registration because a built-in worker runs beside this orchestrator.
     pub local_types: Vec<String>,
 }

@@ -12,21 +12,22 @@ use runnel_engine::{RunId, TaskIx, Timestamp};
 use runnel_queue::message::CHECKPOINT_BYTES_MAX;
 use runnel_queue::payload::{PAYLOAD_BYTES_MAX, PayloadRef};
 use runnel_queue::{
-    Attempt, AttemptRef, Failure, FailureCategory, LogLine, Outcome, Progress, Report, ReportBatch, TokenKeys,
+    Attempt, AttemptRef, Failure, FailureCategory, LogLine, Outcome, Progress, Report, ReportBatch,
+    TokenKeys, Usage,
 };
+use runnel_telemetry::SpanContext;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 use crate::apply::{Appliers, Shell};
 use crate::error::StoreError;
 use crate::log::{LogChunk, Logs};
+use crate::meters::METERS;
 use crate::registry::{self, Hello};
 use crate::relay::AttemptKey;
 
 /// Largest accepted output of a task, in bytes; a larger one fails its attempt.
 pub(crate) const OUTPUT_BYTES_MAX: usize = PAYLOAD_BYTES_MAX;
-
-const REPORTS: &str = "runnel_reports_total";
-const FORGED: &str = "runnel_reports_forged_total";
 
 /// Reports, sorted by what they are for.
 #[derive(Debug, Default)]
@@ -61,10 +62,11 @@ impl Intake {
     /// Some of it is not committed; all of it may be accepted again, because what is committed changes nothing twice.
     pub(crate) async fn accept(&self, batches: &[ReportBatch]) -> Result<(), StoreError> {
         let reports: usize = batches.iter().map(|batch| batch.reports.len()).sum();
-        metrics::counter!(REPORTS).increment(reports as u64);
+        METERS.reports.increment(reports as u64);
+        let begun = Instant::now();
         let mut sorted = Sorted::of(&self.shell.token_keys, batches);
         if sorted.forged > 0 {
-            metrics::counter!(FORGED).increment(sorted.forged);
+            METERS.forged.increment(sorted.forged);
             tracing::warn!(
                 reports = sorted.forged,
                 "reports without a valid token were dropped"
@@ -82,6 +84,7 @@ impl Intake {
             // a run that does not exist any more and an input that is stale are both normal
             applied?;
         }
+        METERS.report_seconds.record(begun.elapsed().as_secs_f64());
         Ok(())
     }
 
@@ -256,6 +259,13 @@ fn completed(report: &Attempt, worker: Arc<str>) -> Input {
         worker,
         started_at: Timestamp(report.started_us),
         finished_at: Timestamp(report.finished_us),
+        usage: report.usage.map(usage),
+        // what is no trace context is none: a worker of any make may say anything
+        trace: report
+            .traceparent
+            .as_deref()
+            .filter(|text| SpanContext::parse(text).is_some())
+            .map(Arc::from),
     };
     match &report.outcome {
         Outcome::Output(output) if output.get().len() > OUTPUT_BYTES_MAX => Input::AttemptFailed {
@@ -282,6 +292,16 @@ fn completed(report: &Attempt, worker: Arc<str>) -> Input {
             failure: task_failure(failure),
             timings,
         },
+    }
+}
+
+fn usage(usage: Usage) -> runnel_engine::run::Usage {
+    runnel_engine::run::Usage {
+        wall_us: usage.wall_us,
+        cpu_us: usage.cpu_us,
+        memory_bytes: usage.memory_bytes,
+        input_bytes: usage.input_bytes,
+        output_bytes: usage.output_bytes,
     }
 }
 

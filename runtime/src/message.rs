@@ -8,14 +8,15 @@ use runnel_queue::message::{MESSAGE_BYTES_MAX, MESSAGE_VERSION};
 use runnel_queue::{AttemptRef, PayloadRef, TaskMessage, TokenKeys};
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::trace;
 use crate::wait::CallbackAddress;
 use crate::workflows::CompiledVersion;
 
 /// What is to be sent for an attempt.
 #[derive(Debug)]
 pub(crate) enum Body {
-    /// This text.
-    Ready(String),
+    /// This text, and where it is in a trace.
+    Ready(String, Option<String>),
     /// Nothing: the attempt fails with this.
     Refused(TaskFailure),
     /// Nothing: the attempt is over, or its run is.
@@ -131,11 +132,11 @@ fn body(
         secrets: payload.secrets,
         secret_mark: payload.secret_mark,
         metadata,
-        traceparent: None,
+        traceparent: trace::of_message(state, ix, attempt),
     };
     match serde_json::to_string(&message) {
         Ok(text) if text.len() > MESSAGE_BYTES_MAX => Body::Refused(too_large(text.len())),
-        Ok(text) => Body::Ready(text),
+        Ok(text) => Body::Ready(text, message.traceparent),
         Err(error) => invalid("message", error),
     }
 }

@@ -3,8 +3,9 @@
 use runnel_engine::Timestamp;
 use runnel_entity::namespace;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, Set};
 
+use crate::config::KEPT_DAYS_MAX;
 use crate::error::StoreError;
 use crate::orchestrator::Orchestrator;
 use crate::query::window::{Window, Windowed};
@@ -21,6 +22,8 @@ pub struct NamespaceView {
     pub name: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Days for which its ended runs are kept, if it says so itself; 0: for ever.
+    pub runs_kept_days: Option<u32>,
 }
 
 /// Whether a text may name a namespace: letters from `a` to `z`, digits and `-`, and a letter or digit at both ends.
@@ -35,14 +38,25 @@ pub fn is_namespace_name(name: &str) -> bool {
 }
 
 impl Orchestrator {
-    /// Makes a namespace; `None` when there is one of this name.
+    /// Days for which ended runs of a namespace are kept that says nothing else; 0: for ever.
+    #[must_use]
+    pub fn runs_kept_days(&self) -> u32 {
+        self.shell().runs_kept_days
+    }
+
+    /// Makes a namespace; `None` when there is one of this name. The retention is at most [`KEPT_DAYS_MAX`].
     ///
     /// # Errors
     /// The store fails.
-    pub async fn create_namespace(&self, name: &str) -> Result<Option<NamespaceView>, StoreError> {
+    pub async fn create_namespace(
+        &self,
+        name: &str,
+        runs_kept_days: Option<u32>,
+    ) -> Result<Option<NamespaceView>, StoreError> {
         let row = namespace::Model {
             id: name.to_owned(),
             created_at: self.clock().now().0,
+            runs_kept_days: runs_kept_days.map(stored_days),
         };
         let made = row.clone();
         let inserted = self
@@ -64,15 +78,44 @@ impl Orchestrator {
         Ok(inserted.then(|| view(row)))
     }
 
-    /// Whether there is a namespace of this name.
+    /// Changes for how many days a namespace keeps ended runs; `None` in the answer when there is no namespace of this name.
     ///
     /// # Errors
     /// The store fails.
-    pub async fn has_namespace(&self, name: &str) -> Result<bool, StoreError> {
+    pub async fn set_runs_kept(
+        &self,
+        name: &str,
+        runs_kept_days: Option<u32>,
+    ) -> Result<Option<NamespaceView>, StoreError> {
+        let (name, days) = (name.to_owned(), runs_kept_days.map(stored_days));
+        self.reads()
+            .store
+            .tx("change a namespace", move |tx| {
+                let name = name.clone();
+                Box::pin(async move {
+                    let failed = failed_to("change a namespace");
+                    let row = namespace::Entity::find_by_id(name)
+                        .one(tx)
+                        .await
+                        .map_err(failed)?;
+                    let Some(row) = row else { return Ok(None) };
+                    let mut changed = row.into_active_model();
+                    changed.runs_kept_days = Set(days);
+                    Ok(Some(view(changed.update(tx).await.map_err(failed)?)))
+                })
+            })
+            .await
+    }
+
+    /// The namespace of this name.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn namespace(&self, name: &str) -> Result<Option<NamespaceView>, StoreError> {
         let row = namespace::Entity::find_by_id(name.to_owned())
             .one(self.reads().store.read())
             .await;
-        Ok(row.map_err(failed_to("read a namespace"))?.is_some())
+        Ok(row.map_err(failed_to("read a namespace"))?.map(view))
     }
 
     /// All namespaces by name.
@@ -94,7 +137,12 @@ fn view(row: namespace::Model) -> NamespaceView {
     NamespaceView {
         name: row.id,
         created_at: Timestamp(row.created_at),
+        runs_kept_days: row.runs_kept_days.and_then(|days| u32::try_from(days).ok()),
     }
+}
+
+fn stored_days(days: u32) -> i32 {
+    i32::try_from(days.min(KEPT_DAYS_MAX)).unwrap_or(i32::MAX)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod settle;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use runnel_engine::Timestamp;
 use runnel_engine::source::{Format, Reading};
 use runnel_queue::{AttemptRef, QueueName, ReportBatch, TaskQueue};
 use serde_json::{Map, Value};
@@ -21,6 +22,7 @@ use crate::consumer::Consumer;
 use crate::error::{PublishError, StoreError};
 use crate::feed::Feed;
 use crate::intake::Intake;
+use crate::measure::Measuring;
 use crate::payload::Payloads;
 use crate::query::Reads;
 use crate::schedule::{ScheduleBell, Scheduler};
@@ -66,6 +68,7 @@ struct Inner {
     vars: Arc<Map<String, Value>>,
     secrets: Vault,
     bulk_bell: Arc<bulk::Bell>,
+    measuring: Measuring,
     loops: Loops,
 }
 
@@ -105,6 +108,12 @@ impl Orchestrator {
         &*self.inner.shell.clock
     }
 
+    /// The time, as everything here takes it.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock().now()
+    }
+
     /// Ids.
     pub(crate) fn entropy(&self) -> &dyn Entropy {
         &*self.inner.shell.entropy
@@ -113,6 +122,11 @@ impl Orchestrator {
     /// The stored secrets.
     pub(crate) fn vault(&self) -> &Vault {
         &self.inner.secrets
+    }
+
+    /// When the states were last read.
+    pub(crate) fn measuring(&self) -> &Measuring {
+        &self.inner.measuring
     }
 
     /// The way to large values.

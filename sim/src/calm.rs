@@ -219,6 +219,7 @@ fn report(
         worker: "w".into(),
         started_at: moment.now,
         finished_at: moment.now,
+        ..Timings::default()
     };
     let tries = Tries::of(plan, &state.tasks[task.at()]);
     match script.ending(lineage, &state.key(plan, task), tries) {

@@ -350,6 +350,7 @@ impl World {
             attempt,
             root,
             depth,
+            trace: None,
         };
         Stage::Starting(self.submit(at, Item::child(&version, context, &key, parent)))
     }

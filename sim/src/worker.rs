@@ -272,6 +272,8 @@ impl World {
             outcome: outcome(&running.ending, &running.fault),
             started_us: running.started_at + clock - self.now,
             finished_us: clock,
+            usage: None,
+            traceparent: None,
         };
         self.oracle.executed(key, &running.ending.clone());
         self.tell(|| format!("worker {at} reports the end of {}", crate::relay::short(key)));
@@ -343,6 +345,8 @@ impl World {
             outcome: outcome(&Ending::Output(serde_json::json!("forged")), FAULT),
             started_us: self.now,
             finished_us: self.now,
+            usage: None,
+            traceparent: None,
         };
         self.tell(|| format!("somebody forges the end of {}", crate::relay::short(key)));
         self.report("forger", Report::Completed(attempt), Vec::new());

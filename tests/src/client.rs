@@ -141,7 +141,7 @@ impl Client {
     /// # Errors
     /// The server does not answer.
     pub async fn show(&self, run: &str) -> anyhow::Result<Value> {
-        let query = "query($id: ID!) { run(id: $id) { status error { code message } \
+        let query = "query($id: ID!) { run(id: $id) { status outputs error { code message } \
                      tasks(first: 200) { nodes { key type status attempt output error { code message } } } } }";
         let mut data = self.data(query, json!({ "id": run })).await?;
         Ok(data["run"].take())

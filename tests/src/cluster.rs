@@ -142,6 +142,7 @@ impl Cluster {
             secret_keys: self.secret_keys.clone(),
             public_url: None,
             audit_kept: runnel_runtime::config::AUDIT_KEPT,
+            runs_kept_days: runnel_runtime::config::RUNS_KEPT_DAYS,
             local_types: Vec::new(),
         })
     }

@@ -40,6 +40,8 @@ pub struct Fleet {
     directory: TempDir,
     address: String,
     prefix: String,
+    options: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl Fleet {
@@ -48,11 +50,47 @@ impl Fleet {
     /// # Errors
     /// A program or a service is missing.
     pub async fn start(stack: Stack, fault: &Fault) -> anyhow::Result<Self> {
+        Self::start_with(stack, fault, &unique("fleet-"), &[]).await
+    }
+
+    /// The same with queues of this prefix, and further options of the server.
+    ///
+    /// # Errors
+    /// A program or a service is missing.
+    pub async fn start_with(
+        stack: Stack,
+        fault: &Fault,
+        prefix: &str,
+        options: &[&str],
+    ) -> anyhow::Result<Self> {
+        Self::launch(stack, fault, prefix, options, Vec::new()).await
+    }
+
+    /// The same, with variables in the environment of all processes.
+    ///
+    /// # Errors
+    /// A program or a service is missing.
+    pub async fn start_in(
+        stack: Stack,
+        fault: &Fault,
+        environment: Vec<(String, String)>,
+    ) -> anyhow::Result<Self> {
+        Self::launch(stack, fault, &unique("fleet-"), &[], environment).await
+    }
+
+    async fn launch(
+        stack: Stack,
+        fault: &Fault,
+        prefix: &str,
+        options: &[&str],
+        environment: Vec<(String, String)>,
+    ) -> anyhow::Result<Self> {
         let database = stack.database().await?;
         let directory = tempfile::Builder::new().prefix("runnel-fleet-").tempdir()?;
         let address = format!("127.0.0.1:{}", services::free_port()?);
-        let prefix = unique("fleet-");
-        let server = server(stack, &database.url, directory.path(), &address, &prefix, fault)?;
+        let mut command = server(stack, &database.url, directory.path(), &address, prefix, fault)?;
+        command.args(options).envs(environment.iter().cloned());
+        let server = Process::start("server", command)?;
         let client = server.client().await?;
         Ok(Self {
             server,
@@ -62,7 +100,9 @@ impl Fleet {
             database,
             directory,
             address,
-            prefix,
+            prefix: prefix.to_owned(),
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
+            environment,
         })
     }
 
@@ -72,7 +112,7 @@ impl Fleet {
     /// It does not start.
     pub async fn restart_server(&mut self) -> anyhow::Result<()> {
         let url = &self.database.url;
-        self.server = server(
+        let mut command = server(
             self.stack,
             url,
             self.directory.path(),
@@ -80,6 +120,8 @@ impl Fleet {
             &self.prefix,
             &Fault::None,
         )?;
+        command.args(&self.options).envs(self.environment.iter().cloned());
+        self.server = Process::start("server", command)?;
         self.client = self.server.client().await?;
         Ok(())
     }
@@ -89,6 +131,14 @@ impl Fleet {
     /// # Errors
     /// It does not start.
     pub fn add_worker(&mut self, fault: &Fault) -> anyhow::Result<()> {
+        self.add_worker_with(fault, &[])
+    }
+
+    /// The same with further options.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn add_worker_with(&mut self, fault: &Fault, options: &[&str]) -> anyhow::Result<()> {
         if self.stack != Stack::PostgresSqs {
             return Ok(());
         }
@@ -105,6 +155,7 @@ impl Fleet {
             VISIBILITY,
         ]);
         command.args(["--queue-prefix", &self.prefix, "--http-allow-private"]);
+        command.args(options).envs(self.environment.iter().cloned());
         self.workers.push(Process::start(&name, command)?);
         Ok(())
     }
@@ -165,7 +216,7 @@ fn server(
     address: &str,
     prefix: &str,
     fault: &Fault,
-) -> anyhow::Result<Process> {
+) -> anyhow::Result<Command> {
     let data: PathBuf = directory.join("data");
     let mut command = program(fault)?;
     match stack {
@@ -203,5 +254,5 @@ fn server(
                 .arg(data);
         }
     }
-    Process::start("server", command)
+    Ok(command)
 }

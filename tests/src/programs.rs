@@ -1,4 +1,4 @@
-//! The built `runnel` programs: the product, and the one with crash points compiled in.
+//! The built programs: the product, the one with crash points compiled in, the Lambda function, and the example of a worker.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,7 +21,29 @@ pub fn runnel_with_faults() -> anyhow::Result<PathBuf> {
     find("RUNNEL_TEST_BINARY_WITH_FAULTS", "runnel-with-faults")
 }
 
-/// Builds both, with the cargo and the target directory of the caller.
+/// The program of the Lambda function with the built-in task types.
+///
+/// # Errors
+/// It was not built.
+pub fn bootstrap() -> anyhow::Result<PathBuf> {
+    find("RUNNEL_TEST_BOOTSTRAP", "bootstrap")
+}
+
+/// The example of a worker with task types of its own.
+///
+/// # Errors
+/// It was not built.
+pub fn example_worker() -> anyhow::Result<PathBuf> {
+    find("RUNNEL_TEST_EXAMPLE_WORKER", "example-worker")
+}
+
+/// Python, with the packages that the tests install.
+#[must_use]
+pub fn python() -> PathBuf {
+    workspace().join(".tools/venv/bin/python")
+}
+
+/// Builds all, with the cargo and the target directory of the caller.
 ///
 /// # Errors
 /// A build failed.
@@ -38,14 +60,24 @@ fn cargo_build(arguments: &[&str]) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
-        .args(["build", "--quiet", "-p", "runnel-cli"])
+        .args([
+            "build",
+            "--quiet",
+            "-p",
+            "runnel-cli",
+            "-p",
+            "runnel-worker",
+            "-p",
+            "runnel-example-worker",
+            "--bins",
+        ])
         .args(arguments);
     let status = command
         .current_dir(workspace())
         .status()
         .context("running cargo")?;
     if !status.success() {
-        bail!("cargo build -p runnel-cli {} failed", arguments.join(" "));
+        bail!("cargo build of the programs {} failed", arguments.join(" "));
     }
     Ok(())
 }

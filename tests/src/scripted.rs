@@ -125,6 +125,7 @@ impl ScriptedWorker {
         let message = Outgoing {
             body,
             delay: Duration::ZERO,
+            traceparent: None,
         };
         let refused = self.queue.send(&QueueName::completions(), vec![message]).await?;
         anyhow::ensure!(refused.is_empty(), "the queue refused a report: {refused:?}");
@@ -167,6 +168,8 @@ pub fn succeeded(at: &AttemptRef, output: &Value) -> Report {
         outcome: Outcome::Output(output),
         started_us: 0,
         finished_us: 0,
+        usage: None,
+        traceparent: None,
     })
 }
 
@@ -187,6 +190,8 @@ pub fn failed(at: &AttemptRef, is_retryable: bool) -> Report {
         outcome: Outcome::Error(failure),
         started_us: 0,
         finished_us: 0,
+        usage: None,
+        traceparent: None,
     })
 }
 
@@ -259,6 +264,8 @@ async fn echo(
                 outcome,
                 started_us: 0,
                 finished_us: 0,
+                usage: None,
+                traceparent: None,
             })
         };
         seen.lock()

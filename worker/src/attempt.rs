@@ -25,9 +25,6 @@ const MESSAGE_BYTES_MAX: usize = 8 * 1024;
 const TRACEBACK_BYTES_MAX: usize = 32 * 1024;
 const DETAILS_BYTES_MAX: usize = 64 * 1024;
 
-/// How long a handler may take to end by itself once it is told to; then it is dropped.
-const STOP_GRACE: Duration = Duration::from_secs(8);
-
 /// How an attempt left the worker.
 #[derive(Debug)]
 pub(crate) enum Ended {
@@ -109,7 +106,7 @@ async fn supervise(ctx: &TaskContext, handler: Arc<dyn Handler>, held: &Held, co
     let result = tokio::select! {
         result = &mut work => Some(result),
         never = &mut pump => match never {},
-        () = tokio::time::sleep(STOP_GRACE) => None,
+        () = tokio::time::sleep(held.stop_grace) => None,
     };
     if is_timeout {
         return Verdict::Result(Err(timed_out(ctx.timeout.unwrap_or_default())));

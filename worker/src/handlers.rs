@@ -2,16 +2,19 @@
 //!
 //! Every handler classifies its failures itself, caps what it reads and writes, and stops when its attempt is cancelled.
 
+mod aws;
 mod command;
 mod http;
+mod lambda;
 mod llm;
+mod measure;
 mod output;
 mod python;
 mod shell;
 mod sqs;
 mod watch;
 
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
 pub use command::CommandOptions;
 pub use http::policy::HttpPolicy;
@@ -36,6 +39,8 @@ pub struct BuiltinOptions {
     pub llm: Option<LlmEndpoint>,
     /// Endpoint of `sqs`; AWS itself when `None`.
     pub sqs_endpoint: Option<String>,
+    /// Endpoint of `lambda` and of ECS; AWS itself when `None`.
+    pub aws_endpoint: Option<String>,
 }
 
 impl Default for BuiltinOptions {
@@ -48,14 +53,15 @@ impl Default for BuiltinOptions {
             http: HttpPolicy::default(),
             llm: None,
             sqs_endpoint: None,
+            aws_endpoint: None,
         }
     }
 }
 
 impl BuiltinOptions {
     /// Reads `RUNNEL_ALLOW_COMMANDS`, `RUNNEL_COMMAND_ENV`, `RUNNEL_COMMAND_MEMORY_MB`, `RUNNEL_PYTHON`, `RUNNEL_PYTHONPATH`,
-    /// `RUNNEL_HTTP_ALLOW_PRIVATE`, `RUNNEL_HTTP_ALLOW`, `RUNNEL_LLM_URL`, `RUNNEL_LLM_API_KEY`, `RUNNEL_LLM_MODEL` and
-    /// `RUNNEL_SQS_ENDPOINT`.
+    /// `RUNNEL_HTTP_ALLOW_PRIVATE`, `RUNNEL_HTTP_ALLOW`, `RUNNEL_LLM_URL`, `RUNNEL_LLM_API_KEY`, `RUNNEL_LLM_MODEL`,
+    /// `RUNNEL_SQS_ENDPOINT` and `RUNNEL_AWS_ENDPOINT`.
     #[must_use]
     pub fn from_env() -> Self {
         let defaults = Self::default();
@@ -79,13 +85,16 @@ impl BuiltinOptions {
                 model: text("RUNNEL_LLM_MODEL"),
             }),
             sqs_endpoint: text("RUNNEL_SQS_ENDPOINT"),
+            aws_endpoint: text("RUNNEL_AWS_ENDPOINT"),
         }
     }
 }
 
 pub(crate) fn register_builtin(handlers: Handlers, options: BuiltinOptions) -> Handlers {
     ensure_crypto_provider();
+    let aws = Arc::new(aws::Aws::new(options.aws_endpoint));
     let handlers = handlers
+        .register("lambda", lambda::LambdaHandler::new(aws))
         .register("http", http::HttpHandler::new(options.http))
         .register("llm", llm::LlmHandler::new(options.llm))
         .register("sqs", sqs::SqsHandler::new(options.sqs_endpoint));
@@ -133,6 +142,8 @@ fn list(variable: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod command_tests;
+#[cfg(test)]
+mod lambda_tests;
 #[cfg(test)]
 mod llm_tests;
 #[cfg(test)]

@@ -6,6 +6,9 @@
 //! - At most `concurrency` attempts run, and no message is held that does not run.
 //! - A handler that fails, panics, hangs or prints without end harms its own attempt only.
 //! - No secret value leaves the worker in a report or log line.
+//!
+//! Who writes tasks of their own begins with [`Worker`]: an async function for each task type, and the same program is a container
+//! worker and a Lambda function. The guide is `docs/workers.md`.
 
 mod attempt;
 mod clock;
@@ -16,13 +19,17 @@ pub mod lambda;
 mod log;
 mod pack;
 mod panic;
+mod program;
 mod receive;
 mod running;
 mod said;
 mod secret;
+pub mod settings;
 pub mod sink;
 mod supply;
 mod task;
+pub mod telemetry;
+pub mod typed;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,12 +42,14 @@ use tokio_util::task::TaskTracker;
 
 pub use handlers::{BuiltinOptions, HttpPolicy};
 pub use log::AttemptLog;
+pub use program::Worker;
 pub use runnel_queue::Progress;
 pub use runnel_queue::{Failure, FailureCategory, LogStream};
 pub use secret::{Redactor, Secrets};
 pub use sink::{HttpSink, QueueSink, SplitSink};
 pub use supply::{ControlChannel, Supplies};
 pub use task::{Handler, Handlers, TaskContext, TaskError};
+pub use typed::Classify;
 
 /// How often a worker says that it is there.
 const HELLO_EVERY: Duration = Duration::from_secs(30);

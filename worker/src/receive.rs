@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use runnel_queue::message::decode_task;
-use runnel_queue::{
-    Attempt, AttemptRef, Delivery, MessageError, Outcome, Receipt, Report, TaskMessage, crash_point,
-};
+use runnel_queue::{Attempt, AttemptRef, Delivery, MessageError, Receipt, Report, TaskMessage, crash_point};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +20,7 @@ use crate::control::Control;
 use crate::log::AttemptLog;
 use crate::running::{Held, Running};
 use crate::task::Handler;
+use crate::telemetry::{Execution, METERS};
 
 /// Longest wait of one receive, the limit of SQS.
 const RECEIVE_WAIT: Duration = Duration::from_secs(20);
@@ -30,16 +29,16 @@ const RECEIVE_WAIT: Duration = Duration::from_secs(20);
 const RECEIVE_MAX: usize = 256;
 
 /// For a type that this worker does not know: time for one that does.
-const UNKNOWN_TYPE_DELAY: Duration = Duration::from_secs(15);
+pub(crate) const UNKNOWN_TYPE_DELAY: Duration = Duration::from_secs(15);
 
 /// For a message of a newer Runnel: time for a newer worker.
-const NEWER_VERSION_DELAY: Duration = Duration::from_secs(10 * 60);
+pub(crate) const NEWER_VERSION_DELAY: Duration = Duration::from_secs(10 * 60);
 
 /// For a message that nobody can read, until the queue calls it dead.
-const MALFORMED_DELAY: Duration = Duration::from_secs(5);
+pub(crate) const MALFORMED_DELAY: Duration = Duration::from_secs(5);
 
 /// For a second delivery of an attempt that runs here.
-const REPEATED_DELAY: Duration = Duration::from_secs(30);
+pub(crate) const REPEATED_DELAY: Duration = Duration::from_secs(30);
 
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
@@ -68,7 +67,7 @@ impl Recent {
         }
     }
 
-    fn knows(&self, at: &AttemptRef) -> bool {
+    pub(crate) fn knows(&self, at: &AttemptRef) -> bool {
         self.attempts
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -92,6 +91,10 @@ impl Receiver {
     /// Receives until the stop; the attempts go on.
     pub(crate) async fn run(&self, stop: &CancellationToken) {
         let capacity = Arc::new(Semaphore::new(self.config.concurrency));
+        // several receivers of a process add up
+        METERS.slots.increment(f64::from(
+            u32::try_from(self.config.concurrency).unwrap_or(u32::MAX),
+        ));
         let mut backoff = BACKOFF_MIN;
         while let Some(permits) = stop.run_until_cancelled(all_free(&capacity)).await.flatten() {
             let receive = self.config.queue.receive(
@@ -104,12 +107,14 @@ impl Receiver {
                 None => return,
                 Some(Ok(deliveries)) => {
                     backoff = BACKOFF_MIN;
+                    METERS.received.increment(deliveries.len() as u64);
                     if stop.is_cancelled() {
                         return self.release(&deliveries).await;
                     }
                     self.accept(deliveries, permits).await;
                 }
                 Some(Err(error)) => {
+                    METERS.receive_errors.increment(1);
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         "nothing received, trying again"
@@ -205,23 +210,27 @@ impl Receiver {
 
     async fn attempt(
         self,
-        message: TaskMessage,
+        mut message: TaskMessage,
         handler: Arc<dyn Handler>,
         held: Arc<Held>,
         permit: Option<OwnedSemaphorePermit>,
     ) {
-        let (ended, log) =
-            attempt::execute(&message, handler, &held, &self.control, &self.config.supplies).await;
+        let queue = &self.config.task_queue.0;
+        let execution = Execution::begin(&mut message, &self.config.name, queue, held.started_us);
+        let work = attempt::execute(&message, handler, &held, &self.control, &self.config.supplies);
+        let (ended, log) = runnel_telemetry::with_log_context(Execution::log_context(&message), work).await;
+        let (usage, traceparent) = execution.end(&ended, held.said.usage());
         held.end();
         let at = held.at.clone();
         let (end, then) = match ended {
             Ended::Completed(outcome) => {
-                count(&message.kind, &outcome);
                 let attempt = Attempt {
                     at,
                     outcome,
                     started_us: held.started_us,
                     finished_us: clock::now_us(),
+                    usage,
+                    traceparent,
                 };
                 (Some(Report::Completed(attempt)), Settle::Delete)
             }
@@ -263,18 +272,9 @@ async fn all_free(capacity: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
     Some(permits)
 }
 
-fn rest_of(log: &AttemptLog, at: &AttemptRef) -> impl Iterator<Item = Report> {
+pub(crate) fn rest_of(log: &AttemptLog, at: &AttemptRef) -> impl Iterator<Item = Report> {
     std::iter::from_fn(|| log.take_chunk()).map(|lines| Report::Log {
         at: at.clone(),
         lines,
     })
-}
-
-fn count(kind: &str, outcome: &Outcome) {
-    let result = match outcome {
-        Outcome::Output(_) | Outcome::OutputRef(_) => "succeeded",
-        Outcome::Error(_) => "failed",
-    };
-    metrics::counter!("runnel_worker_attempts_total", "type" => kind.to_owned(), "result" => result)
-        .increment(1);
 }

@@ -25,6 +25,9 @@ const PULSE: Duration = Duration::from_millis(200);
 
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(10);
 
+/// How long a handler may take to end by itself once it is told to; then it is dropped.
+const STOP_GRACE: Duration = Duration::from_secs(8);
+
 /// Progress and checkpoints are gathered for this long: whatever a handler says, it costs one report a second.
 const NEWS_EVERY: Duration = Duration::from_secs(1);
 
@@ -48,6 +51,8 @@ pub(crate) struct Held {
     pub(crate) started_us: i64,
     /// Cancelled with a reason to stop the attempt.
     pub(crate) stop: CancellationToken,
+    /// How long its handler may then take to end by itself.
+    pub(crate) stop_grace: Duration,
     reason: OnceLock<StopReason>,
     begun: Instant,
     heartbeat_every: Duration,
@@ -113,6 +118,7 @@ impl Held {
 #[derive(Debug)]
 pub(crate) struct Running {
     visibility: Duration,
+    stop_grace: Duration,
     held: Mutex<HashMap<u64, Arc<Held>>>,
     added: Notify,
     last_id: AtomicU64,
@@ -122,10 +128,17 @@ impl Running {
     pub(crate) fn new(visibility: Duration) -> Self {
         Self {
             visibility,
+            stop_grace: STOP_GRACE,
             held: Mutex::default(),
             added: Notify::new(),
             last_id: AtomicU64::new(0),
         }
+    }
+
+    /// Gives handlers no longer than this to end by themselves, where less time is left than usual.
+    pub(crate) fn with_stop_grace(mut self, at_most: Duration) -> Self {
+        self.stop_grace = self.stop_grace.min(at_most);
+        self
     }
 
     /// Holds a message received at `received`.
@@ -139,6 +152,7 @@ impl Running {
             receipt,
             started_us: clock::now_us(),
             stop: CancellationToken::new(),
+            stop_grace: self.stop_grace,
             reason: OnceLock::new(),
             begun: now,
             heartbeat_every,

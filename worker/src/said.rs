@@ -6,7 +6,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use runnel_queue::message::CHECKPOINT_BYTES_MAX;
-use runnel_queue::{AttemptRef, Progress, Report};
+use runnel_queue::{AttemptRef, Progress, Report, Usage};
 use serde_json::value::RawValue;
 
 /// The last words of one attempt.
@@ -21,6 +21,7 @@ struct Words {
     checkpoint: Option<Box<RawValue>>,
     is_progress_new: bool,
     is_checkpoint_new: bool,
+    usage: Usage,
 }
 
 impl Said {
@@ -43,6 +44,18 @@ impl Said {
             words.is_checkpoint_new = true;
         }
         true
+    }
+
+    /// What its processes took so far: times only grow, and of memory the most counts.
+    pub(crate) fn measured(&self, cpu_us: Option<u64>, memory_bytes: Option<u64>) {
+        let usage = &mut self.words().usage;
+        usage.cpu_us = usage.cpu_us.max(cpu_us);
+        usage.memory_bytes = usage.memory_bytes.max(memory_bytes);
+    }
+
+    /// What was measured.
+    pub(crate) fn usage(&self) -> Usage {
+        self.words().usage
     }
 
     pub(crate) fn has_news(&self) -> bool {

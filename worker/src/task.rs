@@ -88,6 +88,28 @@ impl TaskContext {
         is_taken
     }
 
+    /// The same attempt for a function that is given its input apart: the log, the stop and what is said of progress are shared.
+    pub(crate) fn without_input(&self) -> Self {
+        Self {
+            namespace: self.namespace.clone(),
+            workflow: self.workflow.clone(),
+            run: self.run.clone(),
+            key: self.key.clone(),
+            kind: self.kind.clone(),
+            attempt: self.attempt,
+            input: Value::Null,
+            env: self.env.clone(),
+            metadata: self.metadata.clone(),
+            timeout: self.timeout,
+            idempotency_key: self.idempotency_key.clone(),
+            traceparent: self.traceparent.clone(),
+            cancelled: self.cancelled.clone(),
+            log: self.log.clone(),
+            checkpoint: self.checkpoint.clone(),
+            said: Arc::clone(&self.said),
+        }
+    }
+
     /// The last checkpoint that an earlier attempt of the task has reported.
     #[must_use]
     pub fn last_checkpoint(&self) -> Option<&Value> {

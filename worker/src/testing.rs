@@ -92,6 +92,7 @@ pub(crate) fn outgoing(message: &TaskMessage) -> Outgoing {
     Outgoing {
         body: encode_task(message).expect("encoded"),
         delay: Duration::ZERO,
+        traceparent: None,
     }
 }
 

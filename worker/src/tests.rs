@@ -295,6 +295,7 @@ async fn messages_for_others_are_put_back_and_never_lost() {
                 vec![Outgoing {
                     body,
                     delay: Duration::ZERO,
+                    traceparent: None,
                 }],
             )
             .await

@@ -93,5 +93,5 @@ fn complete(error: &mut ServerError, id: &RequestId) {
         values.set("code", code.as_str());
         values.set("retryable", code.is_retryable());
     }
-    values.set("requestId", id.0.clone());
+    values.set("requestId", id.text.clone());
 }

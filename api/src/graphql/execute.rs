@@ -14,12 +14,16 @@ use crate::request_id::RequestId;
 use crate::schema::attach;
 use crate::schema::subscription::Resume;
 use crate::schema::warnings::Warnings;
+use crate::trace::RequestSpan;
 
 /// Runs a query or mutation in a task of its own: axum drops the handler of a client that hangs up at whatever await
 /// it is on, and a transaction dropped between two awaits is a lost or doubled write.
 pub(crate) async fn once(app: &SharedApp, operation: Operation, viewer: Viewer, id: RequestId) -> Response {
     let kind = operation.kind;
     let warnings = Warnings::default();
+    let name = operation.request.operation_name.clone();
+    let span = RequestSpan::begin(&app.orchestrator, id.trace);
+    let id = id.within(span.as_ref().map(RequestSpan::place));
     let schema = match kind {
         OperationType::Mutation => app.mutations.clone(),
         OperationType::Query | OperationType::Subscription => app.schema.clone(),
@@ -35,6 +39,9 @@ pub(crate) async fn once(app: &SharedApp, operation: Operation, viewer: Viewer, 
         response.extensions.insert("warnings".to_owned(), all);
     }
     metrics::graphql_operation(kind, response.errors.is_empty());
+    if let Some(span) = span {
+        span.end_operation(kind, name, &response);
+    }
     response
 }
 
@@ -49,7 +56,14 @@ pub(crate) fn stream(
     if operation.kind == OperationType::Subscription {
         metrics::graphql_operation(operation.kind, true);
         let request = attach(operation.request, app, viewer).data(resume);
-        return app.schema.execute_stream(request).boxed();
+        let open = metrics::OpenSubscription::begin();
+        let answers = app.schema.execute_stream(request);
+        // it ends with the stream, however that ends
+        return answers
+            .inspect(move |_| {
+                let _held = &open;
+            })
+            .boxed();
     }
     let app = app.clone();
     // spawned here and not when first polled, so that it ends even if the stream is dropped

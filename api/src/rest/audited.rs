@@ -13,17 +13,26 @@ use crate::app::SharedApp;
 use crate::error::{ApiError, Code};
 use crate::reply;
 use crate::request_id::RequestId;
+use crate::trace::RequestSpan;
 
 /// Runs the call to its end, also when the client hangs up, and writes its row.
 pub(super) async fn layer(State(app): State<SharedApp>, request: Request, next: Next) -> Response {
     let id = RequestId::of(request.extensions());
-    let (Some(intent), Ok(viewer)) = (intent_of(&request, &id), app.viewer(request.headers()).await) else {
+    let (Some(mut intent), Ok(viewer)) = (intent_of(&request, &id), app.viewer(request.headers()).await)
+    else {
         return next.run(request).await;
     };
+    let span = RequestSpan::begin(&app.orchestrator, intent.trace);
+    intent.trace = span.as_ref().map(RequestSpan::place).or(intent.trace);
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let mutation = tokio::spawn(async move {
         let draft = app.orchestrator.begin_audit(&viewer.actor, intent);
         let response = audit::scope(Arc::clone(&draft), next.run(request)).await;
         app.orchestrator.finish_audit(&draft, end_of(&response)).await;
+        if let (Some(span), Some(route)) = (span, route) {
+            span.end_call(method.as_str(), route.as_str(), response.status());
+        }
         response
     });
     match mutation.await {
@@ -47,7 +56,8 @@ fn intent_of(request: &Request, id: &RequestId) -> Option<AuditIntent> {
         action,
         target: target_of(route, request.uri().path()),
         reason: None,
-        request_id: Some(id.0.clone()),
+        request_id: Some(id.text.clone()),
+        trace: id.trace,
     })
 }
 

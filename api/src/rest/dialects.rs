@@ -30,7 +30,7 @@ struct Execution {
 impl Execution {
     fn of(version: WorkflowVersionId) -> Self {
         Self {
-            id: format!("exec_{}_{}", version.0.simple(), RequestId::fresh().0),
+            id: format!("exec_{}_{}", version.0.simple(), RequestId::fresh().text),
             version,
         }
     }

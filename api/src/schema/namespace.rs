@@ -1,6 +1,8 @@
 //! Namespaces.
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
+use runnel_runtime::Orchestrator;
+use runnel_runtime::config::KEPT_DAYS_MAX;
 use runnel_runtime::namespace::{NAMESPACE_CHARS_MAX, NamespaceView, is_namespace_name};
 
 use super::connection::Connection;
@@ -19,13 +21,22 @@ pub(crate) struct Namespace {
     name: String,
     /// When it was made.
     created_at: DateTime,
+    /// Days for which its ended runs are kept: its own or, where it has none, those of the server. 0: for ever.
+    runs_kept_days: i32,
+    /// Whether the retention is its own.
+    has_own_retention: bool,
 }
 
 impl Namespace {
-    fn of(view: NamespaceView) -> Self {
+    fn of(view: NamespaceView, orchestrator: &Orchestrator) -> Self {
+        let days = view
+            .runs_kept_days
+            .unwrap_or_else(|| orchestrator.runs_kept_days());
         Self {
             name: view.name,
             created_at: DateTime(view.created_at),
+            runs_kept_days: i32::try_from(days).unwrap_or(i32::MAX),
+            has_own_retention: view.runs_kept_days.is_some(),
         }
     }
 }
@@ -35,6 +46,8 @@ impl Namespace {
 pub(crate) struct NamespaceCreateInput {
     /// Letters from `a` to `z`, digits and `-`, 63 at most.
     name: String,
+    /// Days for which ended runs are kept: 0 for ever, null as the server says.
+    runs_kept_days: Option<i32>,
     /// Check the name, make nothing.
     #[graphql(default)]
     dry_run: bool,
@@ -44,7 +57,18 @@ pub(crate) struct NamespaceCreateInput {
     client_mutation_id: Option<String>,
 }
 
-/// What `namespaceCreate` did.
+/// Arguments of `namespaceUpdate`.
+#[derive(Debug, InputObject)]
+pub(crate) struct NamespaceUpdateInput {
+    /// Which one.
+    name: String,
+    /// Days for which ended runs are kept: 0 for ever, null as the server says. A shorter time deletes what is older.
+    runs_kept_days: Option<i32>,
+    /// Echoed in the answer.
+    client_mutation_id: Option<String>,
+}
+
+/// What a mutation of a namespace did.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct NamespacePayload {
     /// The namespace; null when it was refused.
@@ -80,7 +104,7 @@ impl NamespaceQuery {
         Ok(Connection::new(
             page,
             |namespace| namespace.name.encode(),
-            Namespace::of,
+            |namespace| Namespace::of(namespace, session.orchestrator),
         ))
     }
 }
@@ -100,35 +124,78 @@ impl NamespaceMutation {
     ) -> Result<NamespacePayload, ApiError> {
         let orchestrator = open(ctx, Permission::NamespacesWrite)?.orchestrator;
         let name = input.name;
-        let made = if !is_namespace_name(&name) {
-            let message = format!(
-                "a name has letters from `a` to `z`, digits and `-` within, {NAMESPACE_CHARS_MAX} at most"
-            );
-            Err(UserError::input(message, "name"))
-        } else {
-            let made = if input.dry_run {
-                let is_taken = orchestrator.has_namespace(&name).await;
-                is_taken.map(|is_taken| (!is_taken).then_some(None))
-            } else {
-                orchestrator
-                    .create_namespace(&name)
-                    .await
-                    .map(|made| made.map(Some))
-            };
-            made.map_err(|e| ApiError::store(&e))?.ok_or_else(|| {
-                let message = format!("there is a namespace `{name}` already");
-                UserError::refused(ErrorCode::NamespaceExists, message, "name")
-            })
+        let made = match (is_namespace_name(&name), days(input.runs_kept_days)) {
+            (false, _) => {
+                let message = format!(
+                    "a name has letters from `a` to `z`, digits and `-` within, {NAMESPACE_CHARS_MAX} at most"
+                );
+                Err(UserError::input(message, "name"))
+            }
+            (true, Err(error)) => Err(*error),
+            (true, Ok(days)) => {
+                let made = if input.dry_run {
+                    let there = orchestrator.namespace(&name).await;
+                    there.map(|there| there.is_none().then_some(None))
+                } else {
+                    let made = orchestrator.create_namespace(&name, days).await;
+                    made.map(|made| made.map(Some))
+                };
+                made.map_err(|e| ApiError::store(&e))?.ok_or_else(|| {
+                    let message = format!("there is a namespace `{name}` already");
+                    UserError::refused(ErrorCode::NamespaceExists, message, "name")
+                })
+            }
         };
-        let (namespace, user_errors) = match made {
-            Ok(made) => (made.map(Namespace::of), Vec::new()),
-            Err(error) => (None, vec![error]),
+        Ok(payload(made, orchestrator, input.client_mutation_id))
+    }
+
+    /// Changes for how long a namespace keeps its ended runs. The same request twice changes nothing the second time.
+    async fn namespace_update(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: NamespaceUpdateInput,
+    ) -> Result<NamespacePayload, ApiError> {
+        let orchestrator = open(ctx, Permission::NamespacesWrite)?.orchestrator;
+        let changed = match days(input.runs_kept_days) {
+            Err(error) => Err(*error),
+            Ok(days) => {
+                let changed = orchestrator.set_runs_kept(&input.name, days).await;
+                let changed = changed.map_err(|e| ApiError::store(&e))?;
+                changed.map(Some).ok_or_else(|| {
+                    let message = format!("there is no namespace `{}`", input.name);
+                    UserError::refused(ErrorCode::NamespaceNotFound, message, "name")
+                })
+            }
         };
-        Ok(NamespacePayload {
-            namespace,
-            is_replay: false,
-            user_errors,
-            client_mutation_id: input.client_mutation_id,
-        })
+        Ok(payload(changed, orchestrator, input.client_mutation_id))
+    }
+}
+
+/// A retention as given.
+fn days(given: Option<i32>) -> Result<Option<u32>, Box<UserError>> {
+    let days = given.map(u32::try_from).transpose();
+    match days {
+        Ok(days) if days.is_none_or(|days| days <= KEPT_DAYS_MAX) => Ok(days),
+        _ => {
+            let message = format!("runs are kept for 1 to {KEPT_DAYS_MAX} days; 0 keeps them for ever");
+            Err(Box::new(UserError::input(message, "runsKeptDays")))
+        }
+    }
+}
+
+fn payload(
+    done: Result<Option<NamespaceView>, UserError>,
+    orchestrator: &Orchestrator,
+    client_mutation_id: Option<String>,
+) -> NamespacePayload {
+    let (namespace, user_errors) = match done {
+        Ok(view) => (view, Vec::new()),
+        Err(error) => (None, vec![error]),
+    };
+    NamespacePayload {
+        namespace: namespace.map(|view| Namespace::of(view, orchestrator)),
+        is_replay: false,
+        user_errors,
+        client_mutation_id,
     }
 }

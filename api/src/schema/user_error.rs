@@ -37,6 +37,8 @@ pub(crate) enum ErrorCode {
     SecretNotFound,
     /// There is a namespace of this name already.
     NamespaceExists,
+    /// There is no namespace of this name.
+    NamespaceNotFound,
     /// The caller may not decide this approval.
     ApprovalForbidden,
     /// The token is no callback token of this server.
@@ -75,6 +77,7 @@ impl ErrorCode {
         Self::TooLarge,
         Self::SecretNotFound,
         Self::NamespaceExists,
+        Self::NamespaceNotFound,
         Self::ScheduleNotFound,
         Self::TriggerNotFound,
         Self::BackfillNotFound,
@@ -100,6 +103,7 @@ impl ErrorCode {
             Self::TooLarge => "TOO_LARGE",
             Self::SecretNotFound => "SECRET_NOT_FOUND",
             Self::NamespaceExists => "NAMESPACE_EXISTS",
+            Self::NamespaceNotFound => "NAMESPACE_NOT_FOUND",
             Self::ApprovalForbidden => "APPROVAL_FORBIDDEN",
             Self::CallbackTokenInvalid => "CALLBACK_TOKEN_INVALID",
             Self::CallbackTokenUsed => "CALLBACK_TOKEN_USED",

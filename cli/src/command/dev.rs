@@ -10,6 +10,7 @@ use crate::command::options::{DEFAULT_LISTEN, print, switch};
 use crate::command::version::VERSION;
 use crate::exit::{Ended, Exit};
 use crate::host::data_dir::DataDir;
+use crate::host::observe::{self, LogFormat, ObserveArgs};
 use crate::host::options::{
     ApiArgs, PayloadArgs, PayloadLimitArgs, SecretKeyArgs, SqsArgs, database, embedded_queue, local_worker,
     shown_database, sqs_queue,
@@ -53,13 +54,21 @@ pub struct Dev {
     limits: PayloadLimitArgs,
     #[command(flatten)]
     sqs: SqsArgs,
+    #[command(flatten)]
+    observe: ObserveArgs,
 }
 
 impl Dev {
+    /// Form of the log.
+    pub fn log_format(&self) -> Option<LogFormat> {
+        self.observe.log_format
+    }
+
     /// Runs until it is stopped.
     pub async fn execute(self) -> Ended {
         let begun = Instant::now();
         let stop = stop::on_signal()?;
+        observe::begin("dev")?;
         let dir = if self.ephemeral {
             DataDir::temporary()?
         } else {
@@ -80,13 +89,16 @@ impl Dev {
             secret_keys: self.secrets.keys(dir.path())?,
             public_url: self.api.public_url.clone(),
             audit_kept: self.api.audit_kept(),
+            runs_kept_days: self.api.runs_kept_days,
             api: self.api.config()?,
             worker: Some(local_worker(&self.queue_names, self.concurrency, true)),
+            functions: Vec::new(),
         };
         let host = Host::start(plan).await?;
         print(&self.banner(&host, &dir, begun))?;
-        host.run(stop).await?;
-        Ok(Exit::Ok)
+        let ended = host.run(stop).await;
+        observe::end().await;
+        ended.map(|()| Exit::Ok)
     }
 
     /// The first line holds the address, for scripts that chose port 0.

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::Ended;
+use crate::host::observe::LogFormat;
 
 mod bulk;
 mod call;
@@ -10,7 +11,9 @@ mod circuit;
 mod convert;
 mod dev;
 mod dlq;
+mod doctor;
 mod event;
+mod health;
 mod logs;
 mod migrate;
 mod operate;
@@ -62,8 +65,12 @@ pub enum Command {
     Worker(worker::Worker),
     /// Bring a database to the schema of this program
     Migrate(migrate::Migrate),
+    /// Ask a server on this machine whether it is ready
+    Health(health::Health),
     /// Check a database against the invariants
     Verify(verify::Verify),
+    /// Check configuration, database, queues, payload store and server, and say what to do about what is wrong
+    Doctor(doctor::Doctor),
     /// Check workflow files without a server
     Validate(validate::Validate),
     /// Print a workflow file of another dialect as v1
@@ -130,6 +137,16 @@ impl Command {
         matches!(self, Self::Dev(_) | Self::Serve(_) | Self::Worker(_))
     }
 
+    /// Form of the log, where the command has an option for it.
+    pub fn log_format(&self) -> Option<LogFormat> {
+        match self {
+            Self::Dev(dev) => dev.log_format(),
+            Self::Serve(serve) => serve.log_format(),
+            Self::Worker(worker) => worker.log_format(),
+            _ => None,
+        }
+    }
+
     /// Whether the machine is there for it, and not for the work of who typed it.
     pub fn owns_machine(&self) -> bool {
         matches!(self, Self::Serve(_) | Self::Worker(_))
@@ -143,7 +160,9 @@ pub async fn execute(command: Command) -> Ended {
         Command::Serve(serve) => serve.execute().await,
         Command::Worker(worker) => worker.execute().await,
         Command::Migrate(migrate) => migrate.execute().await,
+        Command::Health(health) => health.execute().await,
         Command::Verify(verify) => verify.execute().await,
+        Command::Doctor(doctor) => doctor.execute().await,
         Command::Validate(validate) => validate.execute(),
         Command::Convert(convert) => convert.execute(),
         Command::Publish(publish) => publish.execute().await,

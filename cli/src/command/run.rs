@@ -91,8 +91,10 @@ impl Run {
             secret_keys: keys::kept_secret(dir.path())?,
             public_url: None,
             audit_kept: runnel_runtime::config::AUDIT_KEPT,
+            runs_kept_days: runnel_runtime::config::RUNS_KEPT_DAYS,
             api: runnel_api::ApiConfig::default(),
             worker: Some(local_worker(&["default".to_owned()], EMBEDDED_CONCURRENCY, true)),
+            functions: Vec::new(),
         };
         let host = Host::start(plan).await?;
         let ended = self.execute_on(&host, file).await;

@@ -12,6 +12,8 @@ use crate::command::options::{print, switch};
 use crate::command::version::VERSION;
 use crate::exit::{Ended, Exit, Failure};
 use crate::host::data_dir::DataDir;
+use crate::host::functions::FunctionQueue;
+use crate::host::observe::{self, LogFormat, ObserveArgs};
 use crate::host::options::{
     ApiArgs, HandlerArgs, KeyArgs, PayloadArgs, PayloadLimitArgs, QueueKind, SecretKeyArgs, SqsArgs,
     database, embedded_queue, ensure_queues, local_worker, shown_database, sqs_queue,
@@ -50,6 +52,14 @@ pub struct Serve {
         value_name = "NAMES"
     )]
     queue_names: Vec<String>,
+    /// Task queues that Lambda functions work off, as QUEUE or QUEUE=TYPE,TYPE; without types the built-in ones
+    #[arg(
+        long,
+        env = "RUNNEL_FUNCTIONS",
+        value_delimiter = ';',
+        value_name = "QUEUE[=TYPES]"
+    )]
+    functions: Vec<FunctionQueue>,
     /// Directory of generated token keys
     #[arg(long, env = "RUNNEL_DATA_DIR", default_value = ".runnel", value_name = "DIR")]
     data_dir: PathBuf,
@@ -70,13 +80,21 @@ pub struct Serve {
     sqs: SqsArgs,
     #[command(flatten)]
     handlers: HandlerArgs,
+    #[command(flatten)]
+    observe: ObserveArgs,
 }
 
 impl Serve {
+    /// Form of the log.
+    pub fn log_format(&self) -> Option<LogFormat> {
+        self.observe.log_format
+    }
+
     /// Runs until it is stopped.
     pub async fn execute(self) -> Ended {
         let begun = Instant::now();
         let stop = stop::on_signal()?;
+        observe::begin("serve")?;
         // With SQS replicas share everything but this directory, which then only holds a key: no lock is needed.
         let _lock = match self.queue {
             QueueKind::Embedded => Some(DataDir::open(&self.data_dir)?),
@@ -93,6 +111,7 @@ impl Serve {
             QueueKind::Sqs => sqs_queue(&self.sqs).await?,
         };
         let mut names: Vec<QueueName> = self.queue_names.iter().cloned().map(QueueName).collect();
+        names.extend(self.functions.iter().map(|function| function.queue.clone()));
         names.push(QueueName::completions());
         ensure_queues(&queue, &names).await?;
         let concurrency = match self.queue {
@@ -110,8 +129,10 @@ impl Serve {
             secret_keys: self.secrets.keys(&self.data_dir)?,
             public_url: self.api.public_url.clone(),
             audit_kept: self.api.audit_kept(),
+            runs_kept_days: self.api.runs_kept_days,
             api: self.api.config()?,
             worker,
+            functions: self.functions.clone(),
         };
         let host = Host::start(plan).await?;
         let ready = begun.elapsed().as_millis();
@@ -120,8 +141,9 @@ impl Serve {
             host.address,
             shown_database(&self.database_url)
         ))?;
-        host.run(stop).await?;
-        Ok(Exit::Ok)
+        let ended = host.run(stop).await;
+        observe::end().await;
+        ended.map(|()| Exit::Ok)
     }
 
     /// What replicas must share and this one keeps for itself.

@@ -1,5 +1,6 @@
 //! `runnel worker`: executes tasks from SQS. Knows neither database nor API address, unless it is given one.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use crate::command::dev::at_least_one;
 use crate::command::options::print_line;
 use crate::command::version::VERSION;
 use crate::exit::{Ended, Exit, Failure};
+use crate::host::observe::{self, LogFormat, ObserveArgs};
 use crate::host::options::{
     HandlerArgs, PayloadArgs, SqsArgs, duration, ensure_queues, handlers, sqs_queue, worker_name,
 };
@@ -51,19 +53,30 @@ pub struct Worker {
         requires = "api_url"
     )]
     worker_token: Option<String>,
+    /// Address of `/metrics` and `/livez`; port 0 takes a free one [default: none]
+    #[arg(long, env = "RUNNEL_METRICS_LISTEN", value_name = "ADDRESS")]
+    metrics_listen: Option<SocketAddr>,
     #[command(flatten)]
     payloads: PayloadArgs,
     #[command(flatten)]
     sqs: SqsArgs,
     #[command(flatten)]
     handlers: HandlerArgs,
+    #[command(flatten)]
+    observe: ObserveArgs,
 }
 
 impl Worker {
+    /// Form of the log.
+    pub fn log_format(&self) -> Option<LogFormat> {
+        self.observe.log_format
+    }
+
     /// Runs until it is stopped.
     pub async fn execute(self) -> Ended {
         let begun = Instant::now();
         let stop = stop::on_signal()?;
+        observe::begin("worker")?;
         let queue = sqs_queue(&self.sqs).await?;
         let task_queue = QueueName(self.queue_name.clone());
         ensure_queues(&queue, &[task_queue.clone(), QueueName::completions()]).await?;
@@ -87,17 +100,25 @@ impl Worker {
             drain_grace: self.drain_grace,
             handlers: handlers(self.handlers.http_allow_private),
         };
+        let metrics = match self.metrics_listen {
+            Some(address) => Some(observe::serve_metrics(address, stop.clone()).await?),
+            None => None,
+        };
         let ready = begun.elapsed().as_millis();
         print_line(&format!(
             "runnel {VERSION} worker ready in {ready} ms  {name} on queue {}, {} attempts at once",
             self.queue_name, self.concurrency
         ))?;
-        runnel_worker::run(config, stop).await.map_err(|error| Failure {
+        if let Some(address) = metrics {
+            print_line(&format!("metrics   http://{address}/metrics"))?;
+        }
+        let ended = runnel_worker::run(config, stop).await;
+        observe::end().await;
+        ended.map(|()| Exit::Ok).map_err(|error| Failure {
             exit: Exit::Unreachable,
             error: error.context("the worker stopped"),
             hint: None,
-        })?;
-        Ok(Exit::Ok)
+        })
     }
 
     fn sink(&self, queue: &Arc<dyn TaskQueue>) -> Result<Arc<dyn ReportSink>, Failure> {

@@ -21,7 +21,9 @@ use crate::exit::{Exit, Failure};
 
 pub mod clock;
 pub mod data_dir;
+pub mod functions;
 pub mod keys;
+pub mod observe;
 pub mod options;
 pub mod people;
 pub mod schema;
@@ -51,8 +53,12 @@ pub struct Plan {
     pub public_url: Option<String>,
     /// How long rows of the audit log are kept.
     pub audit_kept: Duration,
+    /// Days for which ended runs are kept; 0: for ever.
+    pub runs_kept_days: u32,
     /// The worker in this process, if there is one.
     pub worker: Option<LocalWorker>,
+    /// Queues whose messages are given to functions.
+    pub functions: Vec<functions::FunctionQueue>,
 }
 
 /// A worker in the same process as the orchestrator.
@@ -107,6 +113,7 @@ impl Host {
             stop_api.clone(),
         ));
         let stop_workers = CancellationToken::new();
+        functions::announce(&plan.functions, &orchestrator, &stop_workers);
         let drain_grace = plan
             .worker
             .as_ref()
@@ -215,6 +222,7 @@ fn config(plan: &Plan) -> Config {
         poll_interval: Duration::from_secs(8),
         public_url: plan.public_url.clone(),
         audit_kept: plan.audit_kept,
+        runs_kept_days: plan.runs_kept_days,
         local_types: plan
             .worker
             .as_ref()

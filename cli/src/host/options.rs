@@ -12,6 +12,7 @@ use runnel_queue::payload::{
 };
 use runnel_queue::sqs::{SqsConfig, SqsQueue};
 use runnel_queue::{QueueName, TaskQueue, TokenKeys};
+use runnel_runtime::config::{KEPT_DAYS_MAX, RUNS_KEPT_DAYS};
 use runnel_runtime::payload::KEEP_MIN;
 use runnel_runtime::{DatabaseConfig, PayloadConfig, SecretKeys};
 use runnel_worker::{BuiltinOptions, Handlers};
@@ -86,6 +87,9 @@ pub struct ApiArgs {
     /// Days for which rows of the audit log are kept
     #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=36_500), env = "RUNNEL_AUDIT_KEPT_DAYS", value_name = "DAYS")]
     pub audit_kept_days: u32,
+    /// Days for which ended runs are kept, in namespaces that say nothing else; 0 keeps them for ever
+    #[arg(long, default_value_t = RUNS_KEPT_DAYS, value_parser = clap::value_parser!(u32).range(0..=i64::from(KEPT_DAYS_MAX)), env = "RUNNEL_RUNS_KEPT_DAYS", value_name = "DAYS")]
+    pub runs_kept_days: u32,
     /// Origins of web pages that may call the API, besides its own
     #[arg(
         long,

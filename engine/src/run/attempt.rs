@@ -74,6 +74,7 @@ impl Machine<'_> {
             return Outcome::Ignored(stale);
         }
         self.note_start(ix, timings);
+        self.usage = timings.usage;
         if self.definition(ix).callback {
             // the worker has only set going what will call back
             self.await_callback(ix);
@@ -94,6 +95,7 @@ impl Machine<'_> {
             return Outcome::Ignored(stale);
         }
         self.note_start(ix, timings);
+        self.usage = timings.usage;
         self.fail_attempt(ix, failure.clone());
         Outcome::Applied
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::definition::Tolerate;
 use crate::ids::TaskIx;
-use crate::run::{ChildInput, GateInput, RerunInput, TaskFailure, WaitInput};
+use crate::run::{ChildInput, GateInput, RerunInput, TaskFailure, Usage, WaitInput};
 use crate::time::Timestamp;
 
 /// One thing that happened; the mailbox of a run holds these.
@@ -139,8 +139,8 @@ pub enum CancelMode {
     Now,
 }
 
-/// When and where an attempt ran, by the worker's clock.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// When and where an attempt ran, by the worker's clock, and what it took.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Timings {
     /// The worker.
     pub worker: Arc<str>,
@@ -148,4 +148,8 @@ pub struct Timings {
     pub started_at: Timestamp,
     /// End of execution.
     pub finished_at: Timestamp,
+    /// What it took, where that was measured.
+    pub usage: Option<Usage>,
+    /// Where the execution is in a trace; the shell's, the engine does not look at it.
+    pub trace: Option<Arc<str>>,
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::derived::Derived;
 use super::{
     CancelMode, ChildCommand, Command, Effects, Record, RecordKind, RunState, RunStatus, TaskFailure,
-    TaskState, TaskStatus,
+    TaskState, TaskStatus, Usage,
 };
 use crate::{Moment, Plan, TaskIx, Timestamp};
 
@@ -26,6 +26,8 @@ pub(super) struct Machine<'a> {
     pub expanded: u32,
     /// How child runs are cancelled in this call.
     pub cancel_mode: CancelMode,
+    /// What the attempt took whose end is being worked off; the record of that end takes it.
+    pub usage: Option<Usage>,
 }
 
 /// What a record says beside its kind and task.
@@ -59,6 +61,19 @@ impl<'a> Note<'a> {
     }
 }
 
+/// Whether a record tells the end of an attempt that a worker reported.
+fn ends_attempt(kind: RecordKind) -> bool {
+    matches!(
+        kind,
+        RecordKind::TaskSucceeded
+            | RecordKind::TaskFailed
+            | RecordKind::AttemptFailed
+            | RecordKind::AttemptTimedOut
+            | RecordKind::TaskRepeated
+            | RecordKind::TaskWaiting
+    )
+}
+
 impl<'a> Machine<'a> {
     pub fn new(
         plan: &'a Plan,
@@ -74,6 +89,7 @@ impl<'a> Machine<'a> {
             settled: VecDeque::new(),
             expanded: 0,
             cancel_mode: CancelMode::Graceful,
+            usage: None,
         }
     }
 
@@ -129,6 +145,11 @@ impl<'a> Machine<'a> {
             actor: note.actor.map(str::to_owned),
             reason: note.reason.map(str::to_owned),
             data: note.data,
+            usage: if ends_attempt(kind) {
+                self.usage.take()
+            } else {
+                None
+            },
         });
         self.state.next_seq += 1;
     }

@@ -44,6 +44,7 @@ mod sla;
 mod standing;
 mod state;
 mod timers;
+mod usage;
 mod wait;
 
 #[cfg(test)]
@@ -68,6 +69,7 @@ pub use state::{
     Category, Counts, Item, NewRun, Pause, RunContext, RunExtra, RunState, RunStatus, TaskFailure, TaskState,
     TaskStatus,
 };
+pub use usage::{RunTrace, Usage};
 pub use wait::{
     Approval, DecisionProblem, KEPT_MAX, KeptSignals, OnExpire, OnReject, SIGNAL_BYTES_MAX, Vote, Voter,
     WaitCommand, WaitInput, WaitKind, WaitSubject, callback_token_mark, callback_url_mark, wait_kind,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Usage;
 use crate::ids::TaskIx;
 use crate::time::Timestamp;
 
@@ -36,6 +37,9 @@ pub struct Record {
     /// Details of the kind.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
+    /// What the attempt took that ended.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
 }
 
 /// Kind of a [`Record`].

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::ids::{RunId, TaskIx};
 use crate::run::derived::Derived;
 use crate::run::sla::SlaMissed;
+use crate::run::usage::RunTrace;
 use crate::run::wait::KeptSignals;
 use crate::time::Timestamp;
 use crate::trigger::RunTrigger;
@@ -260,6 +261,9 @@ pub struct RunExtra {
     /// Signals that no task has taken yet.
     #[serde(skip_serializing_if = "KeptSignals::is_empty")]
     pub signals: KeptSignals,
+    /// Where the run stands in the traces of others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Arc<RunTrace>>,
     /// Rebuilt by [`RunState::restore`], never stored, never compared.
     #[serde(skip)]
     pub(crate) derived: Derived,

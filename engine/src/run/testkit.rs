@@ -227,6 +227,7 @@ impl Driver {
             worker: "w1".into(),
             started_at: self.now,
             finished_at: self.now,
+            ..Timings::default()
         }
     }
 

@@ -18,6 +18,7 @@ fn messages(count: usize) -> Vec<Outgoing> {
         .map(|i| Outgoing {
             body: i.to_string(),
             delay: Duration::ZERO,
+            traceparent: None,
         })
         .collect()
 }

@@ -73,6 +73,8 @@ fn batch() -> ReportBatch {
             outcome,
             started_us: 1,
             finished_us: 2,
+            usage: None,
+            traceparent: None,
         })
     };
     ReportBatch {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{Attempt, AttemptRef, Failure, LogLine, Outcome, Progress, Report};
+use super::{Attempt, AttemptRef, Failure, LogLine, Outcome, Progress, Report, Usage};
 use crate::payload::PayloadRef;
 
 #[derive(Deserialize)]
@@ -30,6 +30,8 @@ pub(super) struct ReportFields {
     error: Option<Failure>,
     progress: Option<Progress>,
     checkpoint: Option<Box<RawValue>>,
+    usage: Option<Usage>,
+    traceparent: Option<String>,
 }
 
 /// `null` is an output like any other, so presence decides and not the value.
@@ -94,6 +96,8 @@ impl TryFrom<ReportFields> for Report {
                 outcome: fields.outcome()?,
                 started_us: required(fields.started_us, "started_us")?,
                 finished_us: required(fields.finished_us, "finished_us")?,
+                usage: fields.usage,
+                traceparent: fields.traceparent,
             }),
             other => return Err(format!("unknown kind of report `{other}`")),
         })

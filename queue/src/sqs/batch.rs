@@ -1,5 +1,6 @@
 //! Calls for many messages: split to the limits of the service, made in parallel, failures sorted by message.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
-    SendMessageBatchRequestEntry,
+    MessageAttributeValue, SendMessageBatchRequestEntry,
 };
 use futures_util::{StreamExt, stream};
 
@@ -18,6 +19,12 @@ use crate::task_queue::{DELAY_MAX, Outgoing, QueueError, QueueName, Receipt, Sen
 
 /// Most messages of one call.
 const BATCH_MAX: usize = 10;
+
+/// Name of the attribute that carries the trace context, as instrumentations of others write and read it.
+const TRACEPARENT: &str = "traceparent";
+
+/// Type of that attribute.
+const TEXT: &str = "String";
 
 /// Calls at once.
 const CALLS_AT_ONCE: usize = 16;
@@ -174,8 +181,8 @@ fn split(messages: &[Outgoing]) -> (Vec<Vec<usize>>, Vec<SendFailure>) {
     let (mut batches, mut failures) = (Vec::new(), Vec::new());
     let (mut current, mut bytes) = (Vec::new(), 0);
     for (index, message) in messages.iter().enumerate() {
-        let size = message.body.len();
-        if size == 0 || size > MESSAGE_BYTES_MAX {
+        let size = size_of(message);
+        if message.body.is_empty() || size > MESSAGE_BYTES_MAX {
             let message = format!("message has {size} bytes; 1 to {MESSAGE_BYTES_MAX} are allowed");
             failures.push(SendFailure {
                 index,
@@ -211,7 +218,37 @@ fn entry(
         .id(index.to_string())
         .message_body(&message.body)
         .delay_seconds(seconds(message.delay.min(DELAY_MAX)))
+        .set_message_attributes(trace_attribute(message)?)
         .build()
+}
+
+/// The trace context where tools look for it that do not know the body.
+fn trace_attribute(
+    message: &Outgoing,
+) -> Result<Option<HashMap<String, MessageAttributeValue>>, aws_sdk_sqs::error::BuildError> {
+    let Some(traceparent) = attached(message) else {
+        return Ok(None);
+    };
+    let value = MessageAttributeValue::builder()
+        .data_type(TEXT)
+        .string_value(traceparent)
+        .build()?;
+    Ok(Some(HashMap::from([(TRACEPARENT.to_owned(), value)])))
+}
+
+/// Bytes of a message as the service counts them: names, types and values of attributes count too.
+fn size_of(message: &Outgoing) -> usize {
+    message.body.len() + attached(message).map_or(0, attribute_bytes)
+}
+
+/// The trace context, unless the body leaves no room for it: it is in there too.
+fn attached(message: &Outgoing) -> Option<&str> {
+    let value = message.traceparent.as_deref()?;
+    (message.body.len() + attribute_bytes(value) <= MESSAGE_BYTES_MAX).then_some(value)
+}
+
+fn attribute_bytes(value: &str) -> usize {
+    TRACEPARENT.len() + TEXT.len() + value.len()
 }
 
 fn send_failure(failed: &BatchResultErrorEntry) -> Option<SendFailure> {
@@ -272,6 +309,7 @@ mod tests {
             .map(|size| Outgoing {
                 body: "x".repeat(*size),
                 delay: Duration::ZERO,
+                traceparent: None,
             })
             .collect()
     }

@@ -155,6 +155,11 @@ impl Queues {
         }
     }
 
+    /// The name at the service.
+    pub(super) fn name_at_service(&self, queue: &QueueName) -> String {
+        self.service_name(queue)
+    }
+
     /// The name at the service, which allows only letters, digits, `-` and `_`.
     fn service_name(&self, queue: &QueueName) -> String {
         let legal = |c: char| {

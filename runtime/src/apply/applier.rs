@@ -11,6 +11,7 @@ use runnel_engine::{Moment, RunId, TaskIx};
 use runnel_queue::TokenKeys;
 use sea_orm::DbBackend;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::cache::{CACHED_TASKS_MAX, Cache};
@@ -28,6 +29,7 @@ use crate::clock::{self, Clock, Entropy};
 use crate::error::StoreError;
 use crate::gate::GateHandle;
 use crate::message::{self, Body};
+use crate::meters::{METERS, QUARANTINED, RETRIES};
 use crate::payload::Payloads;
 use crate::registry::Registry;
 use crate::relay::RelayHandle;
@@ -46,10 +48,6 @@ const UNKNOWN_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often a batch lets other tasks of the process go first before it begins.
 const GATHER_TURNS: u32 = 2;
-
-const BATCH_ITEMS: &str = "runnel_apply_batch_items";
-const RETRIES: &str = "runnel_apply_retries_total";
-const QUARANTINED: &str = "runnel_apply_quarantined_total";
 
 /// What every applier shares.
 pub(crate) struct Shell {
@@ -74,15 +72,20 @@ pub(crate) struct Shell {
     pub callbacks: CallbackAddress,
     pub schedules: ScheduleBell,
     pub refusals: Refusals,
+    pub runs_kept_days: u32,
     pub batch_max: usize,
     pub appliers: usize,
     pub payloads: Payloads,
+    /// What traces call the queue service.
+    pub messaging_system: &'static str,
 }
 
 /// One applier: owner of a slice of the runs.
 pub(crate) struct Applier {
     pub(super) shell: Arc<Shell>,
     pub(super) cache: Cache,
+    /// When the batch at work was begun.
+    pub(super) begun: Instant,
     inbox: Inbox,
 }
 
@@ -107,7 +110,12 @@ pub(super) enum Failure {
 impl Applier {
     pub(crate) fn new(shell: Arc<Shell>, inbox: Inbox) -> Self {
         let cache = Cache::new(CACHED_TASKS_MAX / shell.appliers.max(1));
-        Self { shell, cache, inbox }
+        Self {
+            shell,
+            cache,
+            begun: Instant::now(),
+            inbox,
+        }
     }
 
     /// Runs until `stop`, then applies what still waits and ends.
@@ -177,8 +185,12 @@ impl Applier {
         }
         if !items.is_empty() {
             self.shell.batches.fetch_add(1, Ordering::Relaxed);
-            metrics::histogram!(BATCH_ITEMS).record(items.len() as f64);
+            METERS
+                .batch_items
+                .record(f64::from(u32::try_from(items.len()).unwrap_or(u32::MAX)));
+            self.begun = Instant::now();
             self.apply(items, replies).await;
+            METERS.batch_seconds.record(self.begun.elapsed().as_secs_f64());
         }
         for render in renders {
             let rendered = self.render(&render).await;

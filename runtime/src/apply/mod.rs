@@ -27,23 +27,25 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use runnel_engine::run::{Input, NewRun, Outcome, RunStatus};
+use runnel_engine::run::{Input, NewRun, Outcome, RunStatus, RunTrace};
 use runnel_engine::{RunId, TaskIx};
+use runnel_telemetry::SpanContext;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::audit::{self, Draft};
 use crate::error::StoreError;
 use crate::message::Body;
+use crate::trace;
 use crate::workflows::CompiledVersion;
 
 pub(crate) use applier::{Applier, Shell};
 pub(crate) use convert::large_item;
 pub(crate) use fetch::Fetch;
 pub(crate) use load::state_of;
-pub(crate) use rows::{Column, Kind, RowSet, source};
+pub(crate) use rows::{Column, Kind, RowSet, ids, source};
 pub(crate) use side::errand;
 pub(crate) use side::{TICKET, delete_tickets};
-pub(crate) use sql::{OUTBOX_KEY, Sql};
+pub(crate) use sql::{OUTBOX_KEY, Sql, ids_in};
 
 /// Items that wait in front of one applier before its callers wait too.
 const INBOX_MAX: usize = 8_192;
@@ -87,6 +89,15 @@ pub(crate) struct StartRow {
     pub parent: Option<Parent>,
 }
 
+impl StartRow {
+    /// Where the run stands in the traces of others: below the request that starts it, or linked to the task that waits for it.
+    fn trace(&self) -> Option<RunTrace> {
+        let parent = self.audit.as_ref().and_then(|draft| draft.trace());
+        let link = self.parent.and_then(|parent| parent.trace);
+        trace::stored(parent, link)
+    }
+}
+
 /// The task that started a run, and where the run stands below the first one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parent {
@@ -100,6 +111,8 @@ pub struct Parent {
     pub root: RunId,
     /// How many runs are above.
     pub depth: u32,
+    /// Its wait for the run in a trace, where there is one.
+    pub trace: Option<SpanContext>,
 }
 
 /// What a run takes over from the one that it repeats.

@@ -98,7 +98,7 @@ impl Stored {
 
 fn ready(body: Body) -> Option<String> {
     match body {
-        Body::Ready(text) => Some(text),
+        Body::Ready(text, _) => Some(text),
         Body::Gone | Body::Refused(_) => None,
     }
 }

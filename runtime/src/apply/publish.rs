@@ -2,16 +2,17 @@
 
 use runnel_engine::run::{Command, GateCommand, WaitCommand, WaitSubject};
 use runnel_queue::{TokenKeys, crash_point};
+use runnel_telemetry::{Span, Tracer};
 
-use super::applier::Applier;
+use super::applier::{Applier, Shell};
 use super::round::{Answer, Round};
 use super::turn::{Lease, Turn};
 use crate::error::StoreError;
 use crate::message;
+use crate::meters::METERS;
 use crate::relay::{AttemptKey, Dispatch, News};
+use crate::trace;
 use crate::wait::CallbackAddress;
-
-const APPLIED: &str = "runnel_records_total";
 
 impl Applier {
     /// Publishes a committed round and gives the answers that its callers may hear now.
@@ -19,6 +20,8 @@ impl Applier {
         let mut news = News::default();
         let (mut rung, mut ended) = (Vec::new(), Vec::new());
         let mut has_errands = false;
+        let tracer = runnel_telemetry::tracer();
+        let mut spans = Vec::new();
         let mut asks_gates = false;
         for turn in round.turns {
             if turn.is_failed {
@@ -26,7 +29,7 @@ impl Applier {
             }
             if turn.is_changed {
                 asks_gates |= turn.effects.commands.iter().any(concerns_gates);
-                metrics::counter!(APPLIED).increment(turn.effects.records.len() as u64);
+                count(&turn);
                 collect(&self.shell.token_keys, &self.shell.callbacks, &turn, &mut news);
                 if waits_for_event(&turn) {
                     self.shell.waits.look_back();
@@ -47,13 +50,22 @@ impl Applier {
                     self.shell.alarm.set(at);
                 }
                 let was_start = turn.start.is_some();
+                if let Some(tracer) = tracer {
+                    tell(tracer, &self.shell, &turn, &mut spans);
+                }
                 self.cache.put(turn.committed());
                 after_commit(was_start);
             } else {
                 self.cache.put(turn.known);
             }
         }
+        for dispatch in &mut news.dispatches {
+            dispatch.since = Some(self.begun);
+        }
         self.shell.relay.tell(news);
+        if let Some(tracer) = tracer {
+            tracer.export(spans);
+        }
         if has_errands {
             self.shell.errands.ring();
         }
@@ -63,6 +75,48 @@ impl Applier {
         }
         round.answers
     }
+}
+
+/// What a committed turn adds to the metrics.
+fn count(turn: &Turn) {
+    let (known, records) = (&turn.known, &turn.effects.records);
+    METERS.records.increment(records.len() as u64);
+    for record in records {
+        if let Some(task) = record.task.and_then(|ix| known.state.tasks.get(ix.at())) {
+            METERS.task_ended(&known.meta.plan.task(task.template).kind, record.kind);
+        }
+    }
+    if turn.start.is_some() {
+        METERS.run_started(&known.meta.key);
+    }
+    if !turn.was_terminal && known.state.status.is_terminal() {
+        METERS.run_ended(&known.meta.key, known.state.status);
+    }
+}
+
+/// The spans that a committed turn has ended.
+fn tell(tracer: &Tracer, shell: &Shell, turn: &Turn, spans: &mut Vec<Span>) {
+    let (known, run) = (&turn.known, trace::of_run(&turn.known.state, tracer));
+    if !run.is_sampled {
+        return;
+    }
+    let told = trace::Told {
+        plan: &known.meta.plan,
+        state: &known.state,
+        namespace: &known.meta.namespace,
+        workflow: &known.meta.key,
+        records: &turn.effects.records,
+        heard: &turn.heard,
+        was_terminal: turn.was_terminal,
+        run,
+        system: shell.messaging_system,
+        begun_us: turn.moment.now.0,
+        committed_us: shell.clock.now().0,
+    };
+    if turn.start.is_some() {
+        spans.extend(trace::of_firing(&told));
+    }
+    spans.extend(trace::spans_of(&told));
 }
 
 /// Whether a task began to wait for an event, which may have come already.
@@ -98,6 +152,7 @@ pub(super) fn collect(keys: &TokenKeys, callbacks: &CallbackAddress, turn: &Turn
                 queue: definition.queue.clone(),
                 namespace: std::sync::Arc::clone(&turn.known.meta.namespace),
                 priority: definition.priority.unwrap_or(state.context.priority),
+                since: None,
                 body: message::body_if_wanted(
                     keys,
                     callbacks,

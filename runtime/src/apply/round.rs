@@ -153,6 +153,7 @@ impl Round {
             state.keep_result(*ix, Arc::clone(output));
         }
         state.extra.is_cache_ignored = row.ignores_cache;
+        state.extra.trace = row.trace().map(Arc::new);
         let mut turn = Turn::begin(row.clone(), state, moment);
         turn.advance(&Input::Started {
             actor: row.actor.clone(),

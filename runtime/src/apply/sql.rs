@@ -205,8 +205,8 @@ impl Sql {
     }
 }
 
-/// `IN` over the rows of [`super::rows::ids`].
-fn ids_in(backend: DbBackend) -> &'static str {
+/// `IN` over the rows of [`super::rows::ids`], the only values of the statement.
+pub(crate) fn ids_in(backend: DbBackend) -> &'static str {
     if backend == DbBackend::Postgres {
         "= ANY($1::uuid[])"
     } else {

@@ -16,6 +16,7 @@ use super::offload::Stored;
 use crate::audit::Draft;
 use crate::error::StoreError;
 use crate::message;
+use crate::trace::Heard;
 use crate::workflows::CompiledVersion;
 
 /// A run between two batches: its state, and the version of the row that it equals.
@@ -121,6 +122,8 @@ pub(crate) struct Turn {
     pub stored: Stored,
     /// Mutations that took place in this turn.
     pub audits: Vec<Audited>,
+    /// For its spans.
+    pub heard: Heard,
 }
 
 /// A mutation of a run, whose row is saved with the turn.
@@ -160,6 +163,7 @@ impl Turn {
             leased: Vec::new(),
             stored: Stored::default(),
             audits: Vec::new(),
+            heard: Heard::default(),
         }
     }
 
@@ -187,6 +191,7 @@ impl Turn {
             leased: Vec::new(),
             stored: Stored::default(),
             audits: Vec::new(),
+            heard: Heard::default(),
         }
     }
 
@@ -217,6 +222,7 @@ impl Turn {
     pub(super) fn advance(&mut self, input: &Input) -> Result<Outcome, StoreError> {
         // each input of a batch draws its own jitter from the entropy of the batch
         self.moment.entropy = mix(self.moment.entropy);
+        self.heard.hear(input, self.effects.records.len());
         let (known, effects, moment) = (&mut self.known, &mut self.effects, &self.moment);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             advance(&known.meta.plan, &mut known.state, input, moment, effects)

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use runnel_engine::Timestamp;
+use runnel_telemetry::SpanContext;
 use uuid::Uuid;
 
 use crate::actor::Actor;
@@ -71,6 +72,8 @@ pub struct AuditIntent {
     pub reason: Option<String>,
     /// Request that it comes with.
     pub request_id: Option<String>,
+    /// Where that request is in a trace: runs that it starts are below it.
+    pub trace: Option<SpanContext>,
 }
 
 /// How a mutation ended.
@@ -95,6 +98,7 @@ pub struct Draft {
     actor: Arc<str>,
     action: String,
     request_id: Option<String>,
+    trace: Option<SpanContext>,
     late: Mutex<Late>,
     is_written: AtomicBool,
 }
@@ -109,6 +113,11 @@ struct Late {
 impl Draft {
     fn late(&self) -> MutexGuard<'_, Late> {
         self.late.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the request of the mutation is in a trace.
+    pub(crate) fn trace(&self) -> Option<SpanContext> {
+        self.trace
     }
 
     /// The transaction that took the row along is committed.
@@ -177,6 +186,7 @@ impl Orchestrator {
             target,
             reason,
             request_id,
+            trace,
         } = intent;
         let late = Late {
             target,
@@ -189,6 +199,7 @@ impl Orchestrator {
             actor: Arc::clone(&actor.name),
             action,
             request_id,
+            trace,
             late: Mutex::new(late),
             is_written: AtomicBool::new(false),
         })

@@ -22,12 +22,13 @@ use crate::error::{StartError, StoreError};
 use crate::inputs;
 use crate::start::TAGS_MAX;
 use crate::store::failed_to;
+use crate::trace;
 use crate::workflows::{CompiledVersion, Lookup};
 
 /// In place of the hash of a request: what marks the run of a key as made by an errand.
 const REQUEST_HASH: &str = "child";
 
-const DETAILS: &str = "r.namespace, r.priority, r.tags, r.created_by, r.depth, r.root_run_id, \
+const DETAILS: &str = "r.namespace, r.priority, r.tags, r.created_by, r.depth, r.root_run_id, r.extra AS run_extra, \
     t.status AS task_status, t.attempt AS task_attempt, t.input, child.id AS child_id";
 
 const JOINS: &str = "JOIN run r ON r.id = c.run_id JOIN task t ON t.run_id = c.run_id AND t.ix = c.ix \
@@ -42,6 +43,7 @@ struct Details {
     created_by: String,
     depth: i32,
     root_run_id: Option<uuid::Uuid>,
+    run_extra: String,
     task_status: i16,
     task_attempt: i32,
     input: Option<String>,
@@ -274,6 +276,12 @@ impl Errands {
                 attempt: errand.attempt,
                 root: details.root_run_id.map_or(errand.run, RunId),
                 depth,
+                trace: trace::of_waiting_parent(
+                    errand.run,
+                    TaskIx(errand.task.0),
+                    errand.attempt,
+                    &details.run_extra,
+                ),
             }),
         };
         let (reply, answer) = oneshot::channel();

@@ -185,6 +185,7 @@ impl Orchestrator {
         let message = Outgoing {
             body: body.clone(),
             delay: Duration::ZERO,
+            traceparent: None,
         };
         let sent = self.queue().send(&QueueName(queue.clone()), vec![message]).await;
         match sent {

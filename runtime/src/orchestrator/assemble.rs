@@ -13,6 +13,7 @@ use crate::consumer::Consumer;
 use crate::feed::Feed;
 use crate::gate::GateHandle;
 use crate::intake::Intake;
+use crate::measure::Measuring;
 use crate::payload::Payloads;
 use crate::query::Reads;
 use crate::registry::Registry;
@@ -66,9 +67,15 @@ impl Inner {
             callbacks: CallbackAddress::new(config.public_url.as_deref()),
             schedules: ScheduleBell::default(),
             refusals: Refusals::default(),
+            runs_kept_days: config.runs_kept_days,
             batch_max: config.batch_max.max(1),
             appliers: inboxes.len(),
             payloads,
+            messaging_system: if config.queue.is_durable() {
+                "aws_sqs"
+            } else {
+                "runnel"
+            },
         });
         let intake = Intake::new(Arc::clone(&shell), appliers.clone());
         let consumer = Consumer::new(intake.clone(), Arc::clone(&config.queue));
@@ -93,6 +100,7 @@ impl Inner {
             vars: config.vars,
             secrets: Vault::new(config.secret_keys),
             bulk_bell: Arc::default(),
+            measuring: Measuring::default(),
             loops,
         }
     }

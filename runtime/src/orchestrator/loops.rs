@@ -14,6 +14,7 @@ use crate::consumer::{Consumer, DeadLetters};
 use crate::gate::Gatekeeper;
 use crate::payload::Collector;
 use crate::relay::{CallReceiver, Relay};
+use crate::retention::Retention;
 use crate::wait;
 use crate::waker::Waker;
 
@@ -89,6 +90,10 @@ impl Loops {
             payloads: shell.payloads.clone(),
         };
         self.bringing.spawn(|stop| collector.run(stop));
+        let retention = Retention {
+            shell: Arc::clone(shell),
+        };
+        self.bringing.spawn(|stop| retention.run(stop));
         let waits = wait::Loop::new(Arc::clone(shell), appliers.clone(), poll_interval);
         self.bringing.spawn(|stop| waits.run(stop));
         let waker = Waker::new(Arc::clone(shell), appliers.clone(), poll_interval);

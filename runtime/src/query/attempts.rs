@@ -171,6 +171,7 @@ mod tests {
             reason: None,
             data: (kind == RecordKind::AttemptFailed)
                 .then(|| serde_json::json!({ "code": "EXIT_CODE", "message": "exit code 1" })),
+            usage: None,
         }
     }
 

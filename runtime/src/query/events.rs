@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use runnel_engine::RunId;
 use runnel_engine::run::Record;
-use sea_orm::{ConnectionTrait, QueryResult, Value};
+use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 use uuid::Uuid;
 
 use super::{Reads, limit};
@@ -112,7 +112,7 @@ async fn rows_of_run(
          ORDER BY first_seq LIMIT {chunk}"
     );
     let values = [run.0.into(), (&*actor.namespace).into(), (after + 1).into()];
-    fetch(reads, sql, values).await
+    fetch(reads, reads.store.backend().statement(sql, values)).await
 }
 
 pub(super) async fn list(
@@ -154,7 +154,8 @@ pub(super) async fn scan(
     let mut from = start;
     while scanned < SCAN_ROWS_MAX {
         let chunk = (limit + 2).min(CHUNK_ROWS).min(SCAN_ROWS_MAX - scanned);
-        let rows = rows_of_feed(reads, actor, filter, from, scanned == 0, chunk).await?;
+        let statement = feed_rows(reads.store.backend(), actor, filter, from, scanned == 0, chunk);
+        let rows = fetch(reads, statement).await?;
         scanned += rows.len();
         let is_last = rows.len() < chunk;
         for row in rows {
@@ -213,15 +214,15 @@ fn passes(filter: &EventFilter, event: &EventView) -> bool {
         && !not.as_ref().is_some_and(|part| passes(part, event))
 }
 
-async fn rows_of_feed(
-    reads: &Reads,
+/// The next rows of the feed, in its order.
+pub(super) fn feed_rows(
+    backend: Backend,
     actor: &Actor,
     filter: &EventFilter,
     from: FeedCursor,
     is_inclusive: bool,
     chunk: usize,
-) -> Result<Vec<Row>, StoreError> {
-    let backend = reads.store.backend();
+) -> Statement {
     let compare = if is_inclusive { ">=" } else { ">" };
     let mut values: Vec<Value> = vec![(&*actor.namespace).into(), from.position.into()];
     if backend == Backend::Postgres {
@@ -258,7 +259,7 @@ async fn rows_of_feed(
         "SELECT run_id, xid, position, last_seq, CASE WHEN {own} THEN records END FROM event \
          WHERE {place} ORDER BY {order} LIMIT {chunk}"
     );
-    fetch(reads, sql, values).await
+    backend.statement(sql, values)
 }
 
 /// PostgreSQL: the oldest transaction that still runs. Rows of those that began before it are all there.
@@ -275,19 +276,14 @@ pub(super) async fn head(reads: &Reads) -> Result<FeedCursor, StoreError> {
                 .to_owned()
         }
     };
-    Ok(fetch(reads, sql, [])
+    Ok(fetch(reads, reads.store.backend().statement(sql, []))
         .await?
         .first()
         .map(|row| row.place)
         .unwrap_or_default())
 }
 
-async fn fetch(
-    reads: &Reads,
-    sql: String,
-    values: impl IntoIterator<Item = Value>,
-) -> Result<Vec<Row>, StoreError> {
-    let statement = reads.store.backend().statement(sql, values);
+async fn fetch(reads: &Reads, statement: Statement) -> Result<Vec<Row>, StoreError> {
     let rows = reads
         .store
         .read()

@@ -218,6 +218,7 @@ pub(crate) fn events(
         actor: None,
         reason: None,
         data: None,
+        usage: None,
     };
     let records: Vec<Record> = seqs.clone().map(record).collect();
     let records = serde_json::to_string(&records).map_err(SampleError::Records)?;

@@ -10,6 +10,7 @@ use super::owned::is_own;
 use super::sample::{NOW, Sample, actor, events, log, run, run_id, task, worker};
 use super::{events as feed, logs, runs, tasks, workflows};
 use crate::orchestrator::PublishRequest;
+use crate::store::Store;
 use crate::view::{EventFilter, FeedCursor, PageRequest, RunFilter, RunOrder, TaskFilter};
 use crate::workflows::{Lookup, Versions, publish};
 
@@ -41,6 +42,7 @@ macro_rules! on_both {
 on_both!(
     publishing_numbers_versions,
     a_run_is_looked_up_by_its_key,
+    a_reader_of_one_run_begins_at_its_cursor,
     runs_are_listed_by_keyset,
     tasks_say_what_they_wait_for,
     events_are_unpacked_and_resumed,
@@ -130,16 +132,47 @@ async fn a_run_is_looked_up_by_its_key(sample: Sample) {
         .filter(runnel_entity::run::Column::Id.eq(run_id(1).0))
         .filter(is_own(&sample.actor))
         .build(store.backend().into());
+    let plan = plan_of(store, by_key).await;
+    let key = store.backend().pick("run_pkey", "sqlite_autoindex_run_1");
+    assert!(plan.contains(key), "{plan}");
+}
+
+/// Also in a database without statistics; what lies before the cursor, or belongs to other runs, is not read.
+async fn a_reader_of_one_run_begins_at_its_cursor(sample: Sample) {
+    let store = &sample.reads.store;
+    let one = EventFilter {
+        run: Some(run_id(1)),
+        ..EventFilter::default()
+    };
+    let statement = feed::feed_rows(
+        store.backend(),
+        &sample.actor,
+        &one,
+        FeedCursor::default(),
+        true,
+        10,
+    );
+    let plan = plan_of(store, statement).await;
+    let step = store.backend().pick(
+        "Index Cond: ((run_id = ",
+        "SEARCH event USING INDEX event_seq (run_id=? AND first_seq>?)",
+    );
+    assert!(plan.contains(step), "{plan}");
+    assert!(
+        store.backend().pick(plan.contains("AND (first_seq >= "), true),
+        "{plan}"
+    );
+}
+
+async fn plan_of(store: &Store, statement: Statement) -> String {
     let explain = store.backend().pick("EXPLAIN", "EXPLAIN QUERY PLAN");
     let statement = Statement {
-        sql: format!("{explain} {}", by_key.sql),
-        ..by_key
+        sql: format!("{explain} {}", statement.sql),
+        ..statement
     };
     let column = store.backend().pick(0, 3);
     let steps = store.rows("explain", statement, |row| row.try_get_by_index::<String>(column));
-    let plan = steps.await.expect("explained").join("\n");
-    let key = store.backend().pick("run_pkey", "sqlite_autoindex_run_1");
-    assert!(plan.contains(key), "{plan}");
+    steps.await.expect("explained").join("\n")
 }
 
 #[tokio::test]

@@ -123,6 +123,7 @@ async fn render(
         queue: queue.to_owned(),
         namespace: row.namespace,
         priority: row.priority,
+        since: None,
         body,
     };
     Ok(rows.into_iter().zip(bodies).map(dispatch).collect())

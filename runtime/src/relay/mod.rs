@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use runnel_engine::{RunId, TaskIx};
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
 use crate::message::Body;
 
@@ -44,6 +45,8 @@ pub(crate) struct Dispatch {
     pub queue: String,
     pub namespace: Arc<str>,
     pub priority: u8,
+    /// When the input came that it follows from; `None` for one that has waited in the table.
+    pub since: Option<Instant>,
     pub body: Body,
 }
 

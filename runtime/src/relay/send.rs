@@ -17,6 +17,7 @@ use super::{AttemptKey, Call, CallReceiver, Dispatch, News};
 use crate::apply::{Appliers, InputsWork, OUTBOX_KEY, RowSet, Shell, Work};
 use crate::error::StoreError;
 use crate::message::{self, Body};
+use crate::meters::METERS;
 
 /// Messages of one call to the queue.
 const SEND_MAX: usize = 200;
@@ -28,14 +29,13 @@ const FLUSH: Duration = Duration::from_millis(50);
 const BACKOFF: Duration = Duration::from_millis(100);
 const TRIES_MAX: u32 = 5;
 
-const SENT: &str = "runnel_relay_sent_total";
-const FAILED: &str = "runnel_relay_failed_total";
-
 /// A message on its way.
 #[derive(Debug)]
 struct Parcel {
     key: AttemptKey,
     body: String,
+    traceparent: Option<String>,
+    since: Option<Instant>,
 }
 
 /// What became of one call to the queue.
@@ -157,12 +157,21 @@ impl Relay {
         dispatches.sort_by_key(|dispatch| std::cmp::Reverse(dispatch.priority));
         let mut parcels: BTreeMap<String, Vec<Parcel>> = BTreeMap::new();
         let mut gone = Vec::new();
-        for Dispatch { key, queue, body, .. } in dispatches {
+        for Dispatch {
+            key,
+            queue,
+            body,
+            since,
+            ..
+        } in dispatches
+        {
             match body {
-                Body::Ready(body) => match parcels.get_mut(&queue) {
-                    Some(parcels) => parcels.push(Parcel { key, body }),
-                    None => drop(parcels.insert(queue, vec![Parcel { key, body }])),
-                },
+                Body::Ready(body, traceparent) => parcels.entry(queue).or_default().push(Parcel {
+                    key,
+                    body,
+                    traceparent,
+                    since,
+                }),
                 Body::Gone => {
                     self.shell.relay.desk().touch(key.run, key.task, None);
                     gone.push(key);
@@ -205,7 +214,7 @@ impl Relay {
             failed,
             refused,
         } = delivered;
-        metrics::counter!(SENT).increment(accepted.len() as u64);
+        METERS.sent.increment(accepted.len() as u64);
         self.shell.relay.put_back_sent(accepted);
         for (key, reason) in refused {
             self.fail(key, message::refused_by_queue(&reason)).await;
@@ -213,7 +222,7 @@ impl Relay {
         if failed.is_empty() {
             return;
         }
-        metrics::counter!(FAILED).increment(failed.len() as u64);
+        METERS.failed.increment(failed.len() as u64);
         if tries < TRIES_MAX {
             let most = BACKOFF.saturating_mul(1 << tries.min(10));
             let jitter = self.shell.entropy.bits() % u64::try_from(most.as_micros()).unwrap_or(1).max(1);
@@ -234,6 +243,7 @@ impl Relay {
             worker: "relay".into(),
             started_at: now,
             finished_at: now,
+            ..runnel_engine::run::Timings::default()
         };
         let input = Input::AttemptFailed {
             task: key.task,
@@ -433,7 +443,10 @@ async fn deliver(
             let mut failures: BTreeMap<usize, _> = failures.into_iter().map(|f| (f.index, f)).collect();
             for (index, parcel) in parcels.into_iter().enumerate() {
                 match failures.remove(&index) {
-                    None => delivered.accepted.push(parcel.key),
+                    None => {
+                        METERS.dispatched(parcel.since);
+                        delivered.accepted.push(parcel.key);
+                    }
                     Some(failure) if failure.is_permanent => {
                         delivered.refused.push((parcel.key, failure.message))
                     }
@@ -464,6 +477,7 @@ async fn send_all(
     let outgoing = |parcel: &Parcel| Outgoing {
         body: parcel.body.clone(),
         delay: Duration::ZERO,
+        traceparent: parcel.traceparent.clone(),
     };
     crash_point!("relay.before_send");
     let sent = service.send(queue, parcels.iter().map(outgoing).collect()).await;

@@ -294,6 +294,14 @@ pub async fn migrate(config: &DatabaseConfig) -> Result<Vec<String>, StoreError>
     applied
 }
 
+/// Connects to a database whose schema may be any, to look at it.
+pub(crate) async fn connect_to_look(
+    config: &DatabaseConfig,
+) -> Result<(Backend, DatabaseConnection), StoreError> {
+    let opened = open::connect(config).await?;
+    Ok((opened.backend, opened.write))
+}
+
 /// Any number will do, as long as nothing else in the database locks the same.
 const MIGRATION_LOCK: &str = "SELECT pg_advisory_xact_lock(8230114072461311)";
 

@@ -163,6 +163,7 @@ mod tests {
             actor: None,
             reason: None,
             data: None,
+            usage: None,
         }
     }
 

@@ -138,6 +138,7 @@ async fn reports_through_the_completion_queue_are_applied_and_deleted() {
         let messages = bodies.map(|body| Outgoing {
             body,
             delay: Duration::ZERO,
+            traceparent: None,
         });
         fixture.queue.send(&name, messages.to_vec()).await.unwrap();
         assert_eq!(ended(&orchestrator, run).await, RunStatus::Succeeded);

@@ -151,6 +151,7 @@ impl Fixture {
             outstanding_max: self.outstanding_max,
             poll_interval: self.poll_interval,
             audit_kept: runnel_runtime::config::AUDIT_KEPT,
+            runs_kept_days: runnel_runtime::config::RUNS_KEPT_DAYS,
             payloads: self.payloads.clone(),
             secret_keys: SecretKeys::new([("test".to_owned(), vec![9; 32])]),
             public_url: None,
@@ -265,6 +266,8 @@ fn completed(task: &TaskMessage, outcome: Outcome) -> Report {
         outcome,
         started_us: NOON.0,
         finished_us: NOON.0,
+        usage: None,
+        traceparent: None,
     })
 }
 

@@ -118,6 +118,7 @@ async fn queues_are_made_before_their_first_use_and_tried_again() {
         let report = Outgoing {
             body,
             delay: Duration::ZERO,
+            traceparent: None,
         };
         // a worker's end of the queue is the same; it has not been made by this test
         let name = QueueName::completions();

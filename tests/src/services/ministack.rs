@@ -20,6 +20,7 @@ const READY_POLLS: u32 = 1_200;
 /// A running emulator; stopped when dropped.
 #[derive(Debug)]
 pub struct Ministack {
+    program: PathBuf,
     directory: PathBuf,
     port: u16,
     server: Child,
@@ -40,23 +41,12 @@ impl Ministack {
     /// # Errors
     /// It does not start.
     pub fn start_program(program: &Path) -> anyhow::Result<Self> {
-        let port = super::free_port()?;
         let directory = tempfile::Builder::new().prefix("runnel-sqs-").tempdir()?.keep();
-        let log = fs::File::create(directory.join("server.log"))?;
-        let server = Command::new(program)
-            .env("BIND_HOST", "127.0.0.1")
-            .env("MINISTACK_HOST", "127.0.0.1")
-            .env("GATEWAY_PORT", port.to_string())
-            .env("LOG_LEVEL", "WARNING")
-            .current_dir(&directory)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .process_group(0)
-            .spawn()
-            .with_context(|| format!("running {}", program.display()))?;
+        let port = super::free_port()?;
+        let server = spawn(program, port, &directory)?;
         let reaper = Reaper::watch(server.id(), &directory)?;
         let mut emulator = Self {
+            program: program.to_owned(),
             directory,
             port,
             server,
@@ -64,6 +54,28 @@ impl Ministack {
         };
         emulator.wait_until_ready()?;
         Ok(emulator)
+    }
+
+    /// `kill -9`: everything that it held is lost.
+    ///
+    /// # Errors
+    /// It cannot be waited for.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.server.kill()?;
+        self.server.wait()?;
+        Ok(())
+    }
+
+    /// Starts it again at the same address, empty, after [`Ministack::kill`].
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        // the old reaper would remove the directory; it is told that its service has ended
+        self.reaper.dismiss();
+        self.server = spawn(&self.program, self.port, &self.directory)?;
+        self.reaper = Reaper::watch(self.server.id(), &self.directory)?;
+        self.wait_until_ready()
     }
 
     fn wait_until_ready(&mut self) -> anyhow::Result<()> {
@@ -101,6 +113,25 @@ impl Drop for Ministack {
         self.reaper.dismiss();
         let _ = fs::remove_dir_all(&self.directory);
     }
+}
+
+fn spawn(program: &Path, port: u16, directory: &Path) -> anyhow::Result<Child> {
+    let log = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(directory.join("server.log"))?;
+    Command::new(program)
+        .env("BIND_HOST", "127.0.0.1")
+        .env("MINISTACK_HOST", "127.0.0.1")
+        .env("GATEWAY_PORT", port.to_string())
+        .env("LOG_LEVEL", "WARNING")
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .process_group(0)
+        .spawn()
+        .with_context(|| format!("running {}", program.display()))
 }
 
 fn is_healthy(port: u16) -> bool {

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
+use super::measure::Measure;
 use super::output::{Captured, capture};
 use super::watch::{self, Watch};
 use crate::supply::output_too_large;
@@ -217,11 +218,17 @@ pub(crate) async fn run(
         let status = {
             tokio::pin!(ended);
             let watching = watch.run();
-            tokio::pin!(watching);
+            let measure = Measure::new(ctx, group.0);
+            let measuring = measure.run();
+            tokio::pin!(watching, measuring);
             loop {
                 tokio::select! {
                     status = &mut ended => break status,
-                    _ = &mut streams, if !is_read => is_read = true,
+                    _ = &mut streams, if !is_read => {
+                        is_read = true;
+                        measure.look();
+                    }
+                    never = &mut measuring => match never {},
                     never = &mut watching => match never {},
                 }
             }

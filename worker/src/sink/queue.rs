@@ -38,6 +38,7 @@ impl ReportSink for QueueSink {
                 vec![Outgoing {
                     body,
                     delay: Duration::ZERO,
+                    traceparent: None,
                 }],
             )
             .await?;

@@ -497,6 +497,7 @@ fn any_input() -> impl Strategy<Value = (Input, u64)> {
             worker: worker.clone(),
             started_at: at,
             finished_at: at,
+            ..Timings::default()
         };
         let failure = TaskFailure {
             retry_after_ms: Some(later),
