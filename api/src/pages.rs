@@ -94,13 +94,18 @@ async fn start(headers: HeaderMap) -> Response {
 /// The dashboard at one of its own addresses: a path that a browser asks for and that nothing else serves. Its router finds the
 /// screen, or says that there is none. `None` for what is a file or what a program asked for.
 pub(crate) fn screen(request: &Request) -> Option<Response> {
-    let is_read = request.method() == Method::GET || request.method() == Method::HEAD;
-    let accept = request.headers().get(header::ACCEPT)?.to_str().ok()?;
-    let last = request.uri().path().rsplit('/').next()?;
-    // keys of tasks have no dot, but for items and compensations; these are below `/tasks/`
-    let is_file = last.contains('.') && !request.uri().path().contains("/tasks/");
-    let is_wanted = is_read && accept.contains("text/html") && !is_file;
-    is_wanted.then(|| document(request.headers(), "index.html", DASHBOARD_CSP))?
+    is_screen(request.method(), request.uri().path(), request.headers())
+        .then(|| document(request.headers(), "index.html", DASHBOARD_CSP))?
+}
+
+fn is_screen(method: &Method, path: &str, headers: &HeaderMap) -> bool {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    // keys of tasks have no dot, but those of items and compensations do
+    let is_file = path.rsplit('/').next().is_some_and(|last| last.contains('.')) && !path.contains("/tasks/");
+    (method == Method::GET || method == Method::HEAD) && accept.contains("text/html") && !is_file
 }
 
 async fn graphiql(headers: HeaderMap) -> Response {
@@ -160,5 +165,39 @@ fn content_type(path: &str) -> &'static str {
         Some("woff2") => "font/woff2",
         Some("json" | "map") => "application/json",
         _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_browser_that_asks_for_a_page_gets_a_screen() {
+        let browser = "text/html,application/xhtml+xml,*/*;q=0.8";
+        for (method, path, accept, expected) in [
+            (Method::GET, "/runs/run_1", browser, true),
+            (Method::HEAD, "/workflows/etl", browser, true),
+            (Method::GET, "/runs/run_1/tasks/load.compensate", browser, true),
+            (Method::GET, "/runs/run_1", "application/json", false),
+            (Method::GET, "/runs/run_1", "*/*", false),
+            (Method::GET, "/runs/run_1", "", false),
+            (Method::GET, "/missing.js", browser, false),
+            (Method::POST, "/runs/run_1/cancel", browser, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+            assert_eq!(
+                is_screen(&method, path, &headers),
+                expected,
+                "{method} {path} {accept}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_build_without_node_says_how_to_get_the_dashboard() {
+        assert!(START_PAGE.contains("npm ci") && START_PAGE.contains("cargo build"));
+        assert!(!START_PAGE.contains("<script"));
     }
 }

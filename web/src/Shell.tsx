@@ -49,8 +49,9 @@ function Sidebar({ onHelp, onSearch }: { onHelp: () => void; onSearch: () => voi
   }, [refetch]);
   useEffect(refetch, [path, refetch]);
   const chosen = useStore(theme);
-  const count = (total: { value: number; isExact: boolean } | null | undefined) =>
-    total?.value ? <span className="badge">{`${total.value}${total.isExact ? '' : '+'}`}</span> : null;
+  const count = (found: number, hasMore = false) => (found > 0 ? <span className="badge">{`${found}${hasMore ? '+' : ''}`}</span> : null);
+  const approvals = inbox.data?.approvals;
+  const letters = inbox.data?.deadLetterGroups.reduce((sum, group) => sum + group.count, 0) ?? 0;
   return (
     <nav className="sidebar" aria-label="Main">
       <Link to="/" className="brand">
@@ -64,8 +65,8 @@ function Sidebar({ onHelp, onSearch }: { onHelp: () => void; onSearch: () => voi
       </Link>
       <Link to="/workflows">Workflows</Link>
       <Link to="/runs">Runs</Link>
-      <Link to="/approvals">Approvals {count(inbox.data?.approvals.totalCount)}</Link>
-      <Link to="/dlq">Dead letters {count(inbox.data?.deadLetters.totalCount)}</Link>
+      <Link to="/approvals">Approvals {count(approvals?.nodes.length ?? 0, approvals?.pageInfo.hasNextPage)}</Link>
+      <Link to="/dlq">Dead letters {count(letters)}</Link>
       <Link to="/schedules">Schedules</Link>
       <div className="spacer" />
       <a href="/graphiql">GraphiQL</a>

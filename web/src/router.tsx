@@ -2,8 +2,6 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
 
 import { Overview } from './screens/Overview';
-import { Runs } from './screens/Runs';
-import { Workflows } from './screens/Workflows';
 import { NotFound, Shell, Crashed } from './Shell';
 import { parseSearch, stringifySearch } from './state/address';
 
@@ -18,7 +16,11 @@ const run = createRoute({
 
 const routes = [
   createRoute({ getParentRoute: under, path: '/', component: Overview }),
-  createRoute({ getParentRoute: under, path: '/workflows', component: Workflows }),
+  createRoute({
+    getParentRoute: under,
+    path: '/workflows',
+    component: lazyRouteComponent(() => import('./screens/Workflows'), 'Workflows'),
+  }),
   createRoute({
     getParentRoute: under,
     path: '/workflows/new',
@@ -29,7 +31,7 @@ const routes = [
     path: '/workflows/$key',
     component: lazyRouteComponent(() => import('./screens/WorkflowScreen'), 'WorkflowScreen'),
   }),
-  createRoute({ getParentRoute: under, path: '/runs', component: Runs }),
+  createRoute({ getParentRoute: under, path: '/runs', component: lazyRouteComponent(() => import('./screens/Runs'), 'Runs') }),
   // the task is a panel of the run's screen, which stays
   run.addChildren([createRoute({ getParentRoute: () => run, path: '/tasks/$task' })]),
   createRoute({

@@ -90,8 +90,9 @@ export default function GraphView(props: GraphViewProps) {
   useEffect(() => {
     const { view: now, size: room } = place.current;
     if (selected === undefined || !now || room.width === 0) return;
-    setView(now.k < NAMES_FROM && graph.count > 0 ? now : reveal(graph, now, selected, room.width, room.height));
-  }, [selected, graph]);
+    setView(reveal(graph, now, selected, room.width, room.height));
+    // also when the panel that opens beside takes room
+  }, [selected, graph, size.width]);
 
   useEffect(() => {
     const element = canvas.current;

@@ -47,7 +47,7 @@ export function Ballot({ run, approval, onDone }: BallotProps) {
   return (
     <section className="why" aria-label={`Approval ${approval.key}`}>
       <div className="fields">
-        <h3>{approval.message}</h3>
+        <h2>{approval.message}</h2>
         <p className="soft">
           Asked <Ago at={approval.askedAt} />
           {approval.expiresAt ? (

@@ -22,8 +22,8 @@ const COMMANDS: Record<BulkAction, string> = {
   CANCEL: 'cancel',
   PAUSE: 'pause',
   RESUME: 'resume',
-  RETRY_FAILED: 'retry-failed',
-  RERUN: 'rerun',
+  RETRY_FAILED: 'rerun --from failed',
+  RERUN: 'rerun --from start',
 };
 const LIMIT = 1_000;
 const POLL_MS = 400;
@@ -45,7 +45,8 @@ export function BulkDialog({ action, query, words, onClose, onDone }: BulkDialog
   const [operation, setOperation] = useState<Operation>();
   // one key for this dialog: a second click is the same operation
   const [idempotencyKey] = useState(() => crypto.randomUUID());
-  const input = { action, filter: {}, query, limit: LIMIT };
+  // again is from the start; trying the failed tasks again is an action of its own
+  const input = { action, filter: {}, query, limit: LIMIT, rerunFrom: action === 'RERUN' ? ('START' as const) : undefined };
   useEffect(() => {
     let isGone = false;
     void change(RunsBulkDocument, { input: { ...input, dryRun: true } }).then((answer) => {
@@ -95,7 +96,7 @@ export function BulkDialog({ action, query, words, onClose, onDone }: BulkDialog
           {isTooMany ? <p className="soft">One operation takes {LIMIT.toLocaleString('en')} runs at most, the newest first. Repeat it for the rest.</p> : null}
           <footer className="dialog-foot">
             <CopyAs
-              cli={`runnel bulk ${COMMANDS[action]}${query ? ` --query ${quote(query)}` : ''}`}
+              cli={`runnel ${COMMANDS[action]} ${query ? `--filter ${quote(query)}` : '--all'}`}
               document={RunsBulkDocument as never}
               variables={{ input }}
             />

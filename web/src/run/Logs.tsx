@@ -62,7 +62,7 @@ export function Logs({ run, task, attempt, inPanel = false }: { run: string; tas
           Copy
         </button>
         <CopyAs
-          cli={`runnel logs ${run} --task ${quote(task)}${attempt ? ` --attempt ${attempt}` : ''}`}
+          cli={`runnel logs ${run} ${quote(task)}${attempt ? ` --attempt ${attempt}` : ''}`}
           document={TaskLogsDocument as never}
           variables={{ run, task, attempt }}
         />

@@ -58,7 +58,7 @@ export function TaskPanel({ run, task, revision, onClose, onChanged, onTask }: T
       <header className="bar">
         <h2>{task}</h2>
         <span className="tools">
-          <CopyAs cli={`runnel why ${run} --task ${quote(task)}`} document={TaskDocument as never} variables={{ run, task }} />
+          <CopyAs cli={`runnel why ${run} ${quote(task)}`} document={TaskDocument as never} variables={{ run, task }} />
           <button type="button" className="icon" aria-label="Close the task" onClick={onClose}>
             ✕
           </button>

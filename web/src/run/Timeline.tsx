@@ -10,6 +10,7 @@ import { spell, useNow } from '../ui/time';
 import type { Table } from './useRun';
 
 const ROW = 28;
+const RULER = 28;
 
 export interface TimelineProps {
   graph: Graph;
@@ -31,13 +32,22 @@ export function Timeline({ graph, table, run, revision, selected, onSelect }: Ti
     return begun.sort((a, b) => from(a) - from(b) || a - b);
     // `revision` stands for what is inside of the table
   }, [table, revision]);
-  const virtual = useVirtualizer({ count: nodes.length, getScrollElement: () => parent.current, estimateSize: () => ROW, overscan: 8 });
+  const virtual = useVirtualizer({ count: nodes.length, getScrollElement: () => parent.current, estimateSize: () => ROW, overscan: 8, paddingStart: RULER, scrollMargin: 0 });
   const start = at(run.startedAt) ?? at(run.createdAt) ?? 0;
   const end = Math.max(at(run.finishedAt) ?? now, start + 1);
   const percent = (ms: number) => Math.min(100, Math.max(0, (100 * (ms - start)) / (end - start)));
   if (nodes.length === 0) return <Empty>No task has been queued yet.</Empty>;
   return (
     <div ref={parent} className="task-rows" style={{ height: '100%' }} tabIndex={0} role="listbox" aria-label={`Timeline over ${spell(end - start)}`}>
+      <div className="ruler" role="presentation">
+        <span>{nodes.length.toLocaleString('en')} tasks</span>
+        <span>
+          {[0, 0.25, 0.5, 0.75, 1].map((share) => (
+            <span key={share}>{share === 0 ? '0' : spell((end - start) * share)}</span>
+          ))}
+        </span>
+        <span>ran</span>
+      </div>
       <div role="presentation" style={{ height: virtual.getTotalSize() }} />
       {virtual.getVirtualItems().map(({ index, start: top }) => {
         const node = nodes[index] ?? 0;
@@ -53,7 +63,6 @@ export function Timeline({ graph, table, run, revision, selected, onSelect }: Ti
             style={{ top }}
             role="option"
             aria-selected={node === selected}
-            aria-label={`${graph.keys[node]}, ${LOOKS[status].word}, ${took}`}
             onClick={() => onSelect(node)}
           >
             <span title={graph.keys[node]}>{graph.keys[node]}</span>
@@ -68,7 +77,10 @@ export function Timeline({ graph, table, run, revision, selected, onSelect }: Ti
                 />
               ) : null}
             </span>
-            <span className="soft">{took}</span>
+            <span className="soft">
+              <span className="visually-hidden">{LOOKS[status].word}, </span>
+              {took}
+            </span>
           </div>
         );
       })}

@@ -11,7 +11,7 @@ import { CopyAs } from '../ui/copy';
 import { useKeys } from '../ui/keys';
 import { Empty, Failure, Skeleton } from '../ui/states';
 import { Ago } from '../ui/time';
-import { More, shortId, spellTotal } from './parts';
+import { More, shortId, spellRead } from './parts';
 
 export function Approvals() {
   const [search, setSearch] = useAddress();
@@ -29,7 +29,7 @@ export function Approvals() {
     <div className="page">
       <header className="page-head">
         <h1>Approvals</h1>
-        <span className="soft">{spellTotal(list.total)}</span>
+        <span className="soft">{list.isLoading ? '' : spellRead(list)}</span>
         <LinkPill />
         <div className="chips" role="group" aria-label="Whose">
           <button type="button" className="chip" aria-pressed={!isMine} onClick={() => setSearch({ who: undefined })}>

@@ -94,7 +94,7 @@ export default function CodeEditor({ ref, text, isJson, diagnostics, onChange }:
           isJson ? json() : yaml(),
           syntaxHighlighting(colours),
           look,
-          EditorView.contentAttributes.of({ 'aria-label': 'Workflow file. Escape and then Tab leaves the editor.' }),
+          EditorView.contentAttributes.of({ tabindex: '0', 'aria-label': 'Workflow file. Escape and then Tab leaves the editor.' }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) latest.current(update.state.doc.toString());
           }),

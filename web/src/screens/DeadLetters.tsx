@@ -18,7 +18,7 @@ import { useKeys } from '../ui/keys';
 import { Empty, Failure, Skeleton } from '../ui/states';
 import { Ago } from '../ui/time';
 import { isFine, say } from '../ui/toast';
-import { More, shortId, spellTotal } from './parts';
+import { More, shortId, spellRead } from './parts';
 
 type Letter = DeadLettersQuery['deadLetters']['nodes'][number];
 
@@ -62,7 +62,7 @@ export function DeadLetters() {
     <div className="page">
       <header className="page-head">
         <h1>Dead letters</h1>
-        <span className="soft">{spellTotal(list.total)}</span>
+        <span className="soft">{list.isLoading ? '' : spellRead(list)}</span>
         <LinkPill />
         <div className="chips" role="group" aria-label="State">
           <button type="button" className="chip" aria-pressed={!isClosed} onClick={() => setSearch({ state: undefined, fingerprint: undefined })}>

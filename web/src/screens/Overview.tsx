@@ -10,7 +10,7 @@ import { Empty, Failure, Skeleton } from '../ui/states';
 import { LOOKS } from '../ui/status';
 import { Ago, milliseconds, spell } from '../ui/time';
 import { LoadExamples } from './LoadExamples';
-import { RunTable, spellTotal } from './parts';
+import { RunTable, spellRead, spellTotal } from './parts';
 
 const DAY_MS = 86_400_000;
 const RUN_KINDS: readonly EventKind[] = [
@@ -38,7 +38,7 @@ export function Overview() {
         <h1>Overview</h1>
         <LinkPill />
         <div className="tools">
-          <CopyAs cli="runnel runs --status RUNNING" document={OverviewDocument as never} variables={{ since }} />
+          <CopyAs cli="runnel runs --status running" document={OverviewDocument as never} variables={{ since }} />
           <Link to="/workflows/new" className="button primary">
             New workflow
           </Link>
@@ -67,6 +67,7 @@ function Numbers({ data }: { data: OverviewQuery }) {
     const found = percentile(took, share);
     return found === undefined ? '–' : spell(found);
   };
+  const letters = data.deadLetterGroups.reduce((sum, group) => sum + group.count, 0);
   const basis = finished.length >= 200 ? 'newest 200 runs that ended' : 'runs that ended in 24 h';
   return (
     <section className="tiles" aria-label="Now and in the last 24 hours">
@@ -78,8 +79,8 @@ function Numbers({ data }: { data: OverviewQuery }) {
         value={spellTotal(data.failed.totalCount)}
         isAlarm={Boolean(data.failed.totalCount?.value)}
       />
-      <Tile to="/approvals" name="Wait for a person" value={spellTotal(data.approvals.totalCount)} />
-      <Tile to="/dlq" name="Dead letters" value={spellTotal(data.deadLetters.totalCount)} isAlarm={Boolean(data.deadLetters.totalCount?.value)} />
+      <Tile to="/approvals" name="Wait for a person" value={spellRead({ nodes: data.approvals.nodes, hasMore: data.approvals.pageInfo.hasNextPage })} />
+      <Tile to="/dlq" name="Dead letters" value={letters.toLocaleString('en')} isAlarm={letters > 0} />
       <Tile
         to="/runs?q=finished:24h"
         name="Success rate"
@@ -131,7 +132,7 @@ function Lists({ data }: { data: OverviewQuery }) {
           </div>
           <table aria-label="Waits for a person">
             <tbody>
-              {data.approvals.nodes.map((approval) => (
+              {data.approvals.nodes.slice(0, 5).map((approval) => (
                 <tr key={approval.id}>
                   <td>
                     <Link to="/approvals">{approval.message}</Link>

@@ -75,7 +75,7 @@ export function Runs() {
               ))}
             </select>
           </label>
-          <CopyAs cli={query ? `runnel runs --query ${quote(query)}` : 'runnel runs'} document={RunsDocument as never} variables={{ first: PAGE, query }} />
+          <CopyAs cli={query ? `runnel runs --filter ${quote(query)}` : 'runnel runs'} document={RunsDocument as never} variables={{ first: PAGE, query }} />
         </div>
       </header>
       <form

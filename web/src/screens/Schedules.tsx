@@ -16,7 +16,7 @@ import { CopyAs, quote } from '../ui/copy';
 import { Empty, Failure, Skeleton } from '../ui/states';
 import { Ago, milliseconds, spell } from '../ui/time';
 import { isFine, say } from '../ui/toast';
-import { More, spellTotal } from './parts';
+import { More, spellRead } from './parts';
 
 const SNIPPET = `triggers:
   - schedule: "0 6 * * *"
@@ -35,7 +35,7 @@ export function Schedules() {
     <div className="page">
       <header className="page-head">
         <h1>Schedules</h1>
-        <span className="soft">{spellTotal(list.total)}</span>
+        <span className="soft">{list.isLoading ? '' : spellRead(list)}</span>
         <LinkPill />
         <div className="tools">
           <CopyAs cli="runnel schedule list" document={SchedulesDocument as never} variables={{}} />

@@ -72,7 +72,7 @@ export function Workflows() {
           onChange={(event) => setSearch({ q: event.target.value })}
         />
         <div className="tools">
-          <CopyAs cli="runnel query '{ workflows { nodes { key name } } }'" document={WorkflowsDocument as never} variables={{ text: wanted }} />
+          <CopyAs cli="runnel publish workflow.yaml" document={WorkflowsDocument as never} variables={{ text: wanted }} />
           <Link to="/workflows/new" className="button primary">
             New workflow
           </Link>

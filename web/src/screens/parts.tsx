@@ -14,6 +14,11 @@ export function spellTotal(total: Total | null | undefined): string {
   return total ? `${total.value.toLocaleString('en')}${total.isExact ? '' : '+'}` : '–';
 }
 
+/** Where the server does not count: what was read, and whether there is more. */
+export function spellRead(list: { nodes: readonly unknown[]; hasMore: boolean }): string {
+  return `${list.nodes.length.toLocaleString('en')}${list.hasMore ? '+' : ''}`;
+}
+
 /** The end of an id: enough to tell runs of one day apart. */
 export function shortId(id: string): string {
   return id.length > 14 ? `…${id.slice(-8)}` : id;
@@ -41,13 +46,17 @@ export function RunTable({ runs, label }: { runs: readonly RunRowFragment[]; lab
             <td>
               <Status status={run.status} isPaused={run.isPaused} />
             </td>
-            <td>
+            <td className="grow">
               <Link to="/runs/$id" params={{ id: run.id }} title={run.id}>
                 {run.workflow.key} <span className="mono">{shortId(run.id)}</span>
               </Link>
-              {run.error ? <div className="soft">{run.error.message.slice(0, 120)}</div> : null}
+              {run.error ? (
+                <div className="soft" title={run.error.message}>
+                  {run.error.message.slice(0, 200)}
+                </div>
+              ) : null}
             </td>
-            <td>
+            <td className="tight">
               {run.counts.succeeded} of {run.counts.total}
             </td>
             <td className="number">

@@ -19,7 +19,7 @@ export function PayloadBox({ title, payload, empty }: { title: string; payload: 
   return (
     <section className="payload">
       <header className="bar">
-        <h3>{title}</h3>
+        <h2>{title}</h2>
         {payload ? (
           <span className="tools">
             <span className="soft">{size(payload.bytes)}</span>

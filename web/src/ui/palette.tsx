@@ -42,7 +42,8 @@ function Search({ onClose }: { onClose: () => void }) {
   const isId = /^(run_)?[0-9a-f-]{4,}$/i.test(wanted);
   const runs = useData(RunsDocument, { first: 5, filter: { idPrefix: wanted } }, { pause: !isId });
   const found: Target[] = [
-    ...SCREENS.filter((screen) => screen.label.toLowerCase().includes(wanted.toLowerCase())),
+    // at once: whoever types fast and presses Enter must not land on what was shown before
+    ...SCREENS.filter((screen) => screen.label.toLowerCase().includes(text.trim().toLowerCase())),
     ...(wanted ? (workflows.data?.workflows.nodes ?? []) : []).slice(0, 8).map((workflow) => ({
       id: workflow.id,
       label: workflow.name,
