@@ -184,7 +184,7 @@ await check('a lost server stops the clock, and coming back loses nothing', asyn
 }, 60);
 
 await check('six losses of the server while hundreds of tasks end leave nothing out', async () => {
-  const naps = Array.from({ length: 300 }, (_, at) => `  nap${at}: { type: wait, input: { for: ${1 + (at % 60) / 10}s } }`);
+  const naps = Array.from({ length: 300 }, (_, at) => `  nap${at}: { type: wait, input: { for: ${1_000 + (at % 60) * 100}ms } }`);
   await publish(`id: naps\ntasks:\n${naps.join('\n')}\n`);
   const run = await start('naps');
   await page.goto(`/runs/${run}`);

@@ -85,7 +85,7 @@ export function Ballot({ run, approval, onDone }: BallotProps) {
           <button type="button" className="button" onClick={() => setAsking(undefined)}>
             Not yet
           </button>
-          <button type="button" className={asking === 'APPROVE' ? 'button primary' : 'button danger solid'} autoFocus onClick={() => void decide()}>
+          <button type="button" className={asking === 'APPROVE' ? 'button primary' : 'button danger solid'} data-first="" onClick={() => void decide()}>
             {asking === 'APPROVE' ? 'Approve' : 'Reject'}
           </button>
         </footer>

@@ -1,6 +1,6 @@
 // Starts a run: a form made from the inputs that the file declares, or the JSON itself.
 import { useNavigate } from '@tanstack/react-router';
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 
 import { change, useData } from '../api/hooks';
 import { RunFormDocument, RunStartDocument } from '../gql/graphql';
@@ -91,8 +91,12 @@ function RunForm({ workflow, fields, lastInputs, onClose }: RunFormProps) {
   }, [isRaw]);
   const shown = valuesOf(fields, texts).values;
   const pairs = Object.entries(shown).map(([name, value]) => `-i ${quote(`${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)}`);
+  const form = useRef<HTMLFormElement>(null);
+  // the form comes after the dialog was opened
+  useEffect(() => form.current?.querySelector<HTMLElement>('input, select, textarea, [type=submit]')?.focus(), []);
   return (
     <form
+      ref={form}
       className="fields"
       onSubmit={(event) => {
         event.preventDefault();

@@ -87,8 +87,8 @@ function Details({ run, task, onChanged, onTask }: { run: string; task: TaskData
         <section className="why" aria-label="Why it waits">
           <h3>Why it waits</h3>
           {task.blockers.map((blocker, at) => (
-            <div key={at}>
-              {blocker.message}
+            <div key={at} className="bar">
+              <span>{blocker.message}</span>
               {blocker.__typename === 'UpstreamBlocker'
                 ? blocker.tasks.map((one) => (
                     <button key={one.key} type="button" className="button quiet" onClick={() => onTask(one.key)}>

@@ -18,6 +18,12 @@ export function Dialog({ title, isOpen, onClose, children, width = 'narrow' }: D
     if (!element || !isOpen) return;
     const before = document.activeElement;
     element.showModal();
+    // the browser would begin at the button that closes; a dialog without a field begins at its first answer
+    const first =
+      element.querySelector<HTMLElement>('[data-first]') ??
+      element.querySelector<HTMLElement>('input, select, textarea') ??
+      element.querySelector<HTMLElement>('.dialog-foot .button:not([aria-haspopup])');
+    first?.focus();
     return () => {
       element.close();
       if (before instanceof HTMLElement) before.focus();

@@ -74,7 +74,6 @@ function Search({ onClose }: { onClose: () => void }) {
         aria-label="Screen, workflow or run id"
         placeholder="Screen, workflow or run id"
         value={text}
-        autoFocus
         onChange={(event) => {
           setText(event.target.value);
           setAt(0);

@@ -24,7 +24,7 @@ export const LOOKS: Record<AnyStatus, Look> = {
   QUEUED: { word: 'queued', glyph: '≡', tone: 'queued' },
   READY: { word: 'ready', glyph: '≡', tone: 'queued' },
   PENDING: { word: 'pending', glyph: '≡', tone: 'queued' },
-  WAITING: { word: 'waiting', glyph: '⏸', tone: 'waiting' },
+  WAITING: { word: 'waiting', glyph: '‖', tone: 'waiting' },
   RETRY_WAIT: { word: 'waits to retry', glyph: '↻', tone: 'retry' },
   SKIPPED: { word: 'skipped', glyph: '⤼', tone: 'skipped' },
   CANCELLED: { word: 'cancelled', glyph: '◼', tone: 'cancelled' },
