@@ -1,7 +1,7 @@
 //! The private PostgreSQL and the SQS emulator of the test harness, without the rest of the harness.
 
 #[path = "../../tests/src/services/ministack.rs"]
-#[expect(dead_code, reason = "only the tests kill it and start it again")]
+#[expect(dead_code, reason = "the tests also kill it")]
 pub mod ministack;
 #[path = "../../tests/src/services/postgres.rs"]
 pub mod postgres;

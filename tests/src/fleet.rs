@@ -63,11 +63,10 @@ impl Fleet {
         prefix: &str,
         options: &[&str],
     ) -> anyhow::Result<Self> {
-        let options = options.iter().map(|option| (*option).to_owned()).collect();
-        Self::begin(stack, fault, prefix, options, Vec::new()).await
+        Self::launch(stack, fault, prefix, options, Vec::new()).await
     }
 
-    /// The same as [`Fleet::start`], with variables in the environment of all processes.
+    /// The same, with variables in the environment of all processes.
     ///
     /// # Errors
     /// A program or a service is missing.
@@ -76,21 +75,21 @@ impl Fleet {
         fault: &Fault,
         environment: Vec<(String, String)>,
     ) -> anyhow::Result<Self> {
-        Self::begin(stack, fault, &unique("fleet-"), Vec::new(), environment).await
+        Self::launch(stack, fault, &unique("fleet-"), &[], environment).await
     }
 
-    async fn begin(
+    async fn launch(
         stack: Stack,
         fault: &Fault,
         prefix: &str,
-        options: Vec<String>,
+        options: &[&str],
         environment: Vec<(String, String)>,
     ) -> anyhow::Result<Self> {
         let database = stack.database().await?;
         let directory = tempfile::Builder::new().prefix("runnel-fleet-").tempdir()?;
         let address = format!("127.0.0.1:{}", services::free_port()?);
         let mut command = server(stack, &database.url, directory.path(), &address, prefix, fault)?;
-        command.args(&options).envs(environment.iter().cloned());
+        command.args(options).envs(environment.iter().cloned());
         let server = Process::start("server", command)?;
         let client = server.client().await?;
         Ok(Self {
@@ -102,7 +101,7 @@ impl Fleet {
             directory,
             address,
             prefix: prefix.to_owned(),
-            options,
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
             environment,
         })
     }
