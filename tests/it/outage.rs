@@ -8,6 +8,7 @@ use runnel_queue::sqs::{SqsConfig, SqsQueue};
 use runnel_queue::{QueueName, TaskQueue};
 use runnel_tests::cluster::{Cluster, workflow};
 use runnel_tests::origin::Origin;
+use runnel_tests::scripted::ScriptedWorker;
 use runnel_tests::services::ministack::Ministack;
 use runnel_tests::stack::{Stack, play, unique};
 use serde_json::json;
@@ -31,7 +32,8 @@ fn runs_end_although_the_queues_were_lost() {
         let queue: Arc<dyn TaskQueue> = Arc::new(SqsQueue::connect(config).await);
         let mut cluster = Cluster::start_with(Stack::PostgresSqs, Arc::clone(&queue)).await?;
         cluster.add_worker("worker-1");
-        let nobody = cluster.scripted("scripted-1", &["scripted"]).await?;
+        let nobody =
+            ScriptedWorker::register_on("side", Arc::clone(&queue), "scripted-1", &["scripted"]).await?;
 
         let held = json!({
             "held": { "type": "http", "input": { "url": format!("{}/gate/held", origin.url()) } },
@@ -39,7 +41,7 @@ fn runs_end_although_the_queues_were_lost() {
         });
         let in_hands = cluster.launch(&workflow("in-hands", held)).await?;
         origin.until_hit("held", 1).await?;
-        let unread = json!({ "unread": { "type": "scripted" }, "after": { "needs": ["unread"], "run": "echo after" } });
+        let unread = json!({ "unread": { "type": "scripted", "queue": "side" }, "after": { "needs": ["unread"], "run": "echo after" } });
         let in_queue = cluster.launch(&workflow("in-queue", unread)).await?;
         let default = QueueName("default".to_owned());
         let waiting = nobody.take(1).await?;
@@ -57,7 +59,8 @@ fn runs_end_although_the_queues_were_lost() {
         cluster.ends(in_hands, RunStatus::Succeeded).await?;
         assert_eq!(cluster.task(in_queue, "unread").await?.status, TaskStatus::Queued);
         cluster.clock.advance(REDISPATCH);
-        let worker = cluster.scripted("scripted-2", &["scripted"]).await?;
+        let worker =
+            ScriptedWorker::register_on("side", Arc::clone(&queue), "scripted-2", &["scripted"]).await?;
         cluster.add_worker("worker-2");
         worker.succeed_next(1).await?;
         cluster.ends(in_queue, RunStatus::Succeeded).await?;

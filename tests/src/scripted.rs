@@ -52,7 +52,20 @@ impl ScriptedWorker {
     /// # Errors
     /// The queue service does not answer.
     pub async fn register(queue: Arc<dyn TaskQueue>, name: &str, types: &[&str]) -> anyhow::Result<Self> {
-        let tasks = QueueName("default".to_owned());
+        Self::register_on("default", queue, name, types).await
+    }
+
+    /// The same on another task queue, where workers that know other types do not hold its messages.
+    ///
+    /// # Errors
+    /// The queue service does not answer.
+    pub async fn register_on(
+        tasks: &str,
+        queue: Arc<dyn TaskQueue>,
+        name: &str,
+        types: &[&str],
+    ) -> anyhow::Result<Self> {
+        let tasks = QueueName(tasks.to_owned());
         queue.ensure(&tasks).await?;
         queue.ensure(&QueueName::completions()).await?;
         let types = types.iter().map(|kind| (*kind).to_owned()).collect();
