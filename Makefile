@@ -43,6 +43,7 @@ setup-tests:
 	@bash scripts/setup-tests.sh
 
 test: web setup-tests
+	@bash scripts/test-web.sh
 	cargo build --quiet --workspace --all-targets
 	cargo run --quiet -p runnel-tests --bin test-services -- run $(TEST_RUNNER) --workspace
 
@@ -54,6 +55,7 @@ lint: web
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps
 	@bash scripts/check-schema.sh
 	@bash scripts/check-text.sh
+	@bash scripts/check-web.sh
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; else echo "cargo-deny is not installed: licences and advisories were not checked"; fi
 	@echo "lint: clean"
 

@@ -13,7 +13,7 @@ fail() {
 }
 
 sources() {
-  git ls-files --cached --others --exclude-standard -- '*.rs' '*.ts' '*.tsx' '*.mjs' '*.py' '*.sh' Makefile .ci/run | grep -v '^scripts/check-text.sh$'
+  git ls-files --cached --others --exclude-standard -- '*.rs' '*.ts' '*.tsx' '*.mjs' '*.py' '*.sh' Makefile .ci/run | grep -vE '^(scripts/check-text.sh|web/src/gql/.*)$'
 }
 
 while read -r file; do

@@ -1,8 +1,9 @@
-//! Pages and files for people: the start page, GraphiQL, the schemas, the pages about errors. All are in the binary.
+//! Pages and files for people: the dashboard, GraphiQL, the schemas, the pages about errors. All are in the binary.
 
 use axum::Router;
 use axum::extract::Path;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use rust_embed::RustEmbed;
@@ -31,6 +32,9 @@ const NO_GRAPHIQL_PAGE: &str = include_str!("no_graphiql.html");
 /// Plain pages: no script at all.
 const PLAIN_CSP: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
+/// The dashboard: own scripts and styles, nothing inline, nothing from elsewhere.
+const DASHBOARD_CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// GraphiQL: own scripts and workers; its editor writes inline styles.
 const GRAPHIQL_CSP: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; \
      font-src 'self' data:; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
@@ -39,9 +43,10 @@ const GRAPHIQL_CSP: &str = "default-src 'none'; script-src 'self'; worker-src 's
 /// Routes of this module.
 pub(crate) fn routes() -> Router<SharedApp> {
     Router::new()
-        .route("/", get(|| async { html(START_PAGE, PLAIN_CSP) }))
+        .route("/", get(start))
         .route("/graphiql", get(graphiql))
-        .route("/graphiql/{*path}", get(web_file))
+        .route("/assets/{*path}", get(asset))
+        .route("/favicon.svg", get(favicon))
         .route("/schema.graphql", get(schema))
         .route("/schema/workflow.v1.json", get(workflow_schema))
         .route("/errors/{code}", get(error_page))
@@ -81,23 +86,47 @@ fn no_file() -> Response {
     )
 }
 
-async fn graphiql(headers: HeaderMap) -> Response {
-    match web(&headers, "index.html") {
-        Some(mut page) => {
-            page.headers_mut().insert(
-                header::CONTENT_SECURITY_POLICY,
-                HeaderValue::from_static(GRAPHIQL_CSP),
-            );
-            page.headers_mut()
-                .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            page
-        }
-        None => html(NO_GRAPHIQL_PAGE, PLAIN_CSP),
-    }
+/// The dashboard, or where to get it from.
+async fn start(headers: HeaderMap) -> Response {
+    document(&headers, "index.html", DASHBOARD_CSP).unwrap_or_else(|| html(START_PAGE, PLAIN_CSP))
 }
 
-async fn web_file(headers: HeaderMap, Path(path): Path<String>) -> Response {
-    web(&headers, &path).unwrap_or_else(no_file)
+/// The dashboard at one of its own addresses: a path that a browser asks for and that nothing else serves. Its router finds the
+/// screen, or says that there is none. `None` for what is a file or what a program asked for.
+pub(crate) fn screen(request: &Request) -> Option<Response> {
+    is_screen(request.method(), request.uri().path(), request.headers())
+        .then(|| document(request.headers(), "index.html", DASHBOARD_CSP))?
+}
+
+fn is_screen(method: &Method, path: &str, headers: &HeaderMap) -> bool {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    // keys of tasks have no dot, but those of items and compensations do
+    let is_file = path.rsplit('/').next().is_some_and(|last| last.contains('.')) && !path.contains("/tasks/");
+    (method == Method::GET || method == Method::HEAD) && accept.contains("text/html") && !is_file
+}
+
+async fn graphiql(headers: HeaderMap) -> Response {
+    document(&headers, "graphiql.html", GRAPHIQL_CSP).unwrap_or_else(|| html(NO_GRAPHIQL_PAGE, PLAIN_CSP))
+}
+
+/// A page of the web build. It names the hashed files, so it is asked for each time.
+fn document(headers: &HeaderMap, name: &str, csp: &'static str) -> Option<Response> {
+    let mut page = web(headers, name)?;
+    let headers = page.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(csp));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Some(page)
+}
+
+async fn asset(headers: HeaderMap, Path(path): Path<String>) -> Response {
+    web(&headers, &format!("assets/{path}")).unwrap_or_else(no_file)
+}
+
+async fn favicon(headers: HeaderMap) -> Response {
+    document(&headers, "favicon.svg", PLAIN_CSP).unwrap_or_else(no_file)
 }
 
 /// A file of the web build. Its name holds a hash of its content, so it may be kept for ever.
@@ -136,5 +165,39 @@ fn content_type(path: &str) -> &'static str {
         Some("woff2") => "font/woff2",
         Some("json" | "map") => "application/json",
         _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_browser_that_asks_for_a_page_gets_a_screen() {
+        let browser = "text/html,application/xhtml+xml,*/*;q=0.8";
+        for (method, path, accept, expected) in [
+            (Method::GET, "/runs/run_1", browser, true),
+            (Method::HEAD, "/workflows/etl", browser, true),
+            (Method::GET, "/runs/run_1/tasks/load.compensate", browser, true),
+            (Method::GET, "/runs/run_1", "application/json", false),
+            (Method::GET, "/runs/run_1", "*/*", false),
+            (Method::GET, "/runs/run_1", "", false),
+            (Method::GET, "/missing.js", browser, false),
+            (Method::POST, "/runs/run_1/cancel", browser, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+            assert_eq!(
+                is_screen(&method, path, &headers),
+                expected,
+                "{method} {path} {accept}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_build_without_node_says_how_to_get_the_dashboard() {
+        assert!(START_PAGE.contains("npm ci") && START_PAGE.contains("cargo build"));
+        assert!(!START_PAGE.contains("<script"));
     }
 }

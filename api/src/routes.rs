@@ -1,7 +1,7 @@
 //! Every route of the server.
 
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{any, get};
 use axum::{Router, extract::Request};
@@ -28,6 +28,7 @@ pub(crate) fn router(app: SharedApp) -> Router {
         .merge(rest::routes(&app))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn(screen_first))
         // every handler reads its body through `body::read`, which has limits of its own
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(panicked))
@@ -38,8 +39,20 @@ pub(crate) fn router(app: SharedApp) -> Router {
 }
 
 async fn not_found(request: Request) -> Response {
+    if let Some(screen) = pages::screen(&request) {
+        return screen;
+    }
     let error = ApiError::new(Code::NotFound, "there is nothing at this path");
     reply::error(&error, &RequestId::of(request.extensions()))
+}
+
+/// `/runs/{id}` is both a screen and an alias for programs: who asks for HTML gets the screen.
+async fn screen_first(request: Request, next: Next) -> Response {
+    let is_shared = request.uri().path().starts_with("/runs/");
+    match is_shared.then(|| pages::screen(&request)).flatten() {
+        Some(screen) => screen,
+        None => next.run(request).await,
+    }
 }
 
 async fn method_not_allowed(request: Request) -> Response {

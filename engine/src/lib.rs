@@ -11,6 +11,7 @@ pub mod expr;
 pub mod gate;
 pub mod ids;
 pub mod inputs;
+pub mod layout;
 pub mod plan;
 pub mod run;
 pub mod schedule;

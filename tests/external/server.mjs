@@ -51,12 +51,12 @@ export async function history(run) {
 let failures = 0;
 let checks = 0;
 
-/** Runs one named check; it fails when it throws or takes ten seconds. */
-export async function check(name, body) {
+/** Runs one named check; it fails when it throws or takes longer than it may. */
+export async function check(name, body, seconds = 10) {
   checks += 1;
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error('took longer than 10 s')), 10_000);
+    timer = setTimeout(() => reject(new Error(`took longer than ${seconds} s`)), seconds * 1_000);
   });
   try {
     await Promise.race([body(), late]);

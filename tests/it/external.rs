@@ -68,6 +68,11 @@ fn graphiql_works_offline() {
 }
 
 #[test]
+fn the_dashboard_does_what_a_person_asks_of_it() {
+    suite("node", &["dashboard.mjs"], &[]);
+}
+
+#[test]
 fn schemathesis_finds_no_server_error() {
     let venv = programs::workspace().join(".tools/venv");
     assert!(

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 runnel_tests::on_both_databases!(
     a_screen_takes_the_same_few_statements_for_few_and_for_many_rows,
     lists_are_filtered_sorted_and_counted,
+    a_picture_has_every_task_of_the_file_and_how_it_stands,
 );
 
 /// On a machine that is busy with other tests, the keys of one level come late: the loaders wait for them.
@@ -26,7 +27,7 @@ fn patient() -> ApiConfig {
 /// Most statements of one screen.
 const STATEMENTS_MAX: u64 = 12;
 
-const SCREENS: [(&str, &str); 21] = [
+const SCREENS: [(&str, &str); 23] = [
     (
         "overview",
         "{ all: runs(first: 1) { totalCount { value isExact } } \
@@ -61,6 +62,15 @@ const SCREENS: [(&str, &str); 21] = [
     (
         "run, graph",
         "query($run: ID!) { run(id: $run) { tasks(first: 200) { nodes { index key status needs } } } }",
+    ),
+    (
+        "run, picture",
+        "query($run: ID!) { run(id: $run) { id status layout { width height keys x y edges } taskTable { statuses attempts startedAt } } }",
+    ),
+    (
+        "workflow, picture",
+        "{ workflow(key: \"screen\") { key version { number inputs layout { keys ranks bends bendCounts } } \
+        recentRuns(first: 1) { id taskTable { statuses } } } }",
     ),
     (
         "run, payloads of tasks",
@@ -351,4 +361,49 @@ async fn warnings(client: &Client) -> anyhow::Result<()> {
     assert_eq!(bad["errors"][0]["extensions"]["code"], "FILTER_INVALID");
     assert_eq!(bad["errors"][0]["extensions"]["position"], 1);
     Ok(())
+}
+
+/// More than a page has, so that a picture that is cut off is noticed.
+async fn a_picture_has_every_task_of_the_file_and_how_it_stands(stack: Stack) -> anyhow::Result<()> {
+    const TASKS: usize = 450;
+    let mut cluster = Cluster::start(stack).await?;
+    let client = cluster.serve().await?;
+    let tasks: Map<String, Value> = (0..TASKS)
+        .map(|n| {
+            let needs: Vec<String> = n.checked_sub(10).map(|up| format!("t{up}")).into_iter().collect();
+            (format!("t{n}"), json!({ "type": "pass", "needs": needs }))
+        })
+        .collect();
+    client
+        .publish(&workflow("picture", Value::Object(tasks)).to_string())
+        .await?;
+    let run = client.start(json!({ "workflow": "picture" })).await?;
+    cluster.orchestrator().settle().await;
+    let query = "query($run: ID!) { run(id: $run) { layout { keys types x y ranks edges bendCounts } \
+                 taskTable { statuses attempts finishedAt } first: task(key: \"t7\") { index } } }";
+    let data = client.data(query, json!({ "run": run })).await?;
+    let (layout, table) = (&data["run"]["layout"], &data["run"]["taskTable"]);
+    let length = |value: &Value| value.as_array().map_or(0, Vec::len);
+    for list in ["keys", "types", "x", "y", "ranks"] {
+        assert_eq!(length(&layout[list]), TASKS, "{list}");
+    }
+    for list in ["statuses", "attempts", "finishedAt"] {
+        assert_eq!(length(&table[list]), TASKS, "{list}");
+    }
+    assert_eq!(length(&layout["edges"]), 2 * (TASKS - 10));
+    assert_eq!(length(&layout["bendCounts"]), TASKS - 10);
+    // one order for all lists: that of the indices
+    let index = usize::try_from(data["run"]["first"]["index"].as_u64().unwrap_or(u64::MAX))?;
+    assert_eq!(layout["keys"][index], "t7");
+    assert_eq!(table["statuses"][index], "SUCCEEDED");
+
+    let validate = "mutation($source: String!) { workflowValidate(input: { source: $source }) { isValid layout { keys } } }";
+    let source = |needs: &str| {
+        format!("id: checked\ntasks:\n  a: {{ type: pass }}\n  b: {{ type: pass, needs: [{needs}] }}\n")
+    };
+    let good = client.data(validate, json!({ "source": source("a") })).await?;
+    assert_eq!(good["workflowValidate"]["layout"]["keys"], json!(["a", "b"]));
+    let bad = client.data(validate, json!({ "source": source("c") })).await?;
+    assert_eq!(bad["workflowValidate"]["layout"], Value::Null);
+    cluster.finish().await
 }

@@ -15,6 +15,7 @@ mod event;
 mod fanout;
 mod filters;
 pub(crate) mod id;
+mod layout;
 pub(crate) mod members;
 mod mutation_run;
 mod mutation_schedule;

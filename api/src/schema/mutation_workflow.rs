@@ -1,11 +1,13 @@
 //! Mutations of workflows.
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
+use runnel_engine::Plan;
 use runnel_engine::diagnostic::Severity as EngineSeverity;
 use runnel_runtime::{PublishError, PublishRequest};
 
 use super::diagnostic::{self, Diagnostic};
 use super::enums::{Dialect, SourceFormat};
+use super::layout::GraphLayout;
 use super::session::open;
 use super::user_error::UserError;
 use super::workflow::{Workflow, WorkflowVersion};
@@ -35,6 +37,8 @@ pub(crate) struct WorkflowValidatePayload {
     dialect: Dialect,
     /// The v1 file that a foreign dialect was converted to; null for v1.
     converted_source: Option<String>,
+    /// Where the tasks stand on a screen; null when the file would be refused.
+    layout: Option<GraphLayout>,
     /// Why it was not checked. A file with problems is no error here.
     user_errors: Vec<UserError>,
     /// As given.
@@ -96,8 +100,14 @@ impl WorkflowMutation {
             client_mutation_id,
         } = input;
         // a file of 1 MiB takes long enough to keep a request thread from its other callers
-        let reading = tokio::task::spawn_blocking(move || orchestrator.validate(&source, format.into()));
-        let reading = reading
+        let has_picture = ctx.look_ahead().field("layout").exists();
+        let reading = tokio::task::spawn_blocking(move || {
+            let reading = orchestrator.validate(&source, format.into());
+            let workflow = reading.workflow.clone().filter(|_| has_picture);
+            let plan = workflow.and_then(|workflow| Plan::build(workflow).ok());
+            (reading, plan.map(|plan| GraphLayout::of(&plan)))
+        });
+        let (reading, layout) = reading
             .await
             .map_err(|_| ApiError::internal("reading a workflow file panicked"))?;
         let has_error = reading
@@ -109,6 +119,7 @@ impl WorkflowMutation {
             diagnostics: diagnostic::all(reading.diagnostics),
             dialect: reading.dialect.into(),
             converted_source: reading.converted,
+            layout,
             user_errors: Vec::new(),
             client_mutation_id,
         })

@@ -17,6 +17,7 @@ use super::event::{Event, run_events_after};
 use super::fanout;
 use super::filters::TaskFilter;
 use super::id;
+use super::layout::{self, GraphLayout, TaskTable};
 use super::paging::{Count, count_if_asked, window};
 use super::payload::{self, Part, PayloadView};
 use super::scalars::{DateTime, Duration, Json};
@@ -272,6 +273,16 @@ impl Run {
             view,
             version: Some(self.0.workflow_version_id),
         }))
+    }
+
+    /// Where the tasks of its file stand on a screen.
+    async fn layout(&self, ctx: &Context<'_>) -> Result<Option<GraphLayout>, ApiError> {
+        layout::of_version(ctx, self.0.workflow_version_id).await
+    }
+
+    /// The tasks of its file as they are, packed: what a picture of a large run needs beside `layout`.
+    async fn task_table(&self, ctx: &Context<'_>) -> Result<TaskTable, ApiError> {
+        layout::table(ctx, self.0.id, self.0.workflow_version_id).await
     }
 
     /// Tasks in index order: those of the file, then the items of fan-outs.

@@ -8,10 +8,11 @@ use super::cursor::{Cursor, VersionNumber};
 use super::enums::Dialect;
 use super::filters::{RunFilter, RunOrder, run_filter};
 use super::id;
+use super::layout::{self, GraphLayout};
 use super::paging::{Count, window};
 use super::query_schedule::{ByKey, list_schedules, list_triggers};
 use super::run::{Run, RunList, list_runs};
-use super::scalars::DateTime;
+use super::scalars::{DateTime, Json};
 use super::schedule::Schedule;
 use super::session::{RecentRuns, VersionAt, load, load_referred, open};
 use super::trigger::Trigger;
@@ -194,6 +195,20 @@ impl WorkflowVersion {
     /// The form the file was published in.
     async fn dialect(&self) -> Dialect {
         self.0.dialect.into()
+    }
+
+    /// Where its tasks stand on a screen.
+    async fn layout(&self, ctx: &Context<'_>) -> Result<Option<GraphLayout>, ApiError> {
+        layout::of_version(ctx, self.0.id).await
+    }
+
+    /// The inputs that the file declares: names and their JSON Schemas, as a form shows them.
+    async fn inputs(&self, ctx: &Context<'_>) -> Result<Json, ApiError> {
+        let session = open(ctx, Permission::WorkflowsRead)?;
+        let plan = session.orchestrator.find_plan(session.actor, self.0.id).await;
+        let plan = plan.map_err(|e| ApiError::store(&e))?;
+        let inputs = plan.map(|plan| plan.workflow().inputs.clone());
+        Ok(Json::from_json(inputs.unwrap_or_default().into()))
     }
 
     /// Number of tasks in the file.

@@ -28,8 +28,8 @@ pub const LAST_RUN: &str = "query LastRun { runs(first: 1) { nodes { id } } }";
 
 /// Runs, newest first.
 pub const RUNS: &str = concat!(
-    "query Runs($first: Int!, $after: String, $filter: RunFilter) {
-       runs(first: $first, after: $after, filter: $filter) {
+    "query Runs($first: Int!, $after: String, $filter: RunFilter, $query: String) {
+       runs(first: $first, after: $after, filter: $filter, query: $query) {
          nodes { ...RunFields } pageInfo { hasNextPage endCursor }
        }
      } ",

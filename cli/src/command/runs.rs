@@ -25,6 +25,9 @@ pub struct Runs {
     /// Only runs that tasks of this run started: its id, its UUID, or @last
     #[arg(long, env = "RUNNEL_PARENT", value_name = "RUN")]
     parent: Option<String>,
+    /// Only runs for which this holds, as 'status == "FAILED" && "nightly" in tags'
+    #[arg(long, env = "RUNNEL_RUNS_FILTER", value_name = "CEL")]
+    filter: Option<String>,
     #[command(flatten)]
     call: CallArgs,
 }
@@ -33,17 +36,17 @@ impl Runs {
     /// Lists them.
     pub async fn execute(self) -> Ended {
         let client = self.call.client()?;
-        let mut filter = self.filter();
+        let mut filter = self.fields();
         if let Some(parent) = &self.parent {
             filter.insert("parent".to_owned(), json!(client.run_id(parent).await?));
         }
-        let variables = json!({ "first": self.limit, "filter": filter });
+        let variables = json!({ "first": self.limit, "filter": filter, "query": self.filter });
         let data = client.send(documents::RUNS, variables).await?;
         let nodes = &data["runs"]["nodes"];
         self.call.show(nodes, || table_of(nodes))
     }
 
-    fn filter(&self) -> Map<String, Value> {
+    fn fields(&self) -> Map<String, Value> {
         let mut filter = Map::new();
         if !self.status.is_empty() {
             let statuses: Vec<String> = self

@@ -14,6 +14,7 @@ pub(crate) mod owned;
 pub mod predicate;
 mod runs;
 pub mod standing;
+pub mod table;
 mod tasks;
 mod together;
 pub mod window;
@@ -303,6 +304,25 @@ impl Orchestrator {
         version: WorkflowVersionId,
     ) -> Result<Arc<Vec<Vec<String>>>, StoreError> {
         workflows::upstream_keys(self.reads(), actor, version).await
+    }
+
+    /// The plan of a version; from the cache, no statement when cached. `None` when the version is not in the actor's namespace.
+    pub async fn find_plan(
+        &self,
+        actor: &Actor,
+        version: WorkflowVersionId,
+    ) -> Result<Option<Arc<runnel_engine::Plan>>, StoreError> {
+        workflows::plan(self.reads(), actor, version).await
+    }
+
+    /// How the first `count` tasks of a run stand, by index: those of its file. Empty when the run is not in the actor's namespace.
+    pub async fn task_table(
+        &self,
+        actor: &Actor,
+        run: RunId,
+        count: u32,
+    ) -> Result<Vec<table::TaskLine>, StoreError> {
+        table::of_run(self.reads(), actor, run, count).await
     }
 
     /// Why tasks do not run now; none for one that runs or has ended, no entry for one of another namespace.

@@ -172,6 +172,16 @@ pub(super) async fn upstream_keys(
         .unwrap_or_default())
 }
 
+pub(super) async fn plan(
+    reads: &Reads,
+    actor: &Actor,
+    version: WorkflowVersionId,
+) -> Result<Option<Arc<runnel_engine::Plan>>, StoreError> {
+    let found = reads.versions.get_all(&[version]).await?.remove(&version);
+    let found = found.filter(|version| version.namespace == actor.namespace);
+    Ok(found.map(|version| Arc::clone(&version.plan)))
+}
+
 fn in_namespace(actor: &Actor) -> sea_orm::Select<workflow::Entity> {
     workflow::Entity::find().filter(workflow::Column::Namespace.eq(&*actor.namespace))
 }
