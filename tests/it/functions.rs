@@ -126,7 +126,6 @@ fn a_message_that_comes_three_times_is_accepted_once() {
         }
         for _ in 0..3 {
             let copies = bodies.iter().map(|body| Outgoing {
-                traceparent: None,
                 body: body.clone(),
                 delay: none,
                 traceparent: None,
@@ -172,7 +171,6 @@ fn of_a_batch_only_what_cannot_be_read_stays_and_the_unreadable_ends_as_a_dead_l
             json!({ "v": 99, "future": true }).to_string(),
         ];
         let outgoing = bodies.map(|body| Outgoing {
-            traceparent: None,
             body,
             delay: std::time::Duration::ZERO,
             traceparent: None,

@@ -139,25 +139,7 @@ fn facts_of(doctor: &Doctor, url: &str, facts: &DatabaseFacts) -> Vec<Finding> {
         "database",
         format!("{name} {} at {url}", facts.version),
     )];
-    findings.push(
-        match (&facts.unknown_migration, facts.pending_migrations.as_slice()) {
-            (Some(unknown), _) => Finding::broken(
-                "migrations",
-                format!("the database has {unknown}, which this program does not know: it is newer"),
-                "use a program at least as new as the newest that has run on this database",
-            ),
-            (None, []) => Finding::fine("migrations", "the schema is the one of this program"),
-            (None, pending) => Finding::broken(
-                "migrations",
-                format!(
-                    "{} migrations are missing, the first is {}",
-                    pending.len(),
-                    pending[0]
-                ),
-                "run `runnel migrate` with this program",
-            ),
-        },
-    );
+    findings.push(migrations(facts));
     let unsafe_settings: Vec<String> = facts
         .durability
         .iter()
@@ -206,6 +188,26 @@ fn facts_of(doctor: &Doctor, url: &str, facts: &DatabaseFacts) -> Vec<Finding> {
         }));
     }
     findings
+}
+
+fn migrations(facts: &DatabaseFacts) -> Finding {
+    match (&facts.unknown_migration, facts.pending_migrations.as_slice()) {
+        (Some(unknown), _) => Finding::broken(
+            "migrations",
+            format!("the database has {unknown}, which this program does not know: it is newer"),
+            "use a program at least as new as the newest that has run on this database",
+        ),
+        (None, []) => Finding::fine("migrations", "the schema is the one of this program"),
+        (None, pending) => Finding::broken(
+            "migrations",
+            format!(
+                "{} migrations are missing, the first is {}",
+                pending.len(),
+                pending[0]
+            ),
+            "run `runnel migrate` with this program",
+        ),
+    }
 }
 
 fn is_unsafe(name: &str, value: &str) -> bool {
