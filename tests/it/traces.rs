@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use anyhow::Context as _;
 use runnel_tests::fleet::{Fault, Fleet};
 use runnel_tests::otlp::{Received, Receiver};
 use runnel_tests::stack::Stack;
@@ -145,7 +146,7 @@ async fn a_run_over_server_and_worker_is_one_connected_tree(stack: Stack) -> any
         tree.0.iter().find(|span| span.name == "wait wait"),
         tree.span("create", "last", 1),
     );
-    let wait = wait.expect("the span of the wait");
+    let wait = wait.context("the span of the wait")?;
     assert!(last.parent == of_run.id && links_to(last, wait), "{last:#?}");
     // of two upstreams the last one is the cause, the other one is linked
     let join = tree.span("create", "join", 1);
@@ -187,7 +188,7 @@ async fn a_child_run_is_a_trace_of_its_own_that_is_linked_to_its_parent(stack: S
     let of_child = spans
         .iter()
         .find(|span| span.name == "run child")
-        .expect("the child's span");
+        .context("the child's span")?;
     assert_ne!(of_child.trace, CALLER_TRACE);
     assert_eq!(of_child.parent, "");
     assert_eq!(
