@@ -128,6 +128,7 @@ fn a_message_that_comes_three_times_is_accepted_once() {
             let copies = bodies.iter().map(|body| Outgoing {
                 body: body.clone(),
                 delay: none,
+                traceparent: None,
             });
             queue.send(&default_queue(), copies.collect()).await?;
         }
@@ -172,6 +173,7 @@ fn of_a_batch_only_what_cannot_be_read_stays_and_the_unreadable_ends_as_a_dead_l
         let outgoing = bodies.map(|body| Outgoing {
             body,
             delay: std::time::Duration::ZERO,
+            traceparent: None,
         });
         queue.send(&default_queue(), outgoing.to_vec()).await?;
         function
