@@ -46,11 +46,17 @@ stop_all() {
 trap stop_all EXIT
 trap 'exit 130' INT TERM
 
+# Ctrl-C goes to everything in this terminal; what is started here is stopped by this script alone, once and in order.
+session=()
+if command -v setsid >/dev/null; then
+  session=(setsid)
+fi
+
 # Starts a program and waits for its first line that the pattern matches, which is left in $found.
 start() {
   local name="$1" pattern="$2"
   shift 2
-  "$@" > "$scratch/$name.log" 2>&1 < /dev/null &
+  "${session[@]}" "$@" > "$scratch/$name.log" 2>&1 < /dev/null &
   local pid=$!
   pids+=("$pid")
   found=""

@@ -59,7 +59,7 @@ pub use orchestrator::{OnConflict, Orchestrator, PublishRequest, Published, Star
 pub use payload::{PayloadConfig, PayloadPreview};
 pub use secret::SecretKeys;
 pub use store::{Backend, Schema, Store, migrate};
-pub use verify::{Problem, VerifyReport, verify};
+pub use verify::{Problem, Repair, RepairReport, VerifyReport, repair, verify};
 
 #[cfg(test)]
 #[path = "../tests/store/temporary_postgres.rs"]

@@ -206,7 +206,10 @@ impl Orchestrator {
         self.inner.reads.store.close().await;
     }
 
-    /// Answers once the database answers and the schema is current; for readiness.
+    /// Answers once the database answers and has the schema that this program needs; for readiness.
+    ///
+    /// A newer schema has it too, because migrations only add: while an upgrade goes on, its first step must not make every server of the
+    /// old version unready at once.
     ///
     /// # Errors
     /// The store does not answer.
@@ -214,7 +217,10 @@ impl Orchestrator {
         if self.inner.loops.bringing.stop.is_cancelled() {
             return Err(StoreError::Stopping);
         }
-        self.inner.reads.store.check().await
+        match self.inner.reads.store.check().await {
+            Err(StoreError::NewerSchema { .. }) => Ok(()),
+            checked => checked,
+        }
     }
 
     /// Reads a workflow file without storing anything.

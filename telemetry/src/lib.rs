@@ -49,7 +49,7 @@ pub fn install(role: &'static str) -> Result<bool, SettingsError> {
     };
     let endpoint = settings.endpoint.clone();
     if TRACER.set(Tracer::start(settings)).is_ok() {
-        tracing::info!(%endpoint, "traces are exported");
+        tracing::debug!(%endpoint, "traces are exported");
     }
     Ok(true)
 }

@@ -1,10 +1,15 @@
 //! What `infra/` deploys: the templates go to an emulator as they go to AWS, and a workflow runs through exactly that.
 
+use std::process::Stdio;
+
 use anyhow::Context as _;
-use runnel_tests::deployment::{Deployment, text};
+use runnel_queue::sqs::{SqsConfig, SqsQueue};
+use runnel_queue::{QueueName, TaskQueue as _};
+use runnel_tests::deployment::{Deployment, text, tool};
 use runnel_tests::origin::Origin;
-use runnel_tests::stack::play;
-use runnel_tests::{databases::TestDatabase, process, programs};
+use runnel_tests::process::{self, Process};
+use runnel_tests::stack::{play, unique};
+use runnel_tests::{databases::TestDatabase, programs, services};
 use serde_json::json;
 use tokio::process::Command;
 
@@ -39,21 +44,28 @@ fn a_workflow_runs_through_what_was_deployed_and_the_stack_is_updated_and_delete
         let database = TestDatabase::sqlite()?;
         let directory = tempfile::tempdir()?;
         let data_dir = directory.path().display().to_string();
-        let mut server = deployment.start_process(
-            &core,
-            "server",
-            &["serve"],
-            &[
-                ("RUNNEL_LISTEN", "127.0.0.1:0"),
-                ("RUNNEL_DATABASE_URL", &database.url),
-                ("RUNNEL_DATA_DIR", &data_dir),
-                ("RUNNEL_QUEUE_NAMES", text(&core, "ContainerQueue")?),
-                ("RUNNEL_FUNCTIONS", text(&core, "FunctionQueue")?),
-            ],
-        )?;
+        let (functions, containers) = (text(&core, "FunctionQueue")?, text(&core, "ContainerQueue")?);
+        let settings = [
+            ("RUNNEL_LISTEN", "127.0.0.1:0"),
+            ("RUNNEL_DATABASE_URL", database.url.as_str()),
+            ("RUNNEL_DATA_DIR", data_dir.as_str()),
+            ("RUNNEL_QUEUE_NAMES", containers),
+            ("RUNNEL_FUNCTIONS", functions),
+        ];
+        let mut server = Process::start("server", deployment.command(&core, &["serve"], &settings)?)?;
         let client = server.client().await?;
-        let queue = [("RUNNEL_QUEUE_NAME", text(&core, "ContainerQueue")?)];
-        let mut container = deployment.start_process(&core, "container", &["worker"], &queue)?;
+        let queue = [("RUNNEL_QUEUE_NAME", containers)];
+        let mut container = Process::start("container", deployment.command(&core, &["worker"], &queue)?)?;
+        for (queue, timeout) in [(functions, Some("300s")), (containers, None)] {
+            let mut doctor = deployment.command(&core, &["doctor"], &settings)?;
+            doctor
+                .env("RUNNEL_QUEUE_NAMES", queue)
+                .env("RUNNEL_SERVER", &client.base);
+            doctor.envs(timeout.map(|timeout| ("RUNNEL_FUNCTION_TIMEOUT", timeout)));
+            let found = process::finish(doctor).await?;
+            assert!(found.status.success(), "{}{}", found.stdout, found.stderr);
+            assert!(found.stdout.contains(" 0 broken"), "{}", found.stdout);
+        }
         let origin = Origin::start().await?;
         origin.open_gate();
         let key = client.publish(&workflow(&origin)).await?;
@@ -75,6 +87,38 @@ fn a_workflow_runs_through_what_was_deployed_and_the_stack_is_updated_and_delete
         assert!(server.terminate().await?.success(), "{}", server.output());
         assert!(container.terminate().await?.success(), "{}", container.output());
         deployment.delete("core").await
+    });
+}
+
+/// One process, its own database, and tasks and completions through SQS.
+#[test]
+fn dev_with_an_endpoint_sends_its_tasks_through_sqs() {
+    play(async {
+        let (endpoint, prefix) = (services::sqs_endpoint()?, unique("dev-"));
+        let arguments = ["dev", "--ephemeral", "--listen", "127.0.0.1:0"];
+        let mut command = process::command(&programs::runnel()?, &arguments);
+        command.args(["--sqs-endpoint", &endpoint, "--queue-prefix", &prefix]);
+        let mut dev = Process::start("dev", command)?;
+        let client = dev.client().await?;
+        let tasks = json!({ "a": { "run": "echo a" }, "b": { "needs": ["a"], "run": "echo b" } });
+        let file = json!({ "version": 1, "id": "through", "tasks": tasks });
+        let key = client.publish(&file.to_string()).await?;
+        let run = client.start(json!({ "workflow": key })).await?;
+        let ended = client.until_ended(&run).await?;
+        assert_eq!(ended["status"], "SUCCEEDED", "{ended:#}\n{}", dev.output());
+        // nobody but the tasks' way through SQS makes these queues there
+        let queue = SqsQueue::connect(SqsConfig {
+            endpoint: Some(endpoint),
+            region: Some("us-east-1".to_owned()),
+            queue_prefix: prefix,
+            ..SqsConfig::default()
+        });
+        let queue = queue.await;
+        for name in [QueueName("default".to_owned()), QueueName::completions()] {
+            queue.ensure(&name).await?;
+        }
+        assert!(dev.terminate().await?.success(), "{}", dev.output());
+        Ok(())
     });
 }
 
@@ -107,9 +151,9 @@ fn the_platform_is_deployed_and_tells_its_containers_only_what_the_program_knows
         deployment.delete("network").await?;
         deployment.delete("core").await?;
 
-        for (verb, file) in [("serve", "server"), ("worker", "worker")] {
+        for (verb, container) in [("serve", "server"), ("worker", "worker")] {
             let help = process::finish(process::command(&programs::runnel()?, &[verb, "--help"])).await?;
-            for variable in variables(file)? {
+            for variable in variables(container)? {
                 assert!(
                     help.stdout.contains(&format!("[env: {variable}")),
                     "`runnel {verb}` knows no {variable}"
@@ -120,40 +164,68 @@ fn the_platform_is_deployed_and_tells_its_containers_only_what_the_program_knows
     });
 }
 
-/// The variables that start with RUNNEL_ in the part of platform.yaml about these containers, and in the chart's file about them.
+/// The variables that platform.yaml and the chart give to these containers.
 fn variables(container: &str) -> anyhow::Result<Vec<String>> {
-    let platform = std::fs::read_to_string(runnel_tests::deployment::infra("cloudformation/platform.yaml"))?;
+    let read = |path: &str| std::fs::read_to_string(runnel_tests::deployment::infra(path));
+    let platform = read("cloudformation/platform.yaml")?;
     let begin = platform
         .find(&format!("        - Name: {container}\n"))
         .context("the container")?;
-    let part = &platform[begin..];
-    let part = &part[..part.find("LogConfiguration").context("its end")?];
-    let found: Vec<String> = part
-        .split(|c: char| !(c.is_ascii_uppercase() || c == '_'))
+    let end = platform[begin..].find("LogConfiguration").context("its end")?;
+    let names = read("helm/runnel/templates/_names.tpl")?;
+    let queue = names.find("runnel.queueEnv").context("the queue's variables")?;
+    let queue_end = names.find("runnel.databaseEnv").context("their end")?;
+    let chart = read(&format!(
+        "helm/runnel/templates/{}.yaml",
+        if container == "server" {
+            "server"
+        } else {
+            "workers"
+        }
+    ))?;
+    let found: Vec<String> = [&platform[begin..begin + end], &names[queue..queue_end], &chart]
+        .iter()
+        .flat_map(|text| text.split(|c: char| !(c.is_ascii_uppercase() || c == '_')))
         .filter(|word| word.starts_with("RUNNEL_"))
         .map(str::to_owned)
         .collect();
-    anyhow::ensure!(found.len() >= 4, "{found:?}");
+    anyhow::ensure!(found.len() >= 12, "{found:?}");
     Ok(found)
+}
+
+/// Runs a script to its end, however long that takes on a busy machine; answers what it printed.
+async fn script(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<String> {
+    let program = if name.ends_with(".py") { "python3" } else { "bash" };
+    let ended = Command::new(program)
+        .arg(programs::workspace().join("scripts").join(name))
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await?;
+    let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&ended.stderr);
+    anyhow::ensure!(
+        ended.status.success(),
+        "{name} {}: {said}\n{errors}",
+        arguments.join(" ")
+    );
+    // a check that was left out says why
+    eprintln!("{said}");
+    Ok(said)
 }
 
 /// A part of `scripts/check-infra.sh`: linters, scanners and schemas of others, without network.
 async fn check(part: &str) -> anyhow::Result<()> {
-    let mut command = Command::new("bash");
-    command
-        .arg(programs::workspace().join("scripts/check-infra.sh"))
-        .arg(part)
-        .kill_on_drop(true);
-    let ended = process::finish(command).await?;
-    // a check that was left out says why
-    eprintln!("{}", ended.stdout);
-    anyhow::ensure!(
-        ended.status.success(),
-        "{part}: {}\n{}",
-        ended.stdout,
-        ended.stderr
-    );
-    Ok(())
+    script("check-infra.sh", &[part], &[]).await.map(drop)
+}
+
+/// Where the built programs are.
+fn built() -> anyhow::Result<String> {
+    let program = programs::runnel()?;
+    let directory = program.parent().context("the directory of the programs")?;
+    Ok(directory.display().to_string())
 }
 
 #[test]
@@ -185,20 +257,14 @@ fn the_workflow_of_continuous_integration_is_valid() {
 #[test]
 fn the_image_is_put_together_and_starts() {
     play(async {
-        let port = runnel_tests::services::free_port()?.to_string();
-        let directory = programs::runnel()?;
-        let directory = directory.parent().context("the directory of the programs")?;
-        let mut command = Command::new("python3");
-        command
-            .arg(programs::workspace().join("scripts/container-steps.py"))
-            .arg("--programs")
-            .arg(directory)
-            .args(["--port", &port])
-            .kill_on_drop(true);
-        let ended = process::finish(command).await?;
-        eprintln!("{}", ended.stdout);
-        anyhow::ensure!(ended.status.success(), "{}\n{}", ended.stdout, ended.stderr);
-        Ok(())
+        let port = services::free_port()?.to_string();
+        script(
+            "container-steps.py",
+            &["--programs", &built()?, "--port", &port],
+            &[],
+        )
+        .await
+        .map(drop)
     });
 }
 
@@ -207,14 +273,36 @@ fn the_image_is_put_together_and_starts() {
 fn the_terraform_module_is_applied() {
     play(async {
         let deployment = Deployment::start()?;
-        let mut command = Command::new("bash");
-        command
-            .arg(programs::workspace().join("scripts/terraform-apply.sh"))
-            .args([&deployment.endpoint(), "terraform"])
-            .kill_on_drop(true);
-        let ended = process::finish(command).await?;
-        eprintln!("{}", ended.stdout);
-        anyhow::ensure!(ended.status.success(), "{}\n{}", ended.stdout, ended.stderr);
-        Ok(())
+        script("terraform-apply.sh", &[&deployment.endpoint(), "terraform"], &[])
+            .await
+            .map(drop)
     });
+}
+
+/// `make localstack` without the waiting for Ctrl-C.
+async fn localstack(emulator: &str) -> anyhow::Result<()> {
+    let built = built()?;
+    let settings = [
+        ("EMULATOR", emulator),
+        ("PORT", "0"),
+        ("LISTEN", "127.0.0.1:0"),
+        ("PROGRAMS", &built),
+    ];
+    let said = script("localstack.sh", &["--once", "--no-build"], &settings).await?;
+    anyhow::ensure!(said.contains("30/30 tasks: 30 succeeded"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn the_cloud_on_one_machine_runs_its_workflow() {
+    play(localstack("ministack"));
+}
+
+#[test]
+fn the_cloud_on_one_machine_runs_on_localstack_where_there_is_a_python_for_it() {
+    if !tool("localstack/requirements.txt").exists() {
+        eprintln!("LocalStack is not installed (it needs Python 3.12 or 3.13): left out");
+        return;
+    }
+    play(localstack("localstack"));
 }

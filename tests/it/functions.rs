@@ -14,6 +14,7 @@ use runnel_tests::function::{Deploy, Function};
 use runnel_tests::origin::Origin;
 use runnel_tests::stack::{Stack, play, unique};
 use runnel_tests::{programs, services};
+use runnel_worker::BuiltinOptions;
 use serde_json::{Value, json};
 
 /// Three waves, a fan-out, a task that fails twice and one that fails for good.
@@ -125,9 +126,9 @@ fn a_message_that_comes_three_times_is_accepted_once() {
         }
         for _ in 0..3 {
             let copies = bodies.iter().map(|body| Outgoing {
-                traceparent: None,
                 body: body.clone(),
                 delay: none,
+                traceparent: None,
             });
             queue.send(&default_queue(), copies.collect()).await?;
         }
@@ -170,9 +171,9 @@ fn of_a_batch_only_what_cannot_be_read_stays_and_the_unreadable_ends_as_a_dead_l
             json!({ "v": 99, "future": true }).to_string(),
         ];
         let outgoing = bodies.map(|body| Outgoing {
-            traceparent: None,
             body,
             delay: std::time::Duration::ZERO,
+            traceparent: None,
         });
         queue.send(&default_queue(), outgoing.to_vec()).await?;
         function
@@ -313,6 +314,49 @@ fn throttled_invocations_lose_nothing() {
         occupied.await?;
         cluster.ends(run, RunStatus::Succeeded).await?;
         assert_eq!(cluster.task(run, "late").await?.attempt, 1);
+        cluster.finish().await
+    });
+}
+
+#[test]
+fn a_task_invokes_a_function_and_has_its_answer() {
+    play(async {
+        let prefix = unique("invoked-");
+        let bootstrap = programs::bootstrap()?;
+        let function = Function::deploy(&Deploy::new(&bootstrap, &prefix)).await?;
+        let mut cluster = Cluster::start(Stack::PostgresSqs).await?;
+        let options = BuiltinOptions {
+            aws_endpoint: Some(services::sqs_endpoint()?),
+            ..BuiltinOptions::default()
+        };
+        cluster.add_worker_with("worker-1", options);
+        let invoke = |payload: Value| json!({ "type": "lambda", "input": { "function": function.name(), "payload": payload }, "continue_on_error": true });
+        // the function that is at hand takes events of SQS, and answers which of their records failed
+        let tasks = json!({
+            "good": invoke(json!({ "Records": [] })),
+            "bad": invoke(json!({ "Records": "none" })),
+            "missing": { "type": "lambda", "input": { "function": "nobody" }, "continue_on_error": true },
+        });
+        let run = cluster.launch(&workflow("invoked", tasks)).await?;
+        cluster.ends(run, RunStatus::Succeeded).await?;
+        let good = cluster.task(run, "good").await?;
+        let output: Value = serde_json::from_str(good.output.as_deref().unwrap_or("null"))?;
+        assert_eq!(output, json!({ "batchItemFailures": [] }));
+        let code = async |key: &str| {
+            let task = cluster.task(run, key).await?;
+            anyhow::Ok(task.error.map(|error| error.code).unwrap_or_default())
+        };
+        assert_eq!(code("bad").await?, "FUNCTION_ERROR");
+        assert_eq!(code("missing").await?, "FUNCTION_NOT_FOUND");
+        function.reserve(0).await?;
+        let throttled = json!({ "throttled": invoke(json!({})) });
+        let run = cluster.launch(&workflow("throttled", throttled)).await?;
+        cluster.ends(run, RunStatus::Succeeded).await?;
+        let failed = cluster.task(run, "throttled").await?.error;
+        assert_eq!(
+            failed.map(|error| error.code).as_deref(),
+            Some("LAMBDA_THROTTLED")
+        );
         cluster.finish().await
     });
 }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::process::{self, Process};
+use crate::process;
 use crate::programs;
 use crate::services::ministack::Ministack;
 
@@ -84,17 +84,16 @@ impl Deployment {
         serde_json::from_str(&ended.stdout).context("the answer of stack.py")
     }
 
-    /// A process of the product that finds queues and bucket by the outputs of a core stack, as its container would: in the environment.
+    /// A command of the product that finds queues and bucket by the outputs of a core stack, as its container would: in the environment.
     ///
     /// # Errors
-    /// It does not start.
-    pub fn start_process(
+    /// The product was not built, or an output is missing.
+    pub fn command(
         &self,
         core: &Value,
-        name: &str,
         arguments: &[&str],
         variables: &[(&str, &str)],
-    ) -> anyhow::Result<Process> {
+    ) -> anyhow::Result<Command> {
         let mut command = process::command(&programs::runnel()?, arguments);
         for (variable, output) in [
             ("RUNNEL_QUEUE_PREFIX", "QueuePrefix"),
@@ -106,7 +105,7 @@ impl Deployment {
             .env("RUNNEL_SQS_ENDPOINT", self.endpoint())
             .env("RUNNEL_PAYLOADS_ENDPOINT", self.endpoint())
             .envs(variables.iter().copied());
-        Process::start(name, command)
+        Ok(command)
     }
 }
 

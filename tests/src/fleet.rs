@@ -66,7 +66,7 @@ impl Fleet {
         Self::launch(stack, fault, prefix, options, Vec::new()).await
     }
 
-    /// The same, with variables in the environment of all processes.
+    /// The same as [`Fleet::start`], with variables in the environment of all processes.
     ///
     /// # Errors
     /// A program or a service is missing.
@@ -158,6 +158,12 @@ impl Fleet {
         command.args(options).envs(self.environment.iter().cloned());
         self.workers.push(Process::start(&name, command)?);
         Ok(())
+    }
+
+    /// Address of its database.
+    #[must_use]
+    pub fn database_url(&self) -> &str {
+        &self.database.url
     }
 
     /// Stops everything with SIGTERM, expects orderly ends, and checks the invariants.

@@ -131,6 +131,12 @@ impl Function {
             .map(drop)
     }
 
+    /// Its name, for those who invoke it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Stops the mapping from taking messages.
     ///
     /// # Errors

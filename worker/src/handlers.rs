@@ -4,6 +4,7 @@
 
 mod aws;
 mod command;
+mod container;
 mod http;
 mod lambda;
 mod llm;
@@ -17,6 +18,7 @@ mod watch;
 use std::sync::{Arc, Once};
 
 pub use command::CommandOptions;
+pub use container::{ContainerEngine, ContainerOptions, EcsOptions};
 pub use http::policy::HttpPolicy;
 pub use llm::LlmEndpoint;
 
@@ -39,6 +41,8 @@ pub struct BuiltinOptions {
     pub llm: Option<LlmEndpoint>,
     /// Endpoint of `sqs`; AWS itself when `None`.
     pub sqs_endpoint: Option<String>,
+    /// How `container` tasks are run.
+    pub containers: ContainerOptions,
     /// Endpoint of `lambda` and of ECS; AWS itself when `None`.
     pub aws_endpoint: Option<String>,
 }
@@ -53,6 +57,7 @@ impl Default for BuiltinOptions {
             http: HttpPolicy::default(),
             llm: None,
             sqs_endpoint: None,
+            containers: ContainerOptions::default(),
             aws_endpoint: None,
         }
     }
@@ -61,7 +66,9 @@ impl Default for BuiltinOptions {
 impl BuiltinOptions {
     /// Reads `RUNNEL_ALLOW_COMMANDS`, `RUNNEL_COMMAND_ENV`, `RUNNEL_COMMAND_MEMORY_MB`, `RUNNEL_PYTHON`, `RUNNEL_PYTHONPATH`,
     /// `RUNNEL_HTTP_ALLOW_PRIVATE`, `RUNNEL_HTTP_ALLOW`, `RUNNEL_LLM_URL`, `RUNNEL_LLM_API_KEY`, `RUNNEL_LLM_MODEL`,
-    /// `RUNNEL_SQS_ENDPOINT` and `RUNNEL_AWS_ENDPOINT`.
+    /// `RUNNEL_SQS_ENDPOINT`, `RUNNEL_AWS_ENDPOINT`, `RUNNEL_CONTAINER_ENGINE`, `RUNNEL_CONTAINER_ARGUMENTS`, `RUNNEL_ECS_CLUSTER`,
+    /// `RUNNEL_ECS_SUBNETS`, `RUNNEL_ECS_SECURITY_GROUPS`, `RUNNEL_ECS_PUBLIC_IP`, `RUNNEL_ECS_EXECUTION_ROLE`,
+    /// `RUNNEL_ECS_TASK_ROLE` and `RUNNEL_ECS_LOG_GROUP`.
     #[must_use]
     pub fn from_env() -> Self {
         let defaults = Self::default();
@@ -85,6 +92,21 @@ impl BuiltinOptions {
                 model: text("RUNNEL_LLM_MODEL"),
             }),
             sqs_endpoint: text("RUNNEL_SQS_ENDPOINT"),
+            containers: ContainerOptions {
+                engine: ContainerEngine::read(&text("RUNNEL_CONTAINER_ENGINE").unwrap_or_default()),
+                arguments: text("RUNNEL_CONTAINER_ARGUMENTS")
+                    .map(|text| text.split_whitespace().map(str::to_owned).collect())
+                    .unwrap_or_default(),
+                ecs: text("RUNNEL_ECS_CLUSTER").map(|cluster| EcsOptions {
+                    cluster,
+                    subnets: list("RUNNEL_ECS_SUBNETS"),
+                    security_groups: list("RUNNEL_ECS_SECURITY_GROUPS"),
+                    has_public_ip: flag("RUNNEL_ECS_PUBLIC_IP").unwrap_or(false),
+                    execution_role: text("RUNNEL_ECS_EXECUTION_ROLE"),
+                    task_role: text("RUNNEL_ECS_TASK_ROLE"),
+                    log_group: text("RUNNEL_ECS_LOG_GROUP"),
+                }),
+            },
             aws_endpoint: text("RUNNEL_AWS_ENDPOINT"),
         }
     }
@@ -93,7 +115,10 @@ impl BuiltinOptions {
 pub(crate) fn register_builtin(handlers: Handlers, options: BuiltinOptions) -> Handlers {
     ensure_crypto_provider();
     let aws = Arc::new(aws::Aws::new(options.aws_endpoint));
+    let containers =
+        container::ContainerHandler::new(options.containers, options.allow_commands, Arc::clone(&aws));
     let handlers = handlers
+        .register("container", containers)
         .register("lambda", lambda::LambdaHandler::new(aws))
         .register("http", http::HttpHandler::new(options.http))
         .register("llm", llm::LlmHandler::new(options.llm))

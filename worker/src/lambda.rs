@@ -339,7 +339,7 @@ impl Invocation<'_> {
         let (name, queue) = (&self.worker.name, queue_of(record));
         let execution = Execution::begin(&mut message, name, queue, held.started_us);
         let work = attempt::execute(&message, handler, &held, self.control, &self.worker.supplies);
-        let (ended, log) = runnel_telemetry::with_log_context(Execution::log_context(&message), work).await;
+        let (ended, log) = Execution::watched(&message, work).await;
         let (usage, traceparent) = execution.end(&ended, held.said.usage());
         self.figures.ended(&ended, usage.as_ref());
         held.end();

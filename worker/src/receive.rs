@@ -218,7 +218,7 @@ impl Receiver {
         let queue = &self.config.task_queue.0;
         let execution = Execution::begin(&mut message, &self.config.name, queue, held.started_us);
         let work = attempt::execute(&message, handler, &held, &self.control, &self.config.supplies);
-        let (ended, log) = runnel_telemetry::with_log_context(Execution::log_context(&message), work).await;
+        let (ended, log) = Execution::watched(&message, work).await;
         let (usage, traceparent) = execution.end(&ended, held.said.usage());
         held.end();
         let at = held.at.clone();

@@ -54,15 +54,22 @@ impl Execution {
         }
     }
 
-    /// What the lines of its log say.
-    pub(crate) fn log_context(message: &TaskMessage) -> LogContext {
+    /// Does the work; every line that is logged meanwhile says which attempt it is about.
+    pub(crate) async fn watched<F: Future>(message: &TaskMessage, work: F) -> F::Output {
         let place = message.traceparent.as_deref().and_then(SpanContext::parse);
-        LogContext {
+        let context = LogContext {
             run: message.at.run,
             task: message.key.as_str().into(),
             attempt: message.at.attempt,
             trace: place.map(|place| place.trace),
-        }
+        };
+        let told = async {
+            tracing::debug!(kind = message.kind, "attempt begins");
+            let done = work.await;
+            tracing::debug!("attempt ended");
+            done
+        };
+        runnel_telemetry::with_log_context(context, told).await
     }
 
     /// Ends; answers what it took, and where it was.

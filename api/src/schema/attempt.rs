@@ -1,7 +1,7 @@
 //! Attempts of tasks, and what a caller may do about a task.
 
 use async_graphql::{ComplexObject, Context, Enum, SimpleObject};
-use runnel_engine::run::TaskStanding;
+use runnel_engine::run::{TaskStanding, Usage};
 use runnel_runtime::query::attempts::{AttemptStatus as ViewStatus, AttemptView};
 
 use super::scalars::{DateTime, Duration};
@@ -56,6 +56,41 @@ pub(crate) struct TaskAttempt {
     finished_at: Option<DateTime>,
     /// Why it did not succeed.
     error: Option<AttemptError>,
+    /// What it took; null where its worker did not say.
+    usage: Option<AttemptUsage>,
+}
+
+/// What an attempt took, as its worker measured it. What was not measured is null.
+#[derive(Debug, Clone, SimpleObject)]
+pub(crate) struct AttemptUsage {
+    /// Time of the handler, by the worker's clock.
+    wall_time: Option<Duration>,
+    /// CPU time of its processes; commands only, looked at several times a second.
+    cpu_time: Option<Duration>,
+    /// Most memory that one of its processes had, in bytes; commands only.
+    memory_bytes: Option<f64>,
+    /// Bytes of its input in the message.
+    input_bytes: Option<f64>,
+    /// Bytes of its output.
+    output_bytes: Option<f64>,
+}
+
+impl From<Usage> for AttemptUsage {
+    fn from(usage: Usage) -> Self {
+        let time = |micros| Duration(std::time::Duration::from_micros(micros));
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "GraphQL has no larger whole numbers; sizes are far below 2^53"
+        )]
+        let bytes = |bytes: u64| bytes as f64;
+        Self {
+            wall_time: usage.wall_us.map(time),
+            cpu_time: usage.cpu_us.map(time),
+            memory_bytes: usage.memory_bytes.map(bytes),
+            input_bytes: usage.input_bytes.map(bytes),
+            output_bytes: usage.output_bytes.map(bytes),
+        }
+    }
 }
 
 /// Lengths of time of an attempt.
@@ -84,6 +119,7 @@ impl From<AttemptView> for TaskAttempt {
             started_at: view.started_at.map(DateTime),
             finished_at: view.finished_at.map(DateTime),
             error: view.failure.map(|(code, message)| AttemptError { code, message }),
+            usage: view.usage.map(AttemptUsage::from),
         }
     }
 }

@@ -68,7 +68,7 @@ impl Dev {
     pub async fn execute(self) -> Ended {
         let begun = Instant::now();
         let stop = stop::on_signal()?;
-        observe::begin("dev")?;
+        observe::begin("dev", &self.observe)?;
         let dir = if self.ephemeral {
             DataDir::temporary()?
         } else {

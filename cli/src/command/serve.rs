@@ -94,7 +94,7 @@ impl Serve {
     pub async fn execute(self) -> Ended {
         let begun = Instant::now();
         let stop = stop::on_signal()?;
-        observe::begin("serve")?;
+        observe::begin("serve", &self.observe)?;
         // With SQS replicas share everything but this directory, which then only holds a key: no lock is needed.
         let _lock = match self.queue {
             QueueKind::Embedded => Some(DataDir::open(&self.data_dir)?),

@@ -1,10 +1,11 @@
 //! `runnel verify`: checks the invariants on a database, also a live one.
 
 use clap::Args;
-use runnel_runtime::VerifyReport;
+use runnel_queue::PayloadStore;
+use runnel_runtime::{RepairReport, VerifyReport};
 use serde_json::{Value, json};
 
-use crate::command::options::{Output, OutputArgs, print, print_json};
+use crate::command::options::{Output, OutputArgs, print, print_json, switch};
 use crate::exit::{Ended, Exit};
 use crate::host::options::{PayloadArgs, database};
 use crate::host::store_failed;
@@ -18,6 +19,9 @@ pub struct Verify {
     /// Where large values are kept; without it the database alone is checked
     #[command(flatten)]
     payloads: PayloadArgs,
+    /// Mend counters, alarms and messages, which follow from other rows; everything else is left to you
+    #[arg(long, env = "RUNNEL_VERIFY_REPAIR", value_parser = switch())]
+    repair: bool,
     #[command(flatten)]
     form: OutputArgs,
 }
@@ -26,6 +30,9 @@ impl Verify {
     /// Prints the report; exit code 1 when an invariant is broken.
     pub async fn execute(self) -> Ended {
         let payloads = self.payloads.store()?;
+        if self.repair {
+            return self.mend(payloads.as_ref()).await;
+        }
         let report = runnel_runtime::verify(&database(&self.database_url)?, payloads.as_ref())
             .await
             .map_err(store_failed)?;
@@ -34,6 +41,34 @@ impl Verify {
             Output::Table => print(&as_text(&report))?,
         }
         Ok(if report.is_sound() { Exit::Ok } else { Exit::Failed })
+    }
+
+    /// Prints what was mended and what is left; exit code 1 when something is.
+    async fn mend(&self, payloads: Option<&PayloadStore>) -> Ended {
+        let RepairReport { repairs, left } = runnel_runtime::repair(&database(&self.database_url)?, payloads)
+            .await
+            .map_err(store_failed)?;
+        match self.form.output {
+            Output::Json => {
+                let mut value = as_json(&left);
+                let shown = repairs.iter().map(|repair| {
+                    let run = repair.run.map(|run| run.to_string());
+                    json!({ "run": run, "rule": repair.rule, "done": repair.done })
+                });
+                value["repairs"] = shown.collect();
+                print_json(&value)?;
+            }
+            Output::Table => {
+                let mut text = String::new();
+                for repair in &repairs {
+                    let run = repair.run.map(|run| format!(" run {run}")).unwrap_or_default();
+                    text.push_str(&format!("REPAIRED {}{run}: {}\n", repair.rule, repair.done));
+                }
+                text.push_str(&as_text(&left));
+                print(&text)?;
+            }
+        }
+        Ok(if left.is_sound() { Exit::Ok } else { Exit::Failed })
     }
 }
 

@@ -76,7 +76,7 @@ impl Worker {
     pub async fn execute(self) -> Ended {
         let begun = Instant::now();
         let stop = stop::on_signal()?;
-        observe::begin("worker")?;
+        observe::begin("worker", &self.observe)?;
         let queue = sqs_queue(&self.sqs).await?;
         let task_queue = QueueName(self.queue_name.clone());
         ensure_queues(&queue, &[task_queue.clone(), QueueName::completions()]).await?;

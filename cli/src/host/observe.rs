@@ -23,11 +23,20 @@ pub struct ObserveArgs {
     /// Form of the log on stderr [default: text on a terminal, json elsewhere]
     #[arg(long, env = "RUNNEL_LOG_FORMAT", value_enum, value_name = "FORM")]
     pub log_format: Option<LogFormat>,
+    /// Workflows with metrics of their own, at most 1000; all others share one series
+    #[arg(
+        long,
+        env = "RUNNEL_METRICS_WORKFLOWS",
+        value_delimiter = ',',
+        value_name = "KEYS"
+    )]
+    pub metrics_workflows: Vec<String>,
 }
 
 /// Begins to record metrics and to export traces; before anything that is to be measured.
-pub fn begin(role: &'static str) -> Result<(), Failure> {
+pub fn begin(role: &'static str, args: &ObserveArgs) -> Result<(), Failure> {
     runnel_api::install_metrics();
+    runnel_runtime::watch_workflows(args.metrics_workflows.iter().cloned());
     runnel_worker::telemetry::describe();
     runnel_telemetry::install(role)
         .map(drop)

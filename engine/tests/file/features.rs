@@ -29,8 +29,6 @@ fn the_examples_of_the_format_have_no_other_problem_than_features() {
 fn unsupported_features_are_refused_with_help() {
     for task in [
         "run: x\nimage: alpine",
-        "type: container\ninput: { image: alpine }",
-        "type: lambda\ninput: { function: f }",
         "type: pass\ninput: { a: \"${{ event.data }}\" }",
     ] {
         let reading = read(&with_task(task), Format::Auto);

@@ -322,3 +322,44 @@ fn a_type_that_is_nearly_built_in_is_a_warning() {
             .is_empty()
     );
 }
+
+#[test]
+fn functions_and_containers_are_checked_before_they_run() {
+    for task in [
+        "type: lambda\ninput: { function: stock, payload: { op: reserve }, qualifier: live, wait: false }",
+        "type: lambda\ninput: { function: \"${{ vars.FUNCTION }}\", wait: \"${{ inputs.wait }}\" }",
+        "type: container\ninput: { image: alpine, command: [sh, -c, date], env: { A: 1 }, resources: { cpu: 0.5, memory_mb: 64 } }",
+    ] {
+        let reading = read(&with_task(task), Format::Auto);
+        let problems = list(&reading);
+        assert!(
+            problems
+                .iter()
+                .all(|line| !line.contains("feature") && !line.contains("schema")),
+            "{task}: {problems:?}"
+        );
+    }
+    for (task, code) in [
+        ("type: lambda\ninput: {}", "runnel::task::input"),
+        (
+            "type: lambda\ninput: { function: f, wait: soon }",
+            "runnel::schema::type",
+        ),
+        (
+            "type: lambda\ninput: { function: f, paylod: 1 }",
+            "runnel::schema::unknown_key",
+        ),
+        ("type: container\ninput: {}", "runnel::task::input"),
+        (
+            "type: container\ninput: { image: a, command: date }",
+            "runnel::schema::type",
+        ),
+        (
+            "type: container\ninput: { image: a, resources: { memory: 1 } }",
+            "runnel::schema::unknown_key",
+        ),
+    ] {
+        let codes = error_codes(&with_task(task));
+        assert!(codes.iter().any(|found| found == code), "{task}: {codes:?}");
+    }
+}

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use runnel_queue::TaskQueue;
+
 use super::Inner;
 use super::loops::Loops;
 use crate::announcer::Announcer;
@@ -29,12 +31,7 @@ impl Inner {
     pub(super) fn assemble(config: Config, store: Store) -> Self {
         let loops = Loops::default();
         let (clock, entropy) = (Arc::clone(&config.clock), Arc::clone(&config.entropy));
-        let reads = Reads::new(
-            store.clone(),
-            Arc::clone(&clock),
-            Arc::clone(&entropy),
-            config.local_types.clone(),
-        );
+        let reads = reads(&config, &store);
         let payloads = Payloads::new(config.payloads, store.clone(), Arc::clone(&clock));
         let instance = entropy.uuid(clock.now());
         let feed = Feed::new(
@@ -71,11 +68,7 @@ impl Inner {
             batch_max: config.batch_max.max(1),
             appliers: inboxes.len(),
             payloads,
-            messaging_system: if config.queue.is_durable() {
-                "aws_sqs"
-            } else {
-                "runnel"
-            },
+            messaging_system: messaging_system(&*config.queue),
         });
         let intake = Intake::new(Arc::clone(&shell), appliers.clone());
         let consumer = Consumer::new(intake.clone(), Arc::clone(&config.queue));
@@ -104,4 +97,18 @@ impl Inner {
             loops,
         }
     }
+}
+
+fn reads(config: &Config, store: &Store) -> Reads {
+    Reads::new(
+        store.clone(),
+        Arc::clone(&config.clock),
+        Arc::clone(&config.entropy),
+        config.local_types.clone(),
+    )
+}
+
+/// What spans call the queue.
+fn messaging_system(queue: &dyn TaskQueue) -> &'static str {
+    if queue.is_durable() { "aws_sqs" } else { "runnel" }
 }

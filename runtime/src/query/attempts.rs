@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use runnel_engine::run::{Record, RecordKind};
+use runnel_engine::run::{Record, RecordKind, Usage};
 use runnel_engine::{RunId, TaskIx, Timestamp};
 use sea_orm::{QueryResult, Value};
 use uuid::Uuid;
@@ -40,6 +40,8 @@ pub struct AttemptView {
     pub finished_at: Option<Timestamp>,
     /// Code and sentence of its failure.
     pub failure: Option<(String, String)>,
+    /// What it took, as far as its worker measured that.
+    pub usage: Option<Usage>,
 }
 
 type Refs = (RunId, TaskIx);
@@ -107,6 +109,7 @@ fn told(history: Vec<Record>) -> Vec<AttemptView> {
         let Some(attempt) = attempts.get_mut(&number) else {
             continue;
         };
+        attempt.usage = attempt.usage.or(record.usage);
         let is_open = matches!(attempt.status, AttemptStatus::Queued | AttemptStatus::Running);
         if record.kind == RecordKind::TaskStarted && is_open {
             attempt.status = AttemptStatus::Running;
@@ -130,6 +133,7 @@ fn begun(number: u32, at: Timestamp) -> AttemptView {
         started_at: None,
         finished_at: None,
         failure: None,
+        usage: None,
     }
 }
 
@@ -171,7 +175,10 @@ mod tests {
             reason: None,
             data: (kind == RecordKind::AttemptFailed)
                 .then(|| serde_json::json!({ "code": "EXIT_CODE", "message": "exit code 1" })),
-            usage: None,
+            usage: (kind == RecordKind::AttemptFailed).then(|| Usage {
+                cpu_us: Some(3_000),
+                ..Usage::default()
+            }),
         }
     }
 
@@ -193,6 +200,8 @@ mod tests {
             Some("EXIT_CODE")
         );
         assert_eq!(attempts[0].finished_at, Some(Timestamp(30)));
+        assert_eq!(attempts[0].usage.and_then(|usage| usage.cpu_us), Some(3_000));
+        assert_eq!(attempts[1].usage, None);
         assert_eq!(attempts[1].status, AttemptStatus::Running);
         assert_eq!(attempts[1].worker.as_deref(), Some("worker-1"));
     }

@@ -41,6 +41,14 @@ impl Backend {
         Statement::from_sql_and_values(self.into(), sql, values)
     }
 
+    /// The one behind a connection or transaction.
+    pub(crate) fn of(connection: &impl sea_orm::ConnectionTrait) -> Self {
+        match connection.get_database_backend() {
+            sea_orm::DbBackend::Postgres => Self::Postgres,
+            _ => Self::Sqlite,
+        }
+    }
+
     /// The form that fits.
     #[must_use]
     pub fn pick<T>(self, postgres: T, sqlite: T) -> T {

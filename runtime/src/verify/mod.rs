@@ -1,11 +1,12 @@
 //! The checker: what must hold of the rows at every commit, asked of a real database.
 //!
-//! Read-only, and safe on a database in use: each run is read in one snapshot. Memory is bounded by the largest run. The
+//! Read-only but for [`repair`], and safe on a database in use: each run is read in one snapshot. Memory is bounded by the largest run. The
 //! rows are checked against each other and their history here, the state they make by the engine itself. A rule that fires is a defect of Runnel or a change by somebody else.
 
 mod gates;
 mod history;
 mod payloads;
+mod repair;
 mod rows;
 mod waits;
 
@@ -28,6 +29,7 @@ use crate::error::StoreError;
 use crate::store::{Backend, Schema, Store, failed_to};
 use crate::workflows::Versions;
 use history::History;
+pub use repair::{Repair, RepairReport, repair};
 
 /// Runs listed at a time.
 const RUNS_PER_LIST: u64 = 200;

@@ -69,7 +69,7 @@ fn check_counts(run: &run::Model, tasks: &[Task<'_>], findings: &mut Vec<Finding
     }
 }
 
-fn count_of(counts: &mut Counts, status: TaskStatus) -> &mut u32 {
+pub(super) fn count_of(counts: &mut Counts, status: TaskStatus) -> &mut u32 {
     match status {
         TaskStatus::Blocked => &mut counts.blocked,
         TaskStatus::Ready => &mut counts.ready,

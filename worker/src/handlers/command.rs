@@ -114,6 +114,11 @@ impl Exit {
         Value::Object(fields)
     }
 
+    /// The exit code; `None` when a signal ended it.
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
     /// The failure of a process that did not exit with 0.
     pub(crate) fn failure(&self) -> Option<TaskError> {
         use std::os::unix::process::ExitStatusExt;

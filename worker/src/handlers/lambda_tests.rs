@@ -201,6 +201,10 @@ async fn refusals_are_classified() {
         );
         assert_eq!(failure.retry_after_ms, (status == 429).then_some(3000));
     }
+}
+
+#[tokio::test]
+async fn a_service_that_is_away_may_be_asked_again() {
     let nobody = Stub {
         endpoint: "http://127.0.0.1:1".to_owned(),
         asked: Asked::default(),

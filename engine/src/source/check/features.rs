@@ -13,8 +13,6 @@ pub(crate) enum Place {
     Workflow,
     /// A key of a task.
     Task,
-    /// A type of task.
-    Type,
     /// A context of expressions.
     Context,
 }
@@ -26,12 +24,6 @@ const UNSUPPORTED: &[(Place, &str, &str)] = &[
         "image",
         "run the script on a worker that has the tools, without `image`",
     ),
-    (
-        Place::Type,
-        "container",
-        "use `run` on a worker that has the tools",
-    ),
-    (Place::Type, "lambda", "use `http` with the function's URL"),
     (
         Place::Context,
         "event",
@@ -92,7 +84,6 @@ impl Checker<'_, '_> {
 fn describe(place: Place, name: &str) -> String {
     match place {
         Place::Workflow | Place::Task => format!("`{name}`"),
-        Place::Type => format!("the task type `{name}`"),
         Place::Context => format!("the context `{name}`"),
     }
 }

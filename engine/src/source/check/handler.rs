@@ -5,7 +5,6 @@
 use serde_json::{Map, Value};
 
 use crate::source::check::expressions::Site;
-use crate::source::check::features::Place;
 use crate::source::check::fields::Fields;
 use crate::source::check::policy::is_one_expression;
 use crate::source::check::{Checker, INPUT_BYTES_MAX, shorten};
@@ -168,9 +167,9 @@ impl Checker<'_, '_> {
                 .help("a letter, then letters, digits, `_`, `-`, `.` and `/`");
             return None;
         }
-        if TYPES.contains(&name) {
-            self.feature(Place::Type, name, entry.node.at, path);
-        } else if let Some(near_miss) = self.report.near_miss(name, TYPES.iter().copied()) {
+        if !TYPES.contains(&name)
+            && let Some(near_miss) = self.report.near_miss(name, TYPES.iter().copied())
+        {
             // A worker may have registered this very name: a hint, no refusal.
             let message =
                 format!("`{name}` is no built-in type; only a worker that registered it will run the task");
@@ -204,6 +203,8 @@ impl Checker<'_, '_> {
             "wait" => self.wait_input(node, path, site),
             "approval" => self.approval_input(node, path),
             "workflow" => self.child_input(node, path),
+            "lambda" => self.lambda_input(node, path),
+            "container" => self.container_input(node, path),
             _ => {}
         }
         if !matches!(kind, "shell" | "wait") {

@@ -3,6 +3,7 @@
 //! A field with a problem is reported and left at its default, so that the checks after it still run; the caller drops
 //! the workflow when anything was an error.
 
+mod cloud;
 mod compensation;
 mod expressions;
 mod features;
