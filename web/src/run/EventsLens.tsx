@@ -71,7 +71,7 @@ export function EventsLens({ id, revision, onTask }: { id: string; revision: num
           ))}
         </tbody>
       </table>
-      {before ? (
+      {before && (events.at(-1)?.seq ?? 1) > 1 ? (
         <p className="note">
           <button type="button" className="button" onClick={() => void read(before)}>
             Show earlier ones

@@ -140,7 +140,7 @@ function GraphTab({ workflow, onNews }: { workflow: WorkflowData; onNews: () => 
             .
           </>
         ) : (
-          'The plan; this version has not run last.'
+          last ? `The plan; the last run was of version ${last.version.number}.` : 'The plan. It has not run yet.'
         )}{' '}
         {key && last && isSame ? (
           <button type="button" className="button quiet" onClick={() => void navigate({ to: '/runs/$id/tasks/$task', params: { id: last.id, task: key } })}>
