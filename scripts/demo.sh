@@ -65,7 +65,7 @@ if [ "$status" = 0 ]; then
 
 This run used $server, which stops now. Its history is kept in $data_dir.
 Explore it:
-  make dev                          the server again, on http://127.0.0.1:7420
+  make dev                          the server again, with its dashboard on http://127.0.0.1:7420
   http://127.0.0.1:7420/graphiql    its GraphQL API, with documentation
   $runnel runs           list runs
   $runnel show @last     the tasks of the last one
