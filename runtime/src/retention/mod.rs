@@ -2,9 +2,9 @@
 //!
 //! Two kinds of short transactions, so that nothing waits for a large one and a crash leaves nothing half there:
 //!
-//! 1. [`take`] deletes the rows of a few runs from `run` and notes their ids in `run_removal`. From this commit on the runs do
+//! 1. `take` deletes the rows of a few runs from `run` and notes their ids in `run_removal`. From this commit on the runs do
 //!    not exist for anybody.
-//! 2. [`clear`] deletes what belonged to them from the other tables, a slice at a time, and forgets the ids when nothing is left.
+//! 2. `clear` deletes what belonged to them from the other tables, a slice at a time, and forgets the ids when nothing is left.
 //!
 //! Any replica may do either at any time; row locks keep two of them from doing the same. A run stays while it or a run above
 //! it goes on, while something it began still has to be done (`errand`), and while a dead letter of it waits for a person.

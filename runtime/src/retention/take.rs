@@ -37,7 +37,7 @@ pub(super) struct Taken {
     pub(super) next: Option<Cursor>,
 }
 
-/// Takes runs of a namespace that ended before a moment, and notes them for [`super::clear`].
+/// Takes runs of a namespace that ended before a moment, and notes them for `clear`.
 pub(super) async fn some(
     store: &Store,
     namespace: &str,
