@@ -157,7 +157,7 @@ fn unknown_extra_fields_are_ignored() {
     assert_eq!(shown(&decode_task(&with_more).expect("decoded")), shown(&task()));
 
     let whole = encode_reports(&batch()).expect("encoded");
-    let with_more = whole.replace(r#"{"kind":"#, r#"{"usage":{"cpu_ms":3},"kind":"#);
+    let with_more = whole.replace(r#"{"kind":"#, r#"{"colour":{"deep":3},"kind":"#);
     assert_ne!(with_more, whole);
     assert_eq!(
         shown(&decode_reports(&with_more).expect("decoded")),
