@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use runnel_queue::message::{MESSAGE_VERSION, decode_task};
 use runnel_queue::{
-    Attempt, AttemptRef, Failure, FailureCategory, Outcome, Outgoing, QueueName, Receipt, Report,
+    Attempt, AttemptRef, Failure, FailureCategory, Outcome, Outgoing, QueueError, QueueName, Receipt, Report,
     ReportBatch, TaskMessage, TaskQueue,
 };
 use serde_json::Value;
@@ -109,7 +109,14 @@ impl ScriptedWorker {
     /// # Errors
     /// The queue service does not answer, or a message cannot be read.
     pub async fn receive(&self, max: usize, wait: Duration) -> anyhow::Result<Vec<Held>> {
-        let deliveries = self.queue.receive(&self.tasks, max, wait, VISIBILITY).await?;
+        let deliveries = match self.queue.receive(&self.tasks, max, wait, VISIBILITY).await {
+            // as every worker does when a queue was lost
+            Err(QueueError::NotFound { .. }) => {
+                self.queue.ensure(&self.tasks).await?;
+                self.queue.receive(&self.tasks, max, wait, VISIBILITY).await?
+            }
+            received => received?,
+        };
         let read = |delivery: runnel_queue::Delivery| {
             let message = decode_task(&delivery.body).context("reading a task message")?;
             Ok(Held {
