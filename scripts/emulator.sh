@@ -4,16 +4,16 @@
 #   emulator.sh install-localstack            only installs it, where there is a Python for it
 #
 # ministack runs Lambda functions as processes of this machine. LocalStack 4.14 is the last without an account; it runs from its Python
-# package, in an environment of Python 3.12 or newer, and gets what runs functions without Docker from scripts/localstack.
+# package, in an environment of Python 3.13, and gets what runs functions without Docker from scripts/localstack.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 emulator="$1" port="${2:-4566}"
 
 python_of_localstack() {
   local candidate
-  for candidate in python3 python3.13 python3.12 "$HOME"/.pyenv/versions/3.1[23].*/bin/python; do
-    # the packages that are pinned are for these two
-    if "$candidate" -c 'import sys; sys.exit(not (3, 12) <= sys.version_info < (3, 14))' 2>/dev/null; then
+  for candidate in python3 python3.13 "$HOME"/.pyenv/versions/3.13.*/bin/python; do
+    # it imports what 3.12 does not have, and the packages that are pinned are not for 3.14
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null; then
       echo "$candidate"
       return
     fi
@@ -26,7 +26,7 @@ install_localstack() {
   bash scripts/install-python-tools.sh .tools/localstack scripts/localstack/requirements.txt "$1"
 }
 
-no_python="LocalStack needs Python 3.12 or 3.13, which is not found here"
+no_python="LocalStack needs Python 3.13, which is not found here"
 
 case "$emulator" in
   install-localstack)

@@ -7,7 +7,7 @@
 #   --once       stops after the workflow: for tests
 #   --no-build   takes the programs that are there
 #
-#   EMULATOR     ministack (default), or localstack: LocalStack 4.14, where Python 3.12 or newer is (scripts/emulator.sh)
+#   EMULATOR     ministack (default), or localstack: LocalStack 4.14, where Python 3.13 is (scripts/emulator.sh)
 #   PORT         of the emulator, 4566 by default; 0 takes a free one
 #   LISTEN       of the API, 127.0.0.1:7420 by default; port 0 takes a free one
 #   DATABASE_URL a PostgreSQL database instead of SQLite in .runnel/localstack

@@ -307,7 +307,7 @@ fn the_cloud_on_one_machine_runs_its_workflow() {
 #[test]
 fn the_cloud_on_one_machine_runs_on_localstack_where_there_is_a_python_for_it() {
     if !tool("localstack/requirements.txt").exists() {
-        eprintln!("LocalStack is not installed (it needs Python 3.12 or 3.13): left out");
+        eprintln!("LocalStack is not installed (it needs Python 3.13): left out");
         return;
     }
     play(localstack("localstack"));
