@@ -1,4 +1,5 @@
 //! What the Lambda program is made of: it starts cold in the time that its size allows, so it has no part that it does not need.
+#![expect(clippy::expect_used, reason = "a test")]
 
 use std::process::Command;
 
@@ -20,28 +21,22 @@ const UNWANTED: [&str; 14] = [
     "jsonschema",
 ];
 
-#[test]
-fn the_lambda_program_has_no_web_server_and_no_database_driver() {
+/// The crates that the Lambda program is made of, one a line in this format of `cargo tree`.
+fn crates_of_the_program(format: &str) -> String {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let tree = Command::new(cargo)
-        .args([
-            "tree",
-            "--offline",
-            "--locked",
-            "-p",
-            "runnel-worker",
-            "-e",
-            "normal",
-            "--prefix",
-            "none",
-            "-f",
-            "{p}",
-        ])
+        .args(["tree", "--offline", "--locked", "-p", "runnel-worker"])
+        .args(["-e", "normal", "--prefix", "none", "-f", format])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo runs");
     assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
-    let text = String::from_utf8(tree.stdout).expect("text");
+    String::from_utf8(tree.stdout).expect("text")
+}
+
+#[test]
+fn the_lambda_program_has_no_web_server_and_no_database_driver() {
+    let text = crates_of_the_program("{p}");
     let crates: Vec<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
     assert!(
         crates.contains(&"lambda_runtime"),
@@ -64,25 +59,7 @@ fn the_lambda_program_has_no_web_server_and_no_database_driver() {
 /// A server could also come in as a feature of the HTTP library that clients use.
 #[test]
 fn the_http_library_of_the_lambda_program_is_a_client_only() {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let tree = Command::new(cargo)
-        .args([
-            "tree",
-            "--offline",
-            "--locked",
-            "-p",
-            "runnel-worker",
-            "-e",
-            "normal",
-            "--prefix",
-            "none",
-            "-f",
-            "{p} {f}",
-        ])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .expect("cargo runs");
-    let text = String::from_utf8(tree.stdout).expect("text");
+    let text = crates_of_the_program("{p} {f}");
     let hyper = text
         .lines()
         .find(|line| line.starts_with("hyper v"))

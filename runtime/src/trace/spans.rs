@@ -8,6 +8,7 @@ use runnel_engine::{Plan, TaskIx};
 use runnel_telemetry::{DerivedFrom, Kind, Span, SpanContext, SpanId, derived, trace_of};
 
 use super::Heard;
+use crate::meters::run_status;
 
 /// Upstreams of a fan-in that are linked; a wider one names the first.
 const UPSTREAMS_MAX: usize = 32;
@@ -196,7 +197,7 @@ impl Told<'_> {
         .during(begun.0, state.finished_at.map_or(self.committed_us, |at| at.0))
         .linked(self.started_by())
         .text("runnel.run.id", context.id.to_string())
-        .text("runnel.run.status", status_name(state.status))
+        .text("runnel.run.status", run_status(state.status))
         .text("runnel.namespace", self.namespace.to_owned())
         .text("runnel.workflow", self.workflow.to_owned())
         .int("runnel.workflow.version", context.workflow_version)
@@ -204,7 +205,7 @@ impl Told<'_> {
         match (&state.error, state.status) {
             (Some(error), _) => with_error(span, error),
             (None, RunStatus::Failed | RunStatus::TimedOut | RunStatus::CompensationFailed) => {
-                span.failed(status_name(state.status))
+                span.failed(run_status(state.status))
             }
             (None, _) => span,
         }
@@ -288,19 +289,4 @@ fn failure_of(record: &Record) -> Option<(&str, String)> {
     let data = record.data.as_ref()?;
     let text = |name: &str| data.get(name)?.as_str();
     Some((text("code")?, text("message")?.to_owned()))
-}
-
-fn status_name(status: RunStatus) -> &'static str {
-    match status {
-        RunStatus::Pending => "pending",
-        RunStatus::Running => "running",
-        RunStatus::Cancelling => "cancelling",
-        RunStatus::Compensating => "compensating",
-        RunStatus::Succeeded => "succeeded",
-        RunStatus::Failed => "failed",
-        RunStatus::Cancelled => "cancelled",
-        RunStatus::TimedOut => "timed_out",
-        RunStatus::Compensated => "compensated",
-        RunStatus::CompensationFailed => "compensation_failed",
-    }
 }
