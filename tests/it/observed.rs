@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use runnel_tests::cluster::PATIENCE;
 use runnel_tests::fleet::{Fault, Fleet};
 use runnel_tests::process;
 use runnel_tests::programs;
@@ -27,6 +28,19 @@ async fn page(base: &str) -> anyhow::Result<String> {
     Ok(reqwest::get(format!("{base}/metrics")).await?.text().await?)
 }
 
+/// The page once the relay has deleted the last row of its messages, which it does a moment after they were sent.
+async fn page_of_nothing_waiting(base: &str) -> anyhow::Result<String> {
+    let empty = async {
+        loop {
+            let page = page(base).await?;
+            if value(&page, "runnel_outbox_rows") == Some(0.0) {
+                return anyhow::Ok(page);
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, empty).await?
+}
+
 /// The value of the first series that begins so.
 fn value(page: &str, series: &str) -> Option<f64> {
     let line = page.lines().find(|line| line.starts_with(series))?;
@@ -48,7 +62,7 @@ async fn the_page_of_metrics_tells_of_runs_queues_and_dispatch(stack: Stack) -> 
     let tasks = json!({ "a": { "run": "true" }, "b": { "needs": ["a"], "run": "true" } });
     run_once(&fleet, &json!({ "version": 1, "id": "seen", "tasks": tasks })).await?;
     run_once(&fleet, &json!({ "version": 1, "id": "unseen", "tasks": tasks })).await?;
-    let page = page(&fleet.client.base).await?;
+    let page = page_of_nothing_waiting(&fleet.client.base).await?;
     for (series, expected) in [
         (
             "runnel_runs_ended_total{workflow=\"seen\",status=\"succeeded\"}",
